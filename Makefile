@@ -1,0 +1,53 @@
+# Everything a developer does, by name. Needs Python 3.11 or later, git and make; the rest is installed in .venv.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help venv demo run test quick conformance docs-check lint format bench images clean
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+venv: .venv/dev.stamp ## make .venv with all that development needs
+	@:
+
+# One stamp per dependency group: newer than pyproject.toml means installed. `dev` holds `demo` too.
+.venv/demo.stamp .venv/dev.stamp: pyproject.toml
+	@.ci/venv $(basename $(@F))
+
+demo: .venv/demo.stamp ## show Tidegate at work between a real client and a real server
+	@$(BIN)/python examples/demo.py
+
+run: .venv/demo.stamp ## serve examples/quickstart.toml
+	@$(BIN)/tidegate run examples/quickstart.toml
+
+test: .venv/dev.stamp ## run every test
+	@$(BIN)/pytest
+
+quick: .venv/dev.stamp ## run the tests that take no more than seconds
+	@$(BIN)/pytest -m "not slow"
+
+conformance: .venv/dev.stamp ## run the protocol's conformance suite, directly and through Tidegate
+	@$(BIN)/pytest tests/conformance
+
+docs-check: .venv/dev.stamp ## check that the documentation says what the code does
+	@$(BIN)/pytest tests/docs
+
+lint: .venv/dev.stamp ## check style and types
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted: run make format."; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+
+format: .venv/dev.stamp ## put the sources into the one format, and mend what ruff can
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format
+
+bench: .venv/dev.stamp ## measure what is claimed about speed
+	@$(BIN)/python -m benchmarks.run
+
+images: .venv/dev.stamp ## build the container images of the tests
+	@PYTHONPATH=tests $(BIN)/python -m support.images
+
+clean: ## remove what was built here: .venv, caches, distributions
+	@rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

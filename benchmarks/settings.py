@@ -1,0 +1,31 @@
+"""The settings that Tidegate is measured with: lists and audit on, as the targets ask."""
+
+import json
+
+LISTS = """
+[[interceptors]]
+use = "lists"
+allow = ["bench/*", "stdio/*", "files/read_*", "git/git_*", "docs/search"]
+deny = ["files/delete_*", "*/drop_*", "git/git_push", "shell/*"]
+"""
+AUDIT = """
+[[interceptors]]
+use = "audit"
+required = true
+path = "audit.jsonl"
+"""
+
+
+def http(url: str) -> str:
+    """The section of a server behind a URL, named `bench`."""
+    return f'[servers.bench]\nurl = "{url}"\n'
+
+
+def stdio(command: list[str]) -> str:
+    """The section of a server that is a local process, named `stdio`."""
+    return f"[servers.stdio]\ncommand = {json.dumps(command)}\n"
+
+
+def text(server: str) -> str:
+    """`tidegate.toml` for one server's section, on an ephemeral port."""
+    return f'[proxy]\nlisten = "127.0.0.1:0"\n\n{server}{LISTS}{AUDIT}'

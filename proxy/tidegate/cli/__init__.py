@@ -1,0 +1,134 @@
+"""The command line. A command imports what it needs when it runs, so that ``--help`` and ``wrap`` start at once.
+
+Further groups of commands come from the entry-point group ``tidegate.commands``: a name and a ``typer.Typer``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tidegate.cli import checking, explaining, output, plugins, serving, setup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GROUP = "tidegate.commands"
+
+app = typer.Typer(
+    name="tidegate",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"{output.EXIT_CODES}\n\nTry it: `tidegate init`, then `tidegate check`, then `tidegate run`.",
+)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
+    if asked:
+        from tidegate.version import __version__  # noqa: PLC0415 - as the module's docstring says
+
+        output.say(f"tidegate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    _shown: Annotated[
+        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Tidegate: a fail-closed security proxy for the Model Context Protocol.
+
+    It stands between MCP clients and MCP servers and judges every message, in both directions.
+    """
+
+
+_SERVE, _LOOK, _SET_UP = "Serve", "Look before, and look closer", "Set up"
+app.command("run", rich_help_panel=_SERVE)(serving.run)
+app.command("wrap", rich_help_panel=_SERVE)(serving.wrap)
+app.command("health", rich_help_panel=_SERVE)(serving.health)
+app.command("check", rich_help_panel=_LOOK)(checking.check)
+app.command("explain", rich_help_panel=_LOOK)(explaining.explain)
+app.command("init", rich_help_panel=_SET_UP)(setup.init)
+app.command("import", rich_help_panel=_SET_UP)(setup.import_)
+app.add_typer(setup.token, name="token", rich_help_panel=_SET_UP)
+app.add_typer(plugins.app, name="plugins", rich_help_panel=_SET_UP)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code.
+
+    Args:
+        arguments: what stands after ``tidegate``; by default this process's own arguments.
+
+    Raises:
+        SystemExit: always.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _add_groups(given)
+        app(given, prog_name="tidegate")
+    except output.Failure as failure:
+        output.complain(str(failure))
+        sys.exit(failure.code)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        output.complain(f"{where}{error.strerror or error}")
+        sys.exit(output.MISTAKE)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except _settings_error() as error:
+        output.complain(str(error))
+        sys.exit(output.MISTAKE)
+    except _dependency_error() as error:
+        output.complain(str(error))
+        sys.exit(output.MISSING)
+
+
+def _settings_error() -> type[Exception]:
+    from tidegate.settings import SettingsError  # noqa: PLC0415 - only where something went wrong
+
+    return SettingsError
+
+
+def _dependency_error() -> type[Exception]:
+    from tidegate.serve import DependencyError  # noqa: PLC0415 - only where something went wrong
+
+    return DependencyError
+
+
+def known_names() -> list[str]:
+    """Return the names of the commands and groups there are so far."""
+    commands = [command.name for command in app.registered_commands]
+    return [name for name in (*commands, *(group.name for group in app.registered_groups)) if name]
+
+
+def _add_groups(given: list[str]) -> None:
+    """Add the groups of installed distributions: none where a command of our own is run, the one that is, or all.
+
+    Raises:
+        Failure: where the group that is asked for can't be imported.
+    """
+    asked = next((word for word in given if not word.startswith("-")), None)
+    if asked in known_names() and "_TIDEGATE_COMPLETE" not in os.environ:
+        return
+    from importlib import metadata  # noqa: PLC0415 - scans all that is installed
+
+    for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name in known_names():
+            continue
+        try:
+            group = point.load()
+        except (ImportError, AttributeError, SyntaxError) as error:
+            if point.name == asked:
+                raise output.Failure(
+                    f"the commands {point.name!r} can't be imported: {type(error).__name__}: {error}", output.MISSING
+                ) from error
+            continue
+        app.add_typer(group, name=point.name, rich_help_panel=_LOOK)

@@ -1,0 +1,148 @@
+"""``check``: whether settings, interceptors and servers are well, without serving."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tidegate.cli import output
+from tidegate.cli.serving import drive, settings_of
+
+if TYPE_CHECKING:
+    from tidegate.plugins import Interceptor
+    from tidegate.serve import ProbeResult
+    from tidegate.settings import Settings
+
+_AT_ONCE = 4  # servers that are asked at the same time
+
+
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(help="The settings; by default `tidegate.toml` here.", show_default=False)
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")] = False,
+    no_servers: Annotated[bool, typer.Option("--no-servers", metavar="", help="Leave the servers alone.")] = False,
+) -> None:
+    """Check the settings, start the interceptors, and ask each server who it is and what tools it has.
+
+    Nothing is served and nothing is written: interceptors that only observe, such as `audit`, are checked but not
+    started. Exit code 0 if all is well, 1 if a server is not, 2 for a mistake in the settings.
+    """
+    settings, source = settings_of(file)
+    interceptors, probes = drive(_look(settings, servers=not no_servers))
+    well = all(probe.ok for probe in probes.values())
+    if as_json:
+        output.dump(
+            {
+                "ok": well,
+                "settings": source,
+                "interceptors": [_described(item) for item in interceptors],
+                "servers": [_probed(settings, name, probe) for name, probe in probes.items()],
+            }
+        )
+    else:
+        _print(settings, source, interceptors, probes)
+        if no_servers and settings.servers:
+            output.say(f"{output.counted(len(settings.servers), 'server')} not asked (--no-servers)")
+    if not well:
+        raise typer.Exit(output.NOT_WELL)
+
+
+async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor], dict[str, ProbeResult]]:
+    import asyncio  # noqa: PLC0415 - heavy
+
+    from tidegate import plugins, serve, workers  # noqa: PLC0415 - heavy
+    from tidegate.pipeline import Pipeline  # noqa: PLC0415 - heavy
+
+    interceptors = plugins.load(settings)
+    pipeline = Pipeline(judging(interceptors))
+    try:
+        await pipeline.start(settings)
+        await pipeline.stop()
+    finally:
+        await workers.close()
+    if not servers:
+        return interceptors, {}
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(name: str) -> ProbeResult:
+        async with free:
+            return await serve.probe(settings, name)
+
+    found = await asyncio.gather(*(ask(name) for name in settings.servers))
+    return interceptors, dict(zip(settings.servers, found, strict=True))
+
+
+def judging(interceptors: list[Interceptor]) -> list[Interceptor]:
+    """Return the interceptors that have a say; those that only observe write files a running Tidegate may hold."""
+    return [item for item in interceptors if item.hooks.keys() & {"transform", "inspect", "decide"}]
+
+
+def _described(item: Interceptor) -> dict[str, Any]:
+    entry = item.entry
+    return {
+        "name": item.name,
+        "use": entry.use,
+        "hooks": list(item.hooks),
+        "required": entry.required,
+        "report_only": entry.report_only,
+        "when": {key: list(globs) for key, globs in entry.when if globs},
+    }
+
+
+def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": settings.servers[name].kind,
+        "ok": probe.ok,
+        "detail": probe.detail,
+        "protocol": probe.protocol,
+        "server": probe.server,
+        "tools": probe.tools,
+        "elapsed_ms": round(probe.elapsed_ms, 1),
+    }
+
+
+def _print(settings: Settings, source: str, interceptors: list[Interceptor], probes: dict[str, ProbeResult]) -> None:
+    console = output.console()
+    output.say(f"{source}: the settings are well; clients connect to http://{settings.proxy.listen}")
+    rows = [(item.name, item.entry.use, ", ".join(item.hooks), _applies(item), _flags(item)) for item in interceptors]
+    if rows:
+        output.say()
+        console.print(output.table(("interceptor", "use", "hooks", "for", ""), rows))
+    else:
+        output.say("No interceptors: everything passes, and nothing is recorded.")
+    if not settings.servers:
+        output.say("No servers: add a [servers.NAME] table.")
+    if probes:
+        output.say()
+        console.print(
+            output.table(
+                ("server", "kind", "says it is", "protocol", "tools", "ms", ""),
+                [_row(settings, name, probe) for name, probe in probes.items()],
+                right=("tools", "ms"),
+            )
+        )
+
+
+def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:
+    from rich.text import Text  # noqa: PLC0415 - heavy
+
+    kind, elapsed = settings.servers[name].kind, f"{probe.elapsed_ms:.0f}"
+    if not probe.ok:
+        return (name, kind, "", "", "", elapsed, Text(output.plain(probe.detail), style="red"))
+    tools = "" if probe.tools is None else str(probe.tools)
+    return (name, kind, probe.server or "", probe.protocol or "", tools, elapsed, Text("well", style="green"))
+
+
+def _applies(item: Interceptor) -> str:
+    parts = [f"{key} {' '.join(globs)}" for key, globs in item.entry.when if globs]
+    return "; ".join(parts) or "every message"
+
+
+def _flags(item: Interceptor) -> str:
+    given = (("required", item.entry.required), ("report only", item.entry.report_only))
+    return ", ".join(name for name, on in given if on)

@@ -1,0 +1,183 @@
+"""``run``, ``wrap`` and ``health``."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from tidegate.cli import output
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from tidegate.settings import Settings
+
+T = TypeVar("T")
+
+DEFAULT_FILE = Path("tidegate.toml")
+HEALTH_URL = "http://127.0.0.1:8812/healthz"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    console = "console"
+    json = "json"
+
+
+class LogLevel(StrEnum):
+    """The least that is logged."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+_Format = Annotated[
+    LogFormat | None,
+    typer.Option("--log-format", help="By default console on a terminal, json elsewhere.", show_default=False),
+]
+_Level = Annotated[LogLevel, typer.Option("--log-level", help="The least that is logged, to standard error.")]
+
+
+def run(
+    file: Annotated[
+        Path | None, typer.Argument(help="The settings; by default `tidegate.toml` here.", show_default=False)
+    ] = None,
+    *,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(help="Write the addresses to this file, as JSON, once clients can connect.", show_default=False),
+    ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", metavar="", help="Take over the settings whenever the file changes, as on SIGHUP."),
+    ] = False,
+    log_format: _Format = None,
+    log_level: _Level = LogLevel.info,
+) -> None:
+    """Serve the servers of the settings to clients over HTTP, until SIGTERM or Ctrl-C.
+
+    Clients connect to `http://ADDRESS/servers/NAME/mcp`. On SIGHUP the settings are read again: the new ones are checked
+    whole and taken over at once; where they are not well, the old ones stay and a line in the log says why.
+    """
+    from tidegate import logs, serve  # noqa: PLC0415 - heavy
+
+    logs.setup(log_format.value if log_format else None, log_level.value)
+    drive(serve.run(file or default_file(), ready_file=ready_file, watch=watch))
+
+
+def wrap(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(help="The server's own command, after `--`.", show_default=False, metavar="COMMAND"),
+    ] = None,
+    *,
+    settings: Annotated[
+        Path | None, typer.Option(help="The settings; by default the shipped ones.", show_default=False)
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What to call the server; by default as its program.", show_default=False)
+    ] = None,
+    log_format: _Format = None,
+    log_level: _Level = LogLevel.warning,
+) -> None:
+    """Stand in front of one server on standard input and output: what a client's configuration starts.
+
+    Put `tidegate wrap --` before the server's command in the client's configuration, and nothing else changes.
+    Without COMMAND, the server that the settings call NAME is used. Everything Tidegate itself says goes to standard error.
+
+    Without `--settings`, the shipped settings are used, and the audit log of each wrap is a file of its own,
+    `~/.local/state/tidegate/audit/NAME-PID.jsonl` (or under `$XDG_STATE_HOME`). Those of processes that have ended are
+    kept for 30 days.
+    """
+    chosen, server = wrapped(command or [], settings, name)
+    from tidegate import logs, serve  # noqa: PLC0415 - heavy
+
+    logs.setup(log_format.value if log_format else None, log_level.value)
+    raise typer.Exit(drive(serve.wrap(chosen, server)))
+
+
+def health(
+    url: Annotated[str, typer.Argument(envvar="TIDEGATE_HEALTH_URL", help="The admin address.")] = HEALTH_URL,
+) -> None:
+    """Ask a running Tidegate whether it is well: exit code 0 if it says so, 3 if not or if nobody answers."""
+    from urllib import error, request  # noqa: PLC0415 - slow to import
+
+    asked = url if "://" in url else f"http://{url}"
+    if not asked.startswith(("http://", "https://")):
+        raise output.Failure(f"{url} is no http address")
+    if asked.count("/") == 2:
+        asked += "/healthz"
+    opener = request.build_opener(request.ProxyHandler({}))  # the question is for this address, not for a web proxy
+    try:
+        with opener.open(asked, timeout=5) as reply:
+            said = reply.read(200).decode(errors="replace").strip()
+    except error.HTTPError as refused:
+        raise output.Failure(f"{asked} says {refused.code} {refused.reason}", output.MISSING) from None
+    except (OSError, ValueError) as failed:
+        reason = getattr(failed, "reason", failed)
+        raise output.Failure(f"{asked} does not answer: {reason}", output.MISSING) from None
+    output.say(f"{asked}: {said or 'well'}")
+
+
+def default_file() -> Path | None:
+    """Return the settings file of the current folder, or ``None``, with a note, where there is none."""
+    if DEFAULT_FILE.exists():
+        return DEFAULT_FILE
+    output.note("There is no tidegate.toml here, so the default settings are used; tidegate init writes them out.")
+    return None
+
+
+def settings_of(file: Path | None) -> tuple[Settings, str]:
+    """Return the settings of a file, of the current folder, or the default ones; and what to call them.
+
+    Raises:
+        SettingsError: where they are not well.
+    """
+    from tidegate import defaults, settings  # noqa: PLC0415 - heavy
+
+    found = file or default_file()
+    return (settings.load(found), str(found)) if found else (defaults.load(), defaults.SOURCE)
+
+
+def wrapped(command: list[str], file: Path | None, name: str | None) -> tuple[Settings, str]:
+    """Return the settings with the one server that ``wrap`` is for, and its name.
+
+    Raises:
+        SettingsError: where the settings are not well, or no server is named.
+        Failure: where a server is named twice.
+    """
+    from tidegate import defaults  # noqa: PLC0415 - heavy
+    from tidegate.settings import build, command_server, load  # noqa: PLC0415 - heavy
+
+    settings = load(file) if file else None
+    if settings and name in settings.servers and not command:
+        return settings, str(name)
+    called, server = command_server(command)
+    called = name or called
+    chosen = settings or defaults.load_for_wrap(called)
+    if called in chosen.servers:
+        raise output.Failure(
+            f"{file} has a server called {called!r} already: leave out COMMAND to use that one, or give --name another"
+        )
+    tree = chosen.model_dump(exclude_unset=True)
+    tree["servers"] = {**tree.get("servers", {}), called: server.model_dump(exclude_unset=True)}
+    return build(tree, folder=chosen.folder, source=str(file or "tidegate wrap")), called
+
+
+def drive(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on the fastest event loop there is."""
+    import asyncio  # noqa: PLC0415 - heavy
+
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    import uvloop  # noqa: PLC0415 - heavy
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)

@@ -1,0 +1,100 @@
+"""``init``, ``import`` and ``token new``."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidegate.cli import output
+
+token = typer.Typer(no_args_is_help=True, help="Tokens by which clients say who they are.")
+
+
+@token.callback()
+def _token() -> None:
+    """Tokens by which clients say who they are."""
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("tidegate.toml"),
+    *,
+    force: Annotated[bool, typer.Option("--force", metavar="", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Write the default settings to a file, to be edited."""
+    from tidegate import defaults  # noqa: PLC0415 - heavy
+
+    try:
+        with file.open("w" if force else "x") as written:
+            written.write(defaults.text())
+    except FileExistsError:
+        raise output.Failure(f"{file} is there already: give another name, or --force to replace it") from None
+    except FileNotFoundError:
+        raise output.Failure(f"{file.parent} is no folder") from None
+    output.say(f"Wrote {file}. Add your servers to it, then: tidegate check, tidegate run.")
+
+
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="The client's file, such as `claude_desktop_config.json` or `mcp.json`.")
+    ],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")] = False,
+) -> None:
+    """Turn the servers of an MCP client's configuration into settings, printed on standard output.
+
+    Reads `mcpServers` (Claude, Cursor and others) and `servers` (VS Code), with comments. What has no counterpart is
+    listed as comments in the settings and on standard error, so nothing is lost silently. To keep the settings, redirect
+    them: `tidegate import mcp.json > tidegate.toml`
+    """
+    from tidegate import importer  # noqa: PLC0415 - heavy
+
+    try:
+        text = file.read_bytes().decode()
+    except FileNotFoundError:
+        raise output.Failure(f"{file}: no such file") from None
+    except UnicodeDecodeError:
+        raise output.Failure(f"{file}: is not text in UTF-8") from None
+    try:
+        imported = importer.read(text, file.name)
+    except importer.ImportRefused as refused:
+        raise output.Failure(f"{file}: {refused}") from None
+    if as_json:
+        notes = [{"server": name, "note": said} for name, said in imported.notes]
+        output.dump({"servers": imported.servers, "disabled": sorted(imported.disabled), "notes": notes})
+    else:
+        output.say(imported.toml())
+    for name, said in imported.notes:
+        output.note(f"{name}: {said}" if name else said)
+
+
+@token.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="The principal: who the token is for.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")] = False,
+) -> None:
+    """Make a token, print it once, and print the line of the settings that knows it.
+
+    The settings hold its SHA-256 only. The client sends it as the header `Authorization: Bearer TOKEN`.
+    """
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - heavy
+
+    from tidegate.settings import Name, sentence  # noqa: PLC0415 - heavy
+
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise output.Failure(sentence(error)) from None
+    made = f"tg_{secrets.token_urlsafe(32)}"
+    digest = hashlib.sha256(made.encode()).hexdigest()
+    if as_json:
+        output.dump({"name": name, "token": made, "sha256": digest})
+        return
+    output.say(f"{made}\n")
+    output.note("This is the token. It is shown this once; the client sends it as Authorization: Bearer TOKEN.")
+    output.note("Put this into the settings, beside other entries of [auth] tokens:\n")
+    output.say(f'[auth]\ntokens = [{{ name = "{name}", sha256 = "{digest}" }}]')

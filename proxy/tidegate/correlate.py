@@ -1,0 +1,239 @@
+"""Which requests are open in which direction. No input or output: a table and its rules.
+
+JSON-RPC 2.0 says that a reply carries the id of its request; MCP adds progress tokens, cancellation and
+subscription ids. A reply that answers no open request, or answers one twice, is refused; so is a request
+whose id is already in use by the same sender.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tidegate import methods, values
+from tidegate.wire import Rejected
+
+if TYPE_CHECKING:
+    from tidegate.message import Id, Message
+
+MAX_OPEN = 10_000
+MAX_ANSWERED = 256
+
+Key = tuple[type, "Id"]  # 1 and "1" are different ids
+
+
+def key_of(identity: Id) -> Key:
+    """Return what tells an id from all others: its type and itself."""
+    return (type(identity), identity)
+
+
+@dataclass(slots=True)
+class Open:
+    """A request that waits for its reply.
+
+    Attributes:
+        request: the request as it was judged.
+        flow_id: the flow that its reply belongs to.
+        owner: whose request it is, for the driver: it is never looked into here.
+        cancelled: whether its sender has cancelled it; its reply may still come.
+    """
+
+    request: Message
+    flow_id: str
+    owner: Any = None
+    cancelled: bool = False
+
+
+@dataclass(slots=True)
+class Table:
+    """The open requests of one direction of one conversation.
+
+    Attributes:
+        replayed: whether replies may be delivered again, as a resumed stream does (2025-11-25, streamable
+            HTTP, resumability); then the last answered requests are remembered too.
+    """
+
+    replayed: bool = False
+    _open: dict[Key, Open] = field(default_factory=dict)
+    _tokens: dict[Key, Key] = field(default_factory=dict)
+    _answered: OrderedDict[Key, Open] = field(default_factory=OrderedDict)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(self, request: Message, flow_id: str, owner: Any = None) -> Open:
+        """Note a request.
+
+        Raises:
+            Rejected: where its id is in use, or too many are open.
+        """
+        assert request.id is not None
+        key = key_of(request.id)
+        if key in self._open:
+            raise Rejected("unsolicited", "A request with this id is already open.", id=request.id)
+        if len(self._open) >= MAX_OPEN:
+            raise Rejected("limit", f"More than {MAX_OPEN} requests are open.", id=request.id)
+        entry = self._open[key] = Open(request, flow_id, owner)
+        self._answered.pop(key, None)
+        token = progress_token(request)
+        if token is not None:
+            self._tokens[key_of(token)] = key
+        return entry
+
+    def find(self, identity: Id) -> Open | None:
+        """Return the open request of an id, or ``None``."""
+        return self._open.get(key_of(identity))
+
+    def answer(self, reply: Message, *, again: bool = False) -> tuple[Message, Open]:
+        """Match a reply to its request, which is then closed.
+
+        Args:
+            reply: a result or an error, with an id.
+            again: whether it comes from a stream that repeats what was sent before.
+
+        Returns:
+            The reply, told its method, and the request's entry.
+
+        Raises:
+            Rejected: where no such request is open.
+        """
+        entry = None
+        if reply.id is not None:
+            key = key_of(reply.id)
+            entry = self._close(key)
+            if entry is None and again:
+                entry = self._answered.get(key)
+        if entry is None:
+            raise Rejected("unsolicited", "The reply answers no open request.", id=reply.id)
+        return reply.answering(entry.request.method), entry
+
+    def _close(self, key: Key) -> Open | None:
+        entry = self._open.pop(key, None)
+        if entry is None:
+            return None
+        token = progress_token(entry.request)
+        if token is not None:
+            self._tokens.pop(key_of(token), None)
+        if self.replayed:
+            self._answered[key] = entry
+            while len(self._answered) > MAX_ANSWERED:
+                self._answered.popitem(last=False)
+        return entry
+
+    def drop(self, identity: Id) -> Open | None:
+        """Close a request that will get no reply; return its entry, or ``None`` where it isn't open."""
+        return self._close(key_of(identity))
+
+    def cancel(self, notification: Message) -> Open | None:
+        """Note a ``notifications/cancelled``; return the request's entry, or ``None`` where it isn't open."""
+        wanted = cancelled_id(notification)
+        entry = self.find(wanted) if wanted is not None else None
+        if entry is not None:
+            entry.cancelled = True
+        return entry
+
+    def progress(self, notification: Message) -> Open | None:
+        """Return the request that a ``notifications/progress`` is about, or ``None``."""
+        token = token_of(notification)
+        key = self._tokens.get(key_of(token)) if token is not None else None
+        return self._open.get(key) if key is not None else None
+
+    def owned(self, owner: Any) -> list[Open]:
+        """Return the open requests of one owner, oldest first."""
+        return [entry for entry in self._open.values() if entry.owner is owner]
+
+    def entries(self) -> list[Open]:
+        """Return all open requests, oldest first."""
+        return list(self._open.values())
+
+    def clear(self) -> list[Open]:
+        """Close all requests, because none can be answered any more; return them, oldest first."""
+        left = list(self._open.values())
+        self._open.clear()
+        self._tokens.clear()
+        return left
+
+
+def _as_id(value: Any) -> Id | None:
+    return value if type(value) is str or type(value) is int else None
+
+
+def _member(message: Message, name: str) -> Id | None:
+    params = message.tree.get("params")
+    return _as_id(params.get(name)) if isinstance(params, dict) else None
+
+
+def progress_token(request: Message) -> Id | None:
+    """Return the progress token that a request asks to be kept informed under, or ``None``."""
+    return _as_id(methods.meta(request).get("progressToken"))
+
+
+def token_of(notification: Message) -> Id | None:
+    """Return the progress token that a ``notifications/progress`` is about, or ``None``."""
+    return _member(notification, "progressToken") if notification.method == "notifications/progress" else None
+
+
+def cancelled_id(notification: Message) -> Id | None:
+    """Return the id of the request that a ``notifications/cancelled`` is about, or ``None``."""
+    return _member(notification, "requestId")
+
+
+def subscription_id(message: Message) -> Id | None:
+    """Return the id of the ``subscriptions/listen`` request a message belongs to (2026-07-28), or ``None``."""
+    return _as_id(methods.meta(message).get(methods.SUBSCRIPTION_KEY))
+
+
+class Remap:
+    """Gives the requests of many clients ids of their own on one shared instance, and undoes it.
+
+    Ids and progress tokens are mapped *before* a message is judged, in both directions, so that what is judged
+    is what is sent. A minted id has the type of the client's own.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._ids: dict[Key, Id] = {}  # minted -> the client's own
+        self._tokens: dict[Key, Id] = {}
+
+    def mint(self, like: Id) -> Id:
+        """Return an id that was never used on this connection, of the same type."""
+        self._last += 1
+        return self._last if isinstance(like, int) else f"t{self._last}"
+
+    def outward(self, request: Message) -> Message:
+        """Return a client's request with minted id and progress token."""
+        assert request.id is not None
+        minted = self.mint(request.id)
+        self._ids[key_of(minted)] = request.id
+        at: dict[str, Any] = {}
+        token = progress_token(request)
+        if token is not None:
+            at["/params/_meta/progressToken"] = minted_token = self.mint(token)
+            self._tokens[key_of(minted_token)] = token
+        return request.rewired(id=minted, at=at)
+
+    def inward(self, message: Message) -> Message:
+        """Return a server's message with the client's own ids and tokens; unknown ones stay as they are."""
+        at: dict[str, Any] = {}
+        parts: dict[str, Any] = {}
+        if message.is_reply and message.id is not None:
+            parts["id"] = self._ids.get(key_of(message.id), message.id)
+        token = token_of(message)
+        if token is not None and key_of(token) in self._tokens:
+            at["/params/progressToken"] = self._tokens[key_of(token)]
+        tag = subscription_id(message)
+        if tag is not None and key_of(tag) in self._ids:
+            where = "result" if message.kind == "result" else "params"
+            at[f"/{where}/_meta/{values.escape(methods.SUBSCRIPTION_KEY)}"] = self._ids[key_of(tag)]
+        if not at and not parts:
+            return message
+        return message.rewired(at=at, **parts)
+
+    def forget(self, request: Message) -> None:
+        """Forget a request, given with its minted id, that is closed."""
+        assert request.id is not None
+        self._ids.pop(key_of(request.id), None)
+        token = progress_token(request)
+        if token is not None:
+            self._tokens.pop(key_of(token), None)

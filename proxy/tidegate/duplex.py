@@ -1,0 +1,129 @@
+"""A client that has one stream for everything: stdio, and HTTP+SSE of 2024-11-05."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tidegate.upstream import Context, Unavailable
+from tidegate.wire import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from tidegate.message import Message
+    from tidegate.relay import Outs, Relay, Reply
+
+log = structlog.get_logger("tidegate.duplex")
+
+RESUMPTIONS = 100  # of one stream that the server keeps closing
+RETRY = 1000  # milliseconds until a closed stream is resumed, where the server names no time
+
+
+class Duplex:
+    """Feeds a relay from one stream, and writes to one stream what comes of it.
+
+    Args:
+        relay: the relay.
+        write: sends one judged message to the client.
+    """
+
+    def __init__(self, relay: Relay, write: Callable[[bytes], Awaitable[None]]) -> None:
+        self._relay = relay
+        self._write = write
+        self._context = Context()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listening = False
+
+    async def accept(self, data: bytes) -> None:
+        """Take one frame of the client's. What keeps its order is awaited; answers come when they come."""
+        try:
+            found, batch = self._relay.parsed(data)
+        except Rejected as refused:
+            await self._send(await self._relay.refuse(refused), None)
+            return
+        if batch:
+            self._spawn(self._batch(found))
+            return
+        if self._relay.upstream.ordered and not self._listening:
+            self._listening = True
+            self._spawn(self._own())
+        for message in found:
+            if self._relay.upstream.ordered or message.kind != "request":
+                await self._take(message)
+            else:
+                self._spawn(self._take(message))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _batch(self, found: list[Message]) -> None:
+        await self._send(await self._relay.batch(found, self._context), None)
+
+    async def _take(self, message: Message) -> None:
+        await self._send(await self._relay.take(message, self._context), message)
+        if message.method == "notifications/initialized" and not self._listening:
+            self._listening = True
+            self._spawn(self._own())
+
+    async def _send(self, reply: Reply, message: Message | None) -> None:
+        if reply.body is not None:
+            await self._write(reply.body)
+        elif reply.events is not None:
+            self._spawn(self._pump(reply.events, message))
+
+    async def _pump(self, events: Outs, message: Message | None) -> None:
+        """Write a stream's messages; resume it where it ends before the reply (2025-11-25, resumability)."""
+        last, retry = await self._drain(events)
+        for _ in range(RESUMPTIONS):
+            waits = message is not None and message.id is not None and self._relay.requests.find(message.id)
+            if not waits or last is None:
+                return
+            await asyncio.sleep(retry / 1000)
+            try:
+                reply = await self._relay.listen(last, self._context)
+            except Unavailable as failure:
+                log.warning("the server's stream can't be resumed", reason=str(failure))
+                return
+            if reply.events is None:
+                return
+            again, retry = await self._drain(reply.events)
+            last = again or last
+
+    async def _drain(self, events: Outs) -> tuple[str | None, int]:
+        last, retry = None, RETRY
+        async for out in events:
+            last, retry = out.id or last, out.retry if out.retry is not None else retry
+            if out.data is not None:
+                await self._write(out.data)
+        return last, min(retry, 60_000)
+
+    async def _own(self) -> None:
+        """Write what the server says by itself; a server without such a stream answers 405."""
+        try:
+            reply = await self._relay.listen(None, self._context)
+        except Unavailable as failure:
+            log.debug("the server has no stream of its own", reason=str(failure))
+            return
+        if reply.events is not None:
+            await self._drain(reply.events)
+
+    async def drained(self) -> None:
+        """Wait until every request has its answer; the server's own stream is not waited for."""
+        while self._relay.requests.entries():
+            waiting = [task for task in self._tasks if not task.done()]
+            if not waiting:
+                return
+            await asyncio.wait(waiting, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
+
+    async def close(self) -> None:
+        """Stop writing, and close the relay."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._relay.close()

@@ -1,0 +1,184 @@
+"""The little of HTTP that Tidegate's servers need, straight on ASGI: requests in, whole answers or streams out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tidegate.ends import http_headers, sse
+from tidegate.wire import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidegate.relay import Outs
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+KEEP_ALIVE = 15.0  # seconds of silence on a stream until a comment is sent, so that nobody takes it for dead
+BODY_TIMEOUT = 30.0  # seconds between two parts of a request's body
+COMMENT = b":\r\n\r\n"
+JSON = (b"content-type", b"application/json")
+STREAM = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class Gone(Exception):  # noqa: N818 - it says what happened
+    """The client closed the connection."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        method: ``GET``, ``POST``, ...
+        path: its path, percent-decoded.
+        query: its query string, as sent.
+        headers: by lower-case name, white space around values trimmed.
+        receive: ASGI's own.
+        send: ASGI's own.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: dict[str, str]
+    receive: Receive
+    send: Send
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive, send: Send) -> Request:
+        """Read the head of a request.
+
+        Raises:
+            Rejected: where a header stands twice that must not.
+        """
+        headers = http_headers.collect(scope["headers"])
+        return cls(scope["method"], scope["path"], scope["query_string"], headers, receive, send)
+
+    async def body(self, most: int) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            Rejected: where it is longer than ``most`` bytes, or doesn't come.
+            Gone: where the client closed the connection.
+        """
+        length = self.headers.get("content-length", "")
+        if length.isdigit() and len(length) < 19 and int(length) > most:
+            raise Rejected("limit", f"The message is longer than {most} bytes.", size=int(length))
+        part = await self.receive()
+        if part["type"] == "http.disconnect":
+            raise Gone
+        first: bytes = part.get("body", b"")
+        if not part.get("more_body"):
+            if len(first) > most:
+                raise Rejected("limit", f"The message is longer than {most} bytes.", size=len(first))
+            return first
+        return await self._long_body(first, most)
+
+    async def _long_body(self, first: bytes, most: int) -> bytes:
+        parts, size, more = [first], len(first), True
+        while more:
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT):
+                    part = await self.receive()
+            except TimeoutError:
+                raise Rejected("parse", "The rest of the body didn't come.", size=size) from None
+            if part["type"] == "http.disconnect":
+                raise Gone
+            parts.append(part.get("body", b""))
+            size += len(parts[-1])
+            if size > most:
+                raise Rejected("limit", f"The message is longer than {most} bytes.", size=size)
+            more = part.get("more_body", False)
+        return b"".join(parts)
+
+    async def gone(self) -> None:
+        """Wait until the client closes the connection; the body must have been read."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+    async def respond(self, status: int, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """Send a whole answer, of JSON where it has a body."""
+        head = [(b"content-length", b"%d" % len(body or b""))]
+        if body:
+            head.append(JSON)
+        if headers:
+            head += [(key.encode("latin-1"), value.encode("latin-1")) for key, value in headers.items()]
+        await self.send({"type": "http.response.start", "status": status, "headers": head})
+        await self.send({"type": "http.response.body", "body": body or b""})
+
+    async def stream(self, status: int, events: Outs, headers: Mapping[str, str], *, first: bytes = b"") -> None:
+        """Send a stream of server-sent events, each as soon as it is there, with comments in between.
+
+        When the client closes the connection, ``events`` is closed.
+        """
+        head = [*STREAM, *((key.encode("latin-1"), value.encode("latin-1")) for key, value in headers.items())]
+        await self.send({"type": "http.response.start", "status": status, "headers": head})
+        if first:
+            await self._part(first)
+        watch = asyncio.create_task(self._watch(asyncio.current_task()), name="stream watch")
+        try:
+            async with contextlib.aclosing(events):
+                async for out in events:
+                    await self._part(sse.encode(out.data or b"", id=out.id, retry=out.retry))
+            await self.send({"type": "http.response.body", "body": b""})
+        except asyncio.CancelledError:
+            if not watch.done() or watch.cancelled():
+                raise  # not the client: Tidegate itself is ending
+        finally:
+            watch.cancel()
+
+    async def _part(self, data: bytes) -> None:
+        await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _watch(self, reader: asyncio.Task[Any] | None) -> None:
+        """Keep the stream alive; when the client has gone, stop who reads it."""
+        while True:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE):
+                    await self.gone()
+            except TimeoutError:
+                await self._part(COMMENT)
+                continue
+            if reader is not None:
+                reader.cancel()
+            return
+
+
+async def unless_gone(request: Request, work: Awaitable[None], after: float = 0.05) -> None:
+    """Do work, and give it up when the client closes the connection meanwhile.
+
+    Watching costs a task, so it begins only when the work takes longer than ``after`` seconds.
+    """
+    current = asyncio.current_task()
+    watching: list[asyncio.Task[None]] = []
+
+    async def watch() -> None:
+        await request.gone()
+        if current is not None:
+            current.cancel()
+
+    def begin() -> None:
+        watching.append(asyncio.create_task(watch(), name="request watch"))
+
+    timer = asyncio.get_running_loop().call_later(after, begin)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not any(task.done() and not task.cancelled() for task in watching):
+            raise
+        raise Gone from None
+    finally:
+        timer.cancel()
+        for task in watching:
+            task.cancel()

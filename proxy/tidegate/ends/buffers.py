@@ -1,0 +1,244 @@
+"""What transports of lines share: splitting bytes into lines, and bounded queues in both directions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from tidegate.ends.pipe import Overlong, PipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_BYTES = 4 * 1024 * 1024
+"""How long a frame may be, in bytes, unless another limit is given."""
+
+QUEUED = 1024 * 1024
+"""How many bytes are queued in one direction before the peer has to wait, the last frame not counted."""
+
+_FRAME_COST = 64  # bytes a queued frame takes beside its content, about: many tiny ones must count too
+_TAIL_BYTES = 16 * 1024
+
+
+class Lines:
+    """Splits bytes into lines of at most ``max_bytes``, however they are cut; LF and CR LF end a line.
+
+    Blank lines are skipped. A line over the limit is dropped as soon as it is over, and stands in the result as one
+    :class:`Overlong`.
+    """
+
+    __slots__ = ("_dropping", "_max", "_partial")
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max = max_bytes
+        self._partial = bytearray()
+        self._dropping = False
+
+    def feed(self, data: bytes) -> list[bytes | Overlong]:
+        """Take the next bytes; return the lines they complete, without line ends."""
+        *lines, rest = data.split(b"\n")
+        if lines:
+            if self._dropping:
+                self._dropping = False
+                del lines[0]
+            elif self._partial:
+                self._partial += lines[0]
+                lines[0] = bytes(self._partial)
+                self._partial.clear()
+        found: list[bytes | Overlong] = []
+        for line in lines:
+            text = line[:-1] if line.endswith(b"\r") else line
+            if len(text) > self._max:
+                found.append(Overlong(len(text)))
+            elif text and not text.isspace():
+                found.append(text)
+        if rest and not self._dropping:
+            self._partial += rest
+            if len(self._partial) > self._max + 1:  # one more byte may be the \r of its end
+                self._dropping = True
+                found.append(Overlong(len(self._partial)))
+                self._partial = bytearray()
+        return found
+
+    def finish(self) -> list[bytes | Overlong]:
+        """Return the last line, where the input ended without a line end."""
+        return self.feed(b"\n") if self._partial and not self._dropping else []
+
+
+class Inbox:
+    """Frames that came and were not yet taken. Reading stops while more than :data:`QUEUED` bytes wait.
+
+    Attributes:
+        transport: what to pause and resume; set when it is there.
+    """
+
+    __slots__ = ("_error", "_frames", "_held", "_paused", "_waiter", "transport")
+
+    def __init__(self) -> None:
+        self.transport: asyncio.ReadTransport | None = None
+        self._frames: deque[bytes | Overlong] = deque()
+        self._held = 0
+        self._paused = False
+        self._error: str | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether reading is stopped because too much waits to be taken."""
+        return self._paused
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can come."""
+        return self._error is not None
+
+    def put(self, frames: Iterable[bytes | Overlong]) -> None:
+        """Queue frames; after :meth:`end` they are dropped."""
+        if self._error is not None:
+            return
+        for frame in frames:
+            self._frames.append(frame)
+            self._held += _cost(frame)
+        if self._frames:
+            self._wake()
+            if self._held > QUEUED and not self._paused and self.transport is not None:
+                self._paused = True
+                self.transport.pause_reading()
+
+    def end(self, reason: str) -> None:
+        """Say why nothing more comes; what is queued can still be taken. The first reason stays."""
+        if self._error is None:
+            self._error = reason
+            self._wake()
+
+    def close(self, reason: str) -> None:
+        """Forget what is queued, and take nothing more; a peer that writes is read, so that it isn't blocked."""
+        self._error = reason
+        self._frames.clear()
+        self._held = 0
+        self._resume()
+        self._wake()
+
+    async def get(self) -> bytes:
+        """Return the next frame.
+
+        Raises:
+            PipeError: after the last one.
+            Overlong: in the place of a frame over the limit.
+        """
+        while not self._frames:
+            if self._error is not None:
+                raise PipeError(self._error)
+            if self._waiter is not None:
+                raise RuntimeError("two tasks receive from one pipe")
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        frame = self._frames.popleft()
+        self._held -= _cost(frame)
+        if self._paused and self._held <= QUEUED // 2:
+            self._resume()
+        if isinstance(frame, Overlong):
+            raise frame
+        return frame
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _resume(self) -> None:
+        if self._paused and self.transport is not None:
+            self._paused = False
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+
+
+class Outbox:
+    """The sending side of a stream of lines: a transport that may tell its writers to wait.
+
+    Its owner, an asyncio protocol, passes on ``pause_writing`` and ``resume_writing``.
+    """
+
+    __slots__ = ("_error", "_paused", "_transport", "_waiters")
+
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+        self._paused = False
+        self._error: str | None = None
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def open(self, transport: asyncio.WriteTransport) -> None:
+        """Say what to write to."""
+        transport.set_write_buffer_limits(high=QUEUED)
+        self._transport = transport
+
+    def pause(self) -> None:
+        """Make writers wait."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Let writers go on."""
+        self._paused = False
+        self._wake()
+
+    def end(self, reason: str) -> None:
+        """Say why nothing more can be sent; who waits is told. The first reason stays."""
+        if self._error is None:
+            self._error = reason
+            self._wake()
+
+    async def put(self, data: bytes) -> None:
+        """Write one line; waits while too much is queued.
+
+        Raises:
+            PipeError: after :meth:`end`, or before :meth:`open`.
+            ValueError: for data with a line end in it, which would be two frames.
+        """
+        if b"\n" in data:
+            raise ValueError("a frame has no line end in it")
+        while self._paused and self._error is None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
+        if self._error is not None:
+            raise PipeError(self._error)
+        if self._transport is None:
+            raise PipeError("the pipe has not been started")
+        self._transport.write(data + b"\n")
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class Tail:
+    """The last bytes of a stream, for a person to read where something failed."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._kept += data[-_TAIL_BYTES:]
+        if len(self._kept) > 2 * _TAIL_BYTES:
+            del self._kept[:-_TAIL_BYTES]
+
+    def text(self) -> str:
+        """Return the last whole lines, at most 16 KiB."""
+        kept = bytes(self._kept[-_TAIL_BYTES:])
+        if len(self._kept) > _TAIL_BYTES:
+            kept = kept.partition(b"\n")[2] or kept
+        return kept.decode(errors="replace").strip()
+
+
+def _cost(frame: bytes | Overlong) -> int:
+    return _FRAME_COST + (len(frame) if isinstance(frame, bytes) else 0)

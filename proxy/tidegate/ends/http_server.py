@@ -1,0 +1,269 @@
+"""Where clients connect: streamable HTTP of all versions and HTTP+SSE, as one ASGI application.
+
+``/servers/NAME/mcp`` is streamable HTTP, ``/servers/NAME/sse`` is HTTP+SSE of 2024-11-05; both as if the client
+talked to that server. Before anything is read, Host, Origin and token are checked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+
+from tidegate import methods, wire
+from tidegate.ends import http_headers
+from tidegate.ends.asgi import Gone, Request, unless_gone
+from tidegate.flow import Flow, Principal, Server
+from tidegate.relay import error_bytes
+from tidegate.settings import is_loopback, split_address
+from tidegate.upstream import Context, Unavailable
+from tidegate.verdict import Deny
+from tidegate.wire import Rejected
+
+if TYPE_CHECKING:
+    from tidegate.ends.asgi import Receive, Scope, Send
+    from tidegate.ends.sse_server import SseClients
+    from tidegate.message import Message
+    from tidegate.relay import Core, Reply
+    from tidegate.sessions import Entry, Sessions
+
+log = structlog.get_logger("tidegate.http")
+
+ANONYMOUS = Principal()
+_JSON, _STREAM = "application/json", "text/event-stream"
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+class App:
+    """The ASGI application on ``listen``."""
+
+    def __init__(self, core: Core, sessions: Sessions, sse_clients: SseClients) -> None:
+        self.core = core
+        self.sessions = sessions
+        self.sse_clients = sse_clients
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI 3)."""
+        if scope["type"] != "http":
+            return  # lifespan is switched off, and there are no WebSockets
+        try:
+            request = Request.of(scope, receive, send)
+        except Rejected as refused:
+            blank = Request(scope["method"], scope["path"], b"", {}, receive, send)
+            await blank.respond(400, error_bytes(refused.code, refused.reason))
+            return
+        try:
+            await self._serve(request)
+        except Gone:
+            return
+        except Rejected as refused:
+            await request.respond(413 if refused.code == "limit" else 400, error_bytes(refused.code, refused.reason))
+        except Unavailable as failure:
+            await request.respond(503, error_bytes(failure.code, str(failure)))
+
+    async def _serve(self, request: Request) -> None:
+        name, end = self._route(request.path)
+        server = self.core.now.settings.server(name) if name else Server("")
+        stopped = self._guard(request)
+        if stopped is not None:
+            status, deny = stopped
+            await self._login_refused(request, status, deny, server)
+            return
+        principal = self._principal(request)
+        if principal is None:
+            deny = Deny("A valid token is needed: send it as 'Authorization: Bearer TOKEN'.", code="unauthorized")
+            await self._login_refused(request, 401, deny, server)
+            return
+        if end == "mcp":
+            await self._mcp(request, name, principal)
+        elif end in ("sse", "messages"):
+            await self.sse_clients.serve(request, name, principal, end)
+        else:
+            await request.respond(404, error_bytes("invalid", "There is nothing at this path."))
+
+    def _route(self, path: str) -> tuple[str, str]:
+        """Return server and end that a path names; ``""`` for what isn't there."""
+        parts = path.split("/")
+        if len(parts) == 4 and parts[0] == "" and parts[1] == "servers" and parts[2] in self.core.now.settings.servers:
+            return parts[2], parts[3]
+        return "", ""
+
+    # -- who may come in --------------------------------------------------------------------------------
+
+    def _guard(self, request: Request) -> tuple[int, Deny] | None:
+        """Check Host and Origin, against rebinding of names (MCP 2025-11-25, transports, security warning)."""
+        proxy = self.core.now.settings.proxy
+        local = is_loopback(split_address(proxy.listen)[0])
+        host = request.headers.get("host", "")
+        known = host in proxy.allowed_hosts or host.rpartition(":")[0] in proxy.allowed_hosts
+        if (local or proxy.allowed_hosts) and not known and not (local and _hostname(f"//{host}") in _LOOPBACK):
+            return 421, Deny("The Host header names another host.", code="origin", rule="host")
+        origin = request.headers.get("origin")
+        if origin is None or origin in proxy.allowed_origins or (local and _hostname(origin) in _LOOPBACK):
+            return None
+        return 403, Deny("Requests from this origin are not accepted.", code="origin", rule="origin")
+
+    def _principal(self, request: Request) -> Principal | None:
+        auth = self.core.now.settings.auth
+        if not auth.tokens:
+            return ANONYMOUS
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return auth.principal(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
+
+    async def _login_refused(self, request: Request, status: int, deny: Deny, server: Server) -> None:
+        pipeline = self.core.now.pipeline
+        await pipeline.note("login", Flow(pipeline.new_id(), server), deny)
+        headers = {"www-authenticate": 'Bearer realm="tidegate"'} if status == 401 else {}
+        await request.respond(status, error_bytes(deny.code, deny.reason), headers)
+
+    # -- streamable HTTP --------------------------------------------------------------------------------
+
+    async def _mcp(self, request: Request, name: str, principal: Principal) -> None:
+        if request.method not in ("POST", "GET", "DELETE"):
+            await request.respond(405, None, {"allow": "POST, GET, DELETE"})
+            return
+        try:
+            http_headers.check_plain(request.headers)
+            if request.method == "POST":
+                await self._post(request, name, principal)
+            elif request.method == "GET":
+                await self._get(request, name, principal)
+            else:
+                await self._delete(request, name, principal)
+        except Rejected as refused:
+            entry = self.sessions.stateless(name, principal)
+            await self._write(request, await entry.relay.refuse(refused, status=_status_of(refused)))
+
+    async def _post(self, request: Request, name: str, principal: Principal) -> None:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != _JSON:
+            await request.respond(415, error_bytes("invalid", "Content-Type must be application/json."))
+            return
+        data = await request.body(self.core.now.settings.proxy.max_message_bytes)
+        session_id = request.headers.get(http_headers.SESSION)
+        known = self.sessions.find(name, session_id, principal) if session_id else None
+        if known is not None and known.relay.version == methods.BATCHING and data.lstrip()[:1] == b"[":
+            with known as relay:
+                await self._write(request, await relay.accept(data, self._context(request)))
+            return
+        message = wire.parse(data, "client", self.core.now.settings.proxy.limits)
+        http_headers.check(message, request.headers)
+        if methods.is_modern(_version(message, request)):
+            request.headers.pop(http_headers.SESSION, None)  # 2026-07-28 has none: such a header is ignored
+            await self._modern(request, self.sessions.stateless(name, principal), message)
+        elif message.method == "initialize" and message.kind == "request":
+            await self._initialize(request, name, principal, message)
+        elif session_id:
+            await self._in_session(request, known, message)
+        else:
+            await self._sessionless(request, name, principal, message)
+
+    async def _modern(self, request: Request, entry: Entry, message: Message) -> None:
+        context = self._context(request, message)
+
+        async def work() -> None:
+            await self._write(request, await relay.take(message, context))
+
+        with entry as relay:
+            await unless_gone(request, work())
+
+    async def _in_session(self, request: Request, entry: Entry | None, message: Message) -> None:
+        if entry is None:
+            await request.respond(404, error_bytes("invalid", "There is no such session.", message.id))
+            return
+        with entry as relay:
+            await self._write(request, await relay.take(message, self._context(request, message)))
+
+    async def _sessionless(self, request: Request, name: str, principal: Principal, message: Message) -> None:
+        """A message of an old version without a session: only a server that speaks HTTP may know what to do."""
+        entry = self.sessions.stateless(name, principal)
+        if entry.relay.upstream.ordered:
+            reason = "The session id is missing: begin with initialize, and send Mcp-Session-Id from then on."
+            raise Rejected("invalid", reason, id=message.id)
+        with entry as relay:
+            await self._write(request, await relay.take(message, self._context(request, message)))
+
+    async def _initialize(self, request: Request, name: str, principal: Principal, message: Message) -> None:
+        """Begin a session: under the server's own id, or under one of ours where the server speaks no HTTP."""
+        entry = self.sessions.new(name, principal)
+        request.headers.pop(http_headers.SESSION, None)
+        session_id = None
+        try:
+            with entry as relay:
+                reply = await relay.take(message, self._context(request, message))
+                given = reply.headers.get(http_headers.SESSION)
+                if (relay.version or reply.events is not None) and (given or relay.upstream.ordered):
+                    session_id = self.sessions.register(name, entry, given)
+                    reply.headers[http_headers.SESSION] = session_id
+                await self._write(request, reply)
+        finally:
+            if session_id is None:
+                await entry.relay.close()
+            elif not entry.relay.version:  # a stream that ended without a good reply
+                await self.sessions.drop(name, session_id)
+
+    async def _get(self, request: Request, name: str, principal: Principal) -> None:
+        if _STREAM not in request.headers.get("accept", ""):
+            await request.respond(406, error_bytes("invalid", "Accept must list text/event-stream."))
+            return
+        entry = await self._entry(request, name, principal)
+        if entry is None:
+            return
+        with entry as relay:
+            reply = await relay.listen(request.headers.get(http_headers.LAST_EVENT), self._context(request))
+            await self._write(request, reply)
+
+    async def _delete(self, request: Request, name: str, principal: Principal) -> None:
+        entry = await self._entry(request, name, principal)
+        if entry is None:
+            return
+        with entry as relay:
+            answer = await relay.upstream.end(self._context(request))
+        if answer.status < 400:
+            await self.sessions.drop(name, relay.session_id)
+        await request.respond(answer.status, None, answer.headers)
+
+    async def _entry(self, request: Request, name: str, principal: Principal) -> Entry | None:
+        """Return the session that a GET or DELETE is about; where there is none, answer it."""
+        session_id = request.headers.get(http_headers.SESSION)
+        if session_id is not None and not methods.is_modern(request.headers.get(http_headers.VERSION)):
+            entry = self.sessions.find(name, session_id, principal)
+            if entry is None:
+                await request.respond(404, error_bytes("invalid", "There is no such session."))
+            return entry
+        entry = self.sessions.stateless(name, principal)
+        if entry.relay.upstream.ordered:
+            await request.respond(405, None, {"allow": "POST"})
+            return None
+        return entry
+
+    def _context(self, request: Request, message: Message | None = None) -> Context:
+        headers = request.headers
+        accept = headers.get("accept", "")
+        headers["accept"] = ", ".join(kind for kind in (_JSON, _STREAM, "*/*") if kind in accept)
+        return Context(True, headers, http_headers.params(message, headers) if message is not None else ())  # noqa: FBT003 - the hot path
+
+    async def _write(self, request: Request, reply: Reply) -> None:
+        if reply.events is None:
+            await request.respond(reply.status, reply.body, reply.headers)
+        else:
+            await request.stream(reply.status, reply.events, reply.headers)
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _version(message: Message, request: Request) -> str | None:
+    """Return the version of one message: what its body says, or else its header (2026-07-28, versioning)."""
+    if message.method == "initialize":
+        return None
+    return methods.version_in(message) or request.headers.get(http_headers.VERSION)
+
+
+def _status_of(refused: Rejected) -> int:
+    return 413 if refused.code == "limit" else 400

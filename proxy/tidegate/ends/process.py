@@ -1,0 +1,244 @@
+"""A server as a local process: JSON texts as lines on its standard input and output.
+
+Source: the stdio transport of the Model Context Protocol. The process is started by the keeper (``keeper.py``), so
+it can't outlive Tidegate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidegate.ends.buffers import MAX_BYTES, Inbox, Lines, Outbox, Tail
+from tidegate.ends.launcher import launch
+from tidegate.ends.pipe import PipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tidegate.ends.launcher import Child
+
+INHERITED = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "TMPDIR")
+"""What a server gets of Tidegate's environment, besides ``LC_*``: nothing that could be a secret."""
+
+_SETTLE = 0.5  # seconds between the end of a process and the end of its output, or the other way round
+_GONE = 15.0  # seconds for the keeper to have killed everything
+
+
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a server: the inherited variables, and the given ones."""
+    kept = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("LC_")}
+    return kept | dict(given)
+
+
+class ProcessPipe:
+    """A local process as a pipe.
+
+    Args:
+        command: the program, looked for in PATH, and its arguments.
+        env: what its environment has besides :data:`INHERITED`.
+        cwd: its working folder; Tidegate's own where it's None.
+        max_bytes: how long one JSON text may be.
+        grace: seconds it has to end after its standard input has ended, and again after SIGTERM.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | str | None = None,
+        max_bytes: int = MAX_BYTES,
+        grace: float = 2.0,
+    ) -> None:
+        self._command = list(command)
+        self._env = dict(env or {})
+        self._cwd = None if cwd is None else str(cwd)
+        self._grace = grace
+        self._name = Path(self._command[0]).name or self._command[0]
+        self._lines = Lines(max_bytes)
+        self._inbox = Inbox()
+        self._outbox = Outbox()
+        self._tail = Tail()
+        self._child: Child | None = None
+        self._readers: list[asyncio.BaseTransport] = []
+        self._stdin: asyncio.WriteTransport | None = None
+        self._output_ended = False
+        self._settling: asyncio.TimerHandle | None = None
+        self._closing = asyncio.Lock()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Start the process; see :meth:`tidegate.ends.pipe.Pipe.start`."""
+        pipes: list[int] = []
+        try:
+            for _ in range(3):
+                pipes += os.pipe()
+            stdin, to_stdin, from_stdout, stdout, from_stderr, stderr = pipes
+            stdio = (stdin, stdout, stderr)
+            self._child = await launch(self._command, environment(self._env), self._cwd, stdio)
+            for descriptor in stdio:
+                os.close(descriptor)
+                pipes.remove(descriptor)
+            self._child.exited.add_done_callback(self._exited)
+            await self._connect(to_stdin, from_stdout, from_stderr, pipes)
+        except OSError as error:
+            self._abort()
+            raise PipeError(f"{self._name} can't be started: {error.strerror}") from None
+        except BaseException:
+            self._abort()
+            raise
+        finally:
+            for descriptor in pipes:
+                os.close(descriptor)
+
+    async def _connect(self, to_stdin: int, from_stdout: int, from_stderr: int, pipes: list[int]) -> None:
+        """Make transports of our ends of the process' pipes; each leaves ``pipes`` when its transport owns it."""
+        loop = asyncio.get_running_loop()
+
+        async def reader(descriptor: int, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+            file = os.fdopen(descriptor, "rb", 0)
+            pipes.remove(descriptor)
+            protocol = _Reading(take, ended)
+            transport, _ = await loop.connect_read_pipe(lambda: protocol, file)
+            self._readers.append(transport)
+            if protocol.take == self._take:
+                self._inbox.transport = transport
+
+        file = os.fdopen(to_stdin, "wb", 0)
+        pipes.remove(to_stdin)
+        self._stdin, _ = await loop.connect_write_pipe(lambda: _Writing(self._outbox, self._input_lost), file)
+        self._outbox.open(self._stdin)
+        await reader(from_stdout, self._take, self._stdout_ended)
+        await reader(from_stderr, self._tail.feed, lambda: None)
+
+    async def send(self, data: bytes) -> None:
+        """Send one JSON text; see :meth:`tidegate.ends.pipe.Pipe.send`."""
+        await self._outbox.put(data)
+
+    async def receive(self) -> bytes:
+        """Return the next JSON text; see :meth:`tidegate.ends.pipe.Pipe.receive`."""
+        return await self._inbox.get()
+
+    async def close(self) -> None:
+        """End the process and all it started: end of input, then SIGTERM, then SIGKILL."""
+        async with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            reason = f"{self._name} was closed"
+            self._outbox.end(reason)
+            self._inbox.close(reason)
+            try:
+                if self._child is not None:
+                    await self._end(self._child)
+            finally:
+                self._abort()
+
+    async def _end(self, child: Child) -> None:
+        if self._stdin is not None:
+            self._stdin.close()
+        if not await _within(self._grace, child.exited):
+            child.terminate()
+            await _within(self._grace, child.exited)
+        child.kill()
+        await _within(_GONE, child.gone)
+
+    def _abort(self) -> None:
+        """End everything at once, without waiting for it."""
+        if self._settling is not None:
+            self._settling.cancel()
+        if self._stdin is not None:
+            self._stdin.abort()  # closing it would wait for the process to read what is queued
+        for transport in self._readers:
+            transport.close()
+        if self._child is not None:
+            self._child.abandon()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process ID, once started."""
+        return self._child.pid if self._child is not None else None
+
+    def stderr_tail(self) -> str:
+        """Return the last lines of the process' standard error."""
+        return self._tail.text()
+
+    def _take(self, data: bytes) -> None:
+        self._inbox.put(self._lines.feed(data))
+
+    def _input_lost(self) -> None:
+        self._stdin = None
+        if self._child is not None and not self._child.exited.done():
+            self._outbox.end(f"{self._name} closed its input")
+
+    def _stdout_ended(self) -> None:
+        self._output_ended = True
+        self._inbox.put(self._lines.finish())
+        self._settle()
+
+    def _exited(self, _: asyncio.Future[int]) -> None:
+        self._outbox.end(self._farewell())
+        self._settle()
+
+    def _settle(self) -> None:
+        """End the receiving side when the process and its output have both ended, or a little after the first of them.
+
+        Something the process started may hold its output open; and what it wrote last may still be on its way.
+        """
+        assert self._child is not None
+        if self._output_ended and self._child.exited.done():
+            self._inbox.end(self._farewell())
+        elif self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(_SETTLE, self._settled)
+
+    def _settled(self) -> None:
+        self._settling = None
+        if self._inbox.paused:
+            self._settle()
+        else:
+            self._inbox.end(self._farewell())
+
+    def _farewell(self) -> str:
+        assert self._child is not None
+        if not self._child.exited.done():
+            return f"{self._name} closed its output"
+        code = self._child.exited.result()
+        if code >= 0:
+            return f"{self._name} ended with exit code {code}"
+        with suppress(ValueError):
+            return f"{self._name} was ended by {signal.Signals(-code).name}"
+        return f"{self._name} was ended by signal {-code}"
+
+
+class _Reading(asyncio.Protocol):
+    """Hands on what comes."""
+
+    def __init__(self, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        self.take = take
+        self._ended = ended
+        self.data_received = take  # type: ignore[method-assign, assignment]  # one call less for every read
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._ended()
+
+
+class _Writing(asyncio.BaseProtocol):
+    """Hands on when to wait."""
+
+    def __init__(self, outbox: Outbox, lost: Callable[[], None]) -> None:
+        self.pause_writing = outbox.pause  # type: ignore[method-assign]  # it is the outbox' business alone
+        self.resume_writing = outbox.resume  # type: ignore[method-assign]  # as above
+        self._lost = lost
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._lost()
+
+
+async def _within(seconds: float, future: asyncio.Future[int] | asyncio.Future[None]) -> bool:
+    """Wait for a future at most so long; whether it is done."""
+    await asyncio.wait([future], timeout=seconds)
+    return future.done()

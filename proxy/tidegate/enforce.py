@@ -1,0 +1,78 @@
+"""Carries redactions out, in one function: the only place where Tidegate itself changes payload."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidegate import methods, values
+from tidegate.verdict import Deny, Redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidegate.message import Message
+
+Span = tuple[int, int]
+
+
+def redact(message: Message, redactions: Iterable[Redact]) -> Message | Deny:
+    """Replace what redactions name by markers ``[redacted:LABEL]``.
+
+    Returns:
+        The redacted message, a valid message of the same shape; or a :class:`Deny` with code ``unredactable``
+        where a redaction would touch what isn't payload, isn't a string, or is a string whose JSON text is
+        redacted inside too.
+    """
+    wanted: dict[str, list[Redact]] = {}
+    for redaction in redactions:
+        wanted.setdefault(redaction.pointer, []).append(redaction)
+    if any(outer in wanted for pointer in wanted for outer in _outer_texts(pointer)):
+        return _refused()
+    for pointer, group in wanted.items():
+        if not methods.is_payload(message, pointer):
+            return _refused()
+        try:
+            text = values.resolve(message.tree, pointer)
+            if not isinstance(text, str):
+                return _refused()
+            new = _mark(text, group)
+            if new is None:
+                return _refused()
+            message = message.replace(pointer, new, label=",".join(sorted({item.label for item in group})))
+        except values.PointerError:
+            return _refused()
+    return message
+
+
+def _outer_texts(pointer: str) -> list[str]:
+    """Return the pointers of the strings whose JSON text a pointer steps into."""
+    tokens = pointer.split("/")
+    return ["/".join(tokens[:index]) for index, token in enumerate(tokens) if token == values.NESTED]
+
+
+def _refused() -> Deny:
+    return Deny("What would have to be redacted can't be redacted safely.", code="unredactable", rule="redact")
+
+
+def _mark(text: str, group: list[Redact]) -> str | None:
+    """Return a text with the spans of a group of redactions replaced; ``None`` for a span outside of it."""
+    spans = sorted((item.span or (0, len(text)), item.label) for item in group)
+    pieces, at = [], 0
+    for (start, end), label in _merged(spans):
+        if not 0 <= start < end <= len(text) and (start, end) != (0, len(text)):
+            return None
+        pieces += [text[at:start], f"[redacted:{label}]"]
+        at = end
+    return "".join([*pieces, text[at:]])
+
+
+def _merged(spans: list[tuple[Span, str]]) -> list[tuple[Span, str]]:
+    """Join spans that overlap; the first one's label stands for all."""
+    out: list[tuple[Span, str]] = []
+    for (start, end), label in spans:
+        if out and start < out[-1][0][1]:
+            (first, last), kept = out[-1]
+            out[-1] = ((first, max(last, end)), kept)
+        else:
+            out.append(((start, end), label))
+    return out

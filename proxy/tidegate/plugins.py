@@ -1,0 +1,271 @@
+"""Finds, configures, registers and checks interceptors; on any doubt Tidegate doesn't start.
+
+Installing a package enables nothing: the settings name each interceptor. pluggy registers and validates the hooks;
+the pipeline drives the implementations itself (see ``pipeline.py``).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+import re
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pluggy
+from pydantic import BaseModel, ValidationError
+
+from tidegate import hookspecs
+from tidegate.settings import SettingsError, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tidegate.flow import Flow, Server
+    from tidegate.settings import InterceptorSettings, Settings, When
+
+GROUP = "tidegate"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """What an interceptor is told at ``startup``.
+
+    Attributes:
+        entry: the name of its own entry in the settings.
+        folder: where relative paths in its settings start from.
+        servers: the servers of the settings.
+        principals: the names of ``[auth] tokens``; empty where everyone may connect.
+        deadline: how long it may take for one message, in seconds.
+    """
+
+    entry: str
+    folder: Path
+    servers: tuple[Server, ...] = ()
+    principals: tuple[str, ...] = ()
+    deadline: float = 2.0
+
+
+class Found(NamedTuple):
+    """An interceptor that is installed, enabled or not."""
+
+    name: str
+    distribution: str
+    version: str
+    value: str
+
+
+class Matcher:
+    """An entry's ``when``, compiled: globs over server, method and targets."""
+
+    def __init__(self, when: When) -> None:
+        self._servers = _compile(when.servers)
+        self._methods = _compile(when.methods)
+        self.targets = _compile(when.targets)
+
+    def covers(self, server: str, method: str | None) -> bool:
+        """Whether it covers a server and method, targets aside. What has no method is covered by all."""
+        if self._servers and not self._servers.match(server):
+            return False
+        return not (self._methods and method is not None and not self._methods.match(method))
+
+    def hits(self, flow: Flow) -> bool:
+        """Whether it covers the targets of a flow."""
+        return self.targets is None or any(self.targets.match(target.name) for target in flow.targets)
+
+
+def _compile(globs: Iterable[str]) -> re.Pattern[str] | None:
+    patterns = [fnmatch.translate(glob) for glob in globs]
+    return re.compile("|".join(patterns)) if patterns else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hook:
+    """One hook of one interceptor, ready to be called.
+
+    Attributes:
+        by: the entry's name.
+        name: the hook's name.
+        call: calls it with message, flow and findings (or decision and flow), of which it takes what it names.
+        deadline_ns: how long it may take, in nanoseconds.
+        report_only: whether what it says is only recorded.
+        required: whether, for ``observe``, its failure denies.
+        matcher: which messages it is for.
+    """
+
+    by: str
+    name: str
+    call: Callable[[Any, Any, Any], Any]
+    deadline_ns: int
+    report_only: bool = False
+    required: bool = False
+    matcher: Matcher | None = None
+
+
+@dataclass(slots=True)
+class Interceptor:
+    """One entry of the settings with the instance made for it."""
+
+    name: str
+    entry: InterceptorSettings
+    instance: Any
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    started: bool = False
+
+
+def installed() -> dict[str, Found]:
+    """Return the interceptors that are installed, by name; nothing is imported.
+
+    Raises:
+        SettingsError: where two distributions give an interceptor the same name.
+    """
+    out: dict[str, Found] = {}
+    for point in metadata.entry_points(group=GROUP):
+        dist = point.dist
+        found = Found(point.name, dist.name if dist else "?", dist.version if dist else "?", point.value)
+        other = out.get(found.name)
+        if other is not None and other != found:
+            raise SettingsError(
+                f"interceptor {found.name!r} is in both {other.distribution} and {found.distribution}; uninstall one"
+            )
+        out[found.name] = found
+    return out
+
+
+def load(settings: Settings, extra: dict[str, type] | None = None) -> list[Interceptor]:
+    """Make the interceptors that the settings name, in their order, and check them.
+
+    Args:
+        settings: the settings.
+        extra: classes by name that are used beside the installed ones; for tests.
+
+    Raises:
+        SettingsError: for an interceptor that isn't installed, can't be imported, has wrong settings, or has
+            hooks that don't fit.
+    """
+    known = installed()
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    made = []
+    for entry in settings.interceptors:
+        cls = (extra or {}).get(entry.use) or _import(entry.use, known)
+        interceptor = Interceptor(entry.name or entry.use, entry, _make(cls, entry))
+        _register(manager, interceptor)
+        made.append(interceptor)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise SettingsError(_pending(error)) from None
+    deadline = settings.proxy.deadline
+    for interceptor in made:
+        _collect(manager, interceptor, deadline)
+    return made
+
+
+def _pending(error: pluggy.PluginValidationError) -> str:
+    found = re.search(r"unknown hook '(\w+)'", str(error))
+    names = ", ".join(hookspecs.HOOKS)
+    hook = f"{found[1]!r}" if found else "one"
+    return f"an interceptor implements the hook {hook}, which doesn't exist; the hooks are {names}"
+
+
+def _import(use: str, known: dict[str, Found]) -> type:
+    if use not in known:
+        have = ", ".join(sorted(known)) or "none"
+        raise SettingsError(f"interceptors: {use!r} is not installed (installed are: {have})")
+    points = metadata.entry_points(group=GROUP, name=use)
+    try:
+        cls = next(iter(points)).load()
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise SettingsError(f"interceptor {use!r} can't be imported: {type(error).__name__}: {error}") from error
+    if not isinstance(cls, type):
+        raise SettingsError(f"interceptor {use!r} is not a class")
+    return cls
+
+
+def _make(cls: type, entry: InterceptorSettings) -> Any:
+    config_class = getattr(cls, "Config", None)
+    if config_class is None:
+        if entry.config:
+            raise SettingsError(f"interceptor {entry.use!r} has no settings, but {min(entry.config)!r} is given")
+        return cls()
+    if not (isinstance(config_class, type) and issubclass(config_class, BaseModel)):
+        raise SettingsError(f"interceptor {entry.use!r}: its Config is not a pydantic model")
+    unknown = sorted(entry.config.keys() - _keys(config_class))
+    if unknown and config_class.model_config.get("extra") != "allow":
+        raise SettingsError(f"interceptor {entry.use!r} has no setting {unknown[0]!r}")
+    try:
+        return cls(config_class.model_validate(entry.config))
+    except ValidationError as error:
+        raise SettingsError(f"interceptor {entry.use!r}: {sentence(error)}") from None
+    except ValueError as error:
+        raise SettingsError(f"interceptor {entry.use!r}: {error}") from None
+
+
+def _keys(config: type[BaseModel]) -> set[str]:
+    return {info.alias or name for name, info in config.model_fields.items()}
+
+
+def _register(manager: pluggy.PluginManager, interceptor: Interceptor) -> None:
+    cls = type(interceptor.instance)
+    for name in hookspecs.HOOKS:
+        method = getattr(cls, name, None)
+        if method is not None and not hasattr(method, f"{hookspecs.PROJECT}_impl"):
+            raise SettingsError(
+                f"interceptor {interceptor.entry.use!r}: its method {name} is not marked with @tidegate.hook"
+            )
+    try:
+        manager.register(interceptor.instance, name=interceptor.name)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise SettingsError(f"interceptor {interceptor.entry.use!r}: {said}") from None
+
+
+def _collect(manager: pluggy.PluginManager, interceptor: Interceptor, deadline: float) -> None:
+    entry = interceptor.entry
+    seconds = entry.deadline or deadline
+    matcher = Matcher(entry.when) if entry.when.model_fields_set else None
+    for caller in manager.get_hookcallers(interceptor.instance) or []:
+        for impl in caller.get_hookimpls():
+            if impl.plugin is not interceptor.instance:
+                continue
+            if impl.wrapper or impl.hookwrapper:
+                raise SettingsError(
+                    f"interceptor {entry.use!r}: {caller.name} is a hook wrapper, which could swallow a deny"
+                )
+            if inspect.isasyncgenfunction(impl.function):
+                raise SettingsError(f"interceptor {entry.use!r}: {caller.name} must return its results, not yield them")
+            call = _adapt(impl.function, tuple(impl.argnames))
+            interceptor.hooks[caller.name] = Hook(
+                interceptor.name,
+                caller.name,
+                call,
+                int(seconds * 1e9),
+                entry.report_only,
+                entry.required,
+                matcher,
+            )
+    if not interceptor.hooks:
+        raise SettingsError(f"interceptor {entry.use!r} implements no hook")
+
+
+def _adapt(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[[Any, Any, Any], Any]:
+    """Return the implementation as a call of three positions, whatever arguments it names."""
+    positions = {"message": 0, "decision": 0, "proxy": 0, "flow": 1, "findings": 2}
+    wanted = tuple(positions[name] for name in names)
+    shapes: dict[tuple[int, ...], Callable[[Any, Any, Any], Any]] = {
+        (): lambda _a, _b, _c: function(),
+        (0,): lambda a, _b, _c: function(a),
+        (1,): lambda _a, b, _c: function(b),
+        (2,): lambda _a, _b, c: function(c),
+        (0, 1): lambda a, b, _c: function(a, b),
+        (0, 2): lambda a, _b, c: function(a, c),
+        (1, 2): lambda _a, b, c: function(b, c),
+        (0, 1, 2): function,
+    }
+    found = shapes.get(wanted)
+    if found is not None:
+        return found
+    return lambda a, b, c: function(*((a, b, c)[position] for position in wanted))

@@ -1,0 +1,489 @@
+"""The async driver: what arrives from two ends goes through correlation and the pipeline, and on.
+
+A :class:`Relay` stands between one client's session and one server; for a client without sessions, between
+one principal and one server. Client ends call :meth:`Relay.accept` with bytes and get a :class:`Reply` with
+bytes; there is no other way from one side to the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import structlog
+
+from tidegate import methods, values, wire
+from tidegate.correlate import Open, Table
+from tidegate.flow import Client, Flow, Principal, Server
+from tidegate.message import Message
+from tidegate.upstream import Answer, Arrived, Context, Event, Unavailable, Upstream
+from tidegate.verdict import CODES, Decision, Deny, rpc_error
+from tidegate.wire import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidegate.message import Id
+    from tidegate.pipeline import Pipeline
+    from tidegate.session import Store
+    from tidegate.settings import Settings
+
+log = structlog.get_logger("tidegate.relay")
+
+MAX_TOOLS = 4096  # tool definitions remembered per relay
+DECISION_KEY = "io.tidegate/decision"
+"""The member of a denied tool result's ``_meta`` that says which decision it was."""
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What a reload swaps: the settings, and the pipeline made from them."""
+
+    settings: Settings
+    pipeline: Pipeline
+
+
+@dataclass(slots=True)
+class Core:
+    """What all relays of one Tidegate share. ``now`` is replaced whole, so a message sees one set of settings."""
+
+    now: Runtime
+    store: Store
+
+
+class Out(NamedTuple):
+    """One judged message on its way to a client: its bytes, and what a stream of events says of it."""
+
+    data: bytes | None
+    id: str | None = None
+    retry: int | None = None
+
+
+Outs = AsyncGenerator[Out, None]
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a client's end sends back for one message, or for one batch of them.
+
+    Attributes:
+        status: the HTTP status; other ends ignore it.
+        headers: headers for the client, names in lower case.
+        body: judged bytes, or ``None`` for nothing to say.
+        events: judged messages, if it is a stream.
+    """
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    events: Outs | None = None
+
+
+class _Exchange(NamedTuple):
+    """One request of the client's and where its reply may come from."""
+
+    entry: Open
+    table: Table
+    asked: Id  # the id by which the client knows it
+    sent: Id  # the id by which the server knows it
+
+
+class Relay:
+    """Between one client's session, or one principal without sessions, and one server."""
+
+    def __init__(
+        self,
+        core: Core,
+        server: Server,
+        upstream: Upstream,
+        principal: Principal,
+        *,
+        stateless: bool = False,
+        session_id: str = "",
+    ) -> None:
+        self.core = core
+        self.server = server
+        self.upstream = upstream
+        self.principal = principal
+        self.stateless = stateless
+        self.session_id = session_id
+        self.client = Client()
+        self.version = ""
+        self.requests = Table(replayed=upstream.replays)  # the client's
+        self.asked = Table()  # the server's
+        self.tools: dict[str, Any] = {}
+        self.closed = False
+
+    # -- flows ------------------------------------------------------------------------------------------
+
+    def flow(self, message: Message | None = None, entry: Open | None = None) -> Flow:
+        """Return the context of a message, or of an event where there is none."""
+        request = entry.request if entry is not None and message is not None and message.is_reply else None
+        subject = request or message
+        targets = methods.targets(subject) if subject is not None else ()
+        tool = None
+        if targets and targets[0].kind == "tool":
+            tool = self.tools.get(targets[0].name)
+        return Flow(
+            entry.flow_id if entry is not None else self.core.now.pipeline.new_id(),
+            self.server,
+            self.principal,
+            self._client_of(subject),
+            self._version_of(subject, entry),
+            targets,
+            tool,
+            request,
+            self.core.store.open(self._conversation()),
+        )
+
+    def _conversation(self) -> str:
+        if self.core.now.settings.session.by == "mcp-session":
+            return f"{self.principal.name}/{self.server.name}/{self.session_id}"
+        return self.principal.name
+
+    def _client_of(self, message: Message | None) -> Client:
+        said = methods.client_in(message) if message is not None and message.sender == "client" else None
+        return Client(*said) if said else self.client
+
+    def _version_of(self, message: Message | None, entry: Open | None = None) -> str:
+        said = methods.version_in(message) if message is not None else None
+        if said or self.version or entry is None or entry.owner is None:
+            return said or self.version
+        header: str = entry.owner.headers.get("mcp-protocol-version", "")
+        return header
+
+    @property
+    def limits(self) -> wire.Limits:
+        """The limits of the settings in force."""
+        return self.core.now.settings.proxy.limits
+
+    # -- from the client --------------------------------------------------------------------------------
+
+    async def accept(self, data: bytes, context: Context) -> Reply:
+        """Take one frame of the client's: parse, judge, send, and have the answer judged.
+
+        Returns:
+            What to tell the client. Where it holds ``events``, the caller reads them to the end or closes
+            them; closing is how a client of 2026-07-28 cancels.
+        """
+        try:
+            found, batch = self.parsed(data)
+        except Rejected as refused:
+            return await self.refuse(refused)
+        return await (self.batch(found, context) if batch else self.take(found[0], context))
+
+    def parsed(self, data: bytes) -> tuple[list[Message], bool]:
+        """Parse one frame of the client's; return its messages, and whether they came as a batch.
+
+        Raises:
+            Rejected: where they are none.
+        """
+        allowed = self.version == methods.BATCHING
+        found = wire.parse_many(data, "client", self.limits, batch=allowed)
+        return found, allowed and data.lstrip()[:1] == b"["
+
+    async def take(self, message: Message, context: Context) -> Reply:
+        """As :meth:`accept`, for a message that is parsed already; still unjudged."""
+        try:
+            if message.kind == "request":
+                return await self._request(message, context)
+            return await self._one_way(message, context)
+        except Rejected as refused:
+            return await self.refuse(refused)
+
+    async def refuse(self, refused: Rejected, *, status: int = 400) -> Reply:
+        """Record refused bytes of the client's, and say why."""
+        deny = Deny(refused.reason, code=refused.code, rule="wire")
+        decision = await self.core.now.pipeline.note("rejected", self.flow(), deny, size=refused.size)
+        return Reply(status, body=values.encode(rpc_error(decision, refused.id)))
+
+    async def batch(self, found: Sequence[Message], context: Context) -> Reply:
+        """Take each member of a batch by itself, and answer with an array (2025-03-26, batching)."""
+        replies = await asyncio.gather(*(self.take(message, context) for message in found))
+        out: list[bytes] = []
+        for reply in replies:
+            if reply.body is not None:
+                out.append(reply.body)
+            elif reply.events is not None:
+                out += [item.data async for item in reply.events if item.data is not None]
+        if not out:
+            return Reply(202)
+        headers = {key: value for reply in replies for key, value in reply.headers.items()}
+        return Reply(200, headers, body=b"[" + b",".join(out) + b"]")
+
+    async def _request(self, message: Message, context: Context) -> Reply:
+        asked = message.id
+        assert asked is not None
+        table = Table() if self.stateless else self.requests
+        sent = self.upstream.outward(message)
+        entry = table.open(message, self.core.now.pipeline.new_id(), context)
+        assert sent.id is not None
+        exchange = _Exchange(entry, table, asked, sent.id)
+        try:
+            decision = await self.core.now.pipeline.judge(sent, self.flow(sent, entry))
+            if not decision.allowed or decision.message is None:
+                table.drop(asked)
+                self.upstream.forget(sent)
+                return self._denied(decision, message)
+            self._note_client(message)
+            answer = await self.upstream.send(decision.message, context)
+            if answer.events is not None:
+                return Reply(answer.status, answer.headers, events=self._events(answer, exchange))
+            return await self._single(answer, exchange)
+        except Unavailable as failure:
+            return Reply(body=await self._failed(failure, exchange))
+        except Rejected:
+            table.drop(asked)
+            raise
+        except asyncio.CancelledError:
+            await self._abandoned(exchange)
+            raise
+
+    def _note_client(self, message: Message) -> None:
+        if message.method == "initialize" and not self.stateless:
+            self.client = self._client_of(message)
+
+    async def _one_way(self, message: Message, context: Context) -> Reply:
+        """A notification, or the client's reply to a request of the server's."""
+        entry = None
+        if message.is_reply:
+            message, entry = self.asked.answer(message)
+        else:
+            entry = self._about(message)
+        sent = self.upstream.outward(message)
+        decision = await self.core.now.pipeline.judge(sent, self.flow(sent, entry))
+        try:
+            if decision.allowed and decision.message is not None:
+                answer = await self.upstream.send(decision.message, context)
+                return await self._receipt(answer)
+            if message.is_reply:
+                await self._answer_server(decision, message.id, context)
+        except Unavailable as failure:
+            log.info("not delivered", server=self.server.name, kind=message.kind, reason=str(failure))
+        return Reply(202)
+
+    def _about(self, notification: Message) -> Open | None:
+        """Return the request that a notification of the client's is about."""
+        if notification.method == "notifications/cancelled":
+            return self.requests.cancel(notification)
+        if notification.method == "notifications/progress":
+            return self.asked.progress(notification)
+        return None
+
+    async def _receipt(self, answer: Answer) -> Reply:
+        """What the server's HTTP end says to a message that has no reply: a status, or an error, judged too."""
+        if answer.events is not None:
+            await answer.events.aclose()
+        if answer.body is None or answer.status < 400:
+            return Reply(answer.status, answer.headers)
+        out = await self._incoming(answer.body, None)
+        return Reply(answer.status, answer.headers, body=out)
+
+    def _denied(self, decision: Decision, request: Message) -> Reply:
+        """Answer a denied request: with an error, or a tool result that a model can read."""
+        error = rpc_error(decision, request.id)
+        if request.method != "tools/call" or self.core.now.settings.proxy.deny_as == "error":
+            return Reply(body=values.encode(error))
+        said = error["error"]
+        text = f"Denied by Tidegate: {said['message']} (rule {said['data']['rule']}, decision {decision.id})"
+        result: dict[str, Any] = {
+            "content": [{"type": "text", "text": text}],
+            "isError": True,
+            "_meta": {DECISION_KEY: said["data"]},
+        }
+        if methods.is_modern(self._version_of(request)):
+            result["resultType"] = "complete"
+        return Reply(body=values.encode({"jsonrpc": "2.0", "id": request.id, "result": result}))
+
+    # -- from the server --------------------------------------------------------------------------------
+
+    async def listen(self, last_event_id: str | None, context: Context) -> Reply:
+        """Open the stream on which the server speaks by itself (2025-11-25, streamable HTTP, GET).
+
+        Raises:
+            Unavailable: where the server can't be reached.
+        """
+        answer = await self.upstream.listen(last_event_id, context)
+        if answer.events is None:
+            return Reply(answer.status, answer.headers)
+        return Reply(answer.status, answer.headers, events=self._own_events(answer))
+
+    async def _single(self, answer: Answer, exchange: _Exchange) -> Reply:
+        if answer.body is None:
+            text = f"The server answered with HTTP status {answer.status} and no message."
+            body = await self._failed(Unavailable(text), exchange, quiet=answer.status >= 400)
+            return Reply(answer.status if answer.status >= 400 else 200, answer.headers, body=body)
+        out = await self._incoming(answer.body, exchange)
+        if out is None:
+            out = await self._failed(Unavailable("The server's answer was no reply to the request."), exchange)
+        return Reply(answer.status, answer.headers, body=out)
+
+    async def _events(self, answer: Answer, exchange: _Exchange) -> Outs:
+        """Judge the events of a request's stream one by one; end with its reply, or say that none came."""
+        assert answer.events is not None
+        resumable = False
+        try:
+            async with contextlib.aclosing(answer.events) as events:
+                async for event in events:
+                    resumable = resumable or event.id is not None
+                    data = None if event.data is None else await self._incoming(event.data, exchange)
+                    if data is not None or event.data is None:
+                        yield Out(data, event.id, event.retry)
+            if exchange.table.find(exchange.asked) is exchange.entry and not resumable:
+                yield Out(await self._failed(Unavailable("The server ended the answer without a reply."), exchange))
+        except Unavailable as failure:
+            if exchange.entry.cancelled:
+                exchange.table.drop(exchange.asked)  # nobody waits for it
+            elif exchange.table.find(exchange.asked) is exchange.entry:
+                yield Out(await self._failed(failure, exchange))
+        finally:
+            if exchange.table.find(exchange.asked) is exchange.entry and not resumable:
+                await self._abandoned(exchange)
+
+    async def _abandoned(self, exchange: _Exchange) -> None:
+        """The client closed the stream: in 2026-07-28 that cancels, before it means nothing."""
+        modern = methods.is_modern(self._version_of(exchange.entry.request))
+        if modern or not self.upstream.late:
+            exchange.table.drop(exchange.asked)
+        if not modern or not self.upstream.cancels:
+            return
+        params = {"requestId": exchange.sent, "reason": "The client closed the stream."}
+        message = wire.classify({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}, "client")
+        decision = await self.core.now.pipeline.judge(message, self.flow(message, exchange.entry))
+        if decision.allowed and decision.message is not None:
+            with contextlib.suppress(Unavailable):
+                await self.upstream.send(decision.message, Context())
+
+    async def _own_events(self, answer: Answer) -> Outs:
+        assert answer.events is not None
+        async with contextlib.aclosing(answer.events) as events:
+            async for event in events:
+                data = None if event.data is None else await self._incoming(event.data, None)
+                if data is not None or event.data is None:
+                    yield Out(data, event.id, event.retry)
+
+    async def _incoming(self, arrived: Arrived, exchange: _Exchange | None) -> bytes | None:
+        """Judge what arrived from the server; return what the client gets of it, or ``None`` for nothing."""
+        try:
+            found = self._arrived(arrived)
+            out = [await self._judge_incoming(message, exchange) for message in found]
+        except Rejected as refused:
+            return await self._refuse_server(refused, exchange)
+        sent = [data for data in out if data is not None]
+        if len(found) == 1:
+            return sent[0] if sent else None
+        return b"[" + b",".join(sent) + b"]" if sent else None
+
+    def _arrived(self, arrived: Arrived) -> list[Message]:
+        if isinstance(arrived, Rejected):
+            raise arrived
+        if isinstance(arrived, Message):
+            return [arrived]
+        return wire.parse_many(arrived, "server", self.limits, batch=self.version == methods.BATCHING)
+
+    async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> bytes | None:
+        if message.is_reply:
+            return await self._reply(message, exchange)
+        entry = self._server_side(message, exchange)
+        decision = await self.core.now.pipeline.judge(message, self.flow(message, entry))
+        if decision.allowed and decision.message is not None:
+            if message.method == "notifications/tools/list_changed":
+                self.tools.clear()
+            return decision.message.encoded
+        if message.kind == "request" and message.id is not None:
+            self.asked.drop(message.id)
+            await self._answer_server(decision, message.id, Context())
+        return None
+
+    def _server_side(self, message: Message, exchange: _Exchange | None) -> Open | None:
+        """Note a request of the server's; return the entry whose flow a message of the server's belongs to."""
+        if message.kind == "request":
+            return self.asked.open(message, self.core.now.pipeline.new_id())
+        if message.method == "notifications/cancelled":
+            return self.asked.cancel(message)
+        if message.method == "notifications/progress":
+            table = exchange.table if exchange is not None else self.requests
+            return table.progress(message)
+        return exchange.entry if exchange is not None else None
+
+    async def _reply(self, message: Message, exchange: _Exchange | None) -> bytes | None:
+        if message.id is None and exchange is not None:  # an error that can't say which request it answers
+            message = message.answering(exchange.entry.request.method)
+            entry: Open | None = exchange.entry
+            exchange.table.drop(exchange.asked)
+        elif exchange is not None:
+            if exchange.table.find(exchange.asked) is not exchange.entry or message.id != exchange.asked:
+                raise Rejected("unsolicited", "The reply answers another request than the one it was sent for.")
+            message, entry = exchange.table.answer(message)
+        elif message.id is None:
+            entry = None
+        else:
+            message, entry = self.requests.answer(message, again=True)
+        decision = await self.core.now.pipeline.judge(message, self.flow(message, entry))
+        if not decision.allowed or decision.message is None:
+            return values.encode(rpc_error(decision, exchange.asked if exchange else message.id))
+        self._learn(decision.message)
+        return decision.message.encoded
+
+    def _learn(self, reply: Message) -> None:
+        """Remember what a judged reply says for later flows: the version, and the tools' definitions."""
+        if reply.kind != "result":
+            return
+        if reply.method == "initialize" and not self.stateless:
+            self.version = methods.version_in(reply) or ""
+            self.upstream.negotiated(self.version)
+        elif reply.method == "tools/list":
+            listed = reply.tree["result"].get("tools") if isinstance(reply.tree["result"], dict) else None
+            for item in listed if isinstance(listed, list) else ():
+                if isinstance(item, dict) and isinstance(item.get("name"), str) and len(self.tools) < MAX_TOOLS:
+                    self.tools[item["name"]] = values.freeze(item)
+
+    async def _refuse_server(self, refused: Rejected, exchange: _Exchange | None) -> bytes | None:
+        """Record refused bytes of the server's; its request's sender is told, everybody else goes on."""
+        flow = self.flow(None, exchange.entry if exchange is not None else None)
+        deny = Deny(refused.reason, code=refused.code, rule="wire")
+        decision = await self.core.now.pipeline.note("rejected", flow, deny, size=refused.size)
+        if exchange is None or refused.code == "unsolicited":
+            return None
+        if exchange.table.find(exchange.asked) is not exchange.entry:
+            return None
+        exchange.table.drop(exchange.asked)
+        return values.encode(rpc_error(decision, exchange.asked))
+
+    async def _answer_server(self, decision: Decision, identity: Id | None, context: Context) -> None:
+        """Give the server an error instead of what was denied: its own request, or the client's reply."""
+        if identity is None:
+            return
+        tree = rpc_error(decision, identity)
+        message = Message("error", "client", identity, None, tree)
+        with contextlib.suppress(Unavailable):
+            answer = await self.upstream.send(message, context)
+            if answer.events is not None:
+                await answer.events.aclose()
+
+    async def _failed(self, failure: Unavailable, exchange: _Exchange, *, quiet: bool = False) -> bytes:
+        """Record that a request gets no reply from the server; return the error that its sender gets."""
+        exchange.table.drop(exchange.asked)
+        if not quiet:
+            log.warning("server failed", server=self.server.name, reason=str(failure))
+        deny = Deny(str(failure), code=failure.code, rule="server")
+        decision = await self.core.now.pipeline.note("rejected", self.flow(None, exchange.entry), deny)
+        return values.encode(rpc_error(decision, exchange.asked))
+
+    async def close(self) -> None:
+        """End the session on this side: what the upstream holds is put away. Idempotent."""
+        if not self.closed:
+            self.closed = True
+            await self.upstream.close()
+
+
+def error_bytes(code: str, reason: str, identity: Id | None = None) -> bytes:
+    """Return a JSON-RPC error of Tidegate's own that no decision stands behind, such as an unknown session."""
+    error = {"code": CODES[code][0], "message": reason, "data": {"code": code}}
+    return values.encode({"jsonrpc": "2.0", "id": identity, "error": error})
+
+
+__all__ = ["Core", "Event", "Out", "Relay", "Reply", "Runtime", "error_bytes"]

@@ -1,0 +1,134 @@
+"""Takes over changed settings while serving: checked whole, then swapped at once; bad ones change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tidegate import plugins
+from tidegate import settings as settings_module
+from tidegate.flow import Flow, Principal, Server
+from tidegate.pipeline import Pipeline
+from tidegate.relay import Core, Runtime
+from tidegate.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from tidegate.plugins import Interceptor
+    from tidegate.sessions import Sessions
+
+log = structlog.get_logger("tidegate.reload")
+
+POLL = 0.5  # seconds between two looks at a watched file
+DRAIN = 5.0  # seconds until interceptors that a reload took away are shut down
+
+
+class Reloader:
+    """Reads the settings file again, on SIGHUP or when it changes.
+
+    Args:
+        core: what all relays share; its runtime is what is swapped.
+        sessions: the open sessions; those of changed servers are closed.
+        path: the settings file; ``None`` where there is none to read again.
+    """
+
+    def __init__(self, core: Core, sessions: Sessions, path: Path | None) -> None:
+        self._core = core
+        self._sessions = sessions
+        self._path = path
+        self._wanted = asyncio.Event()
+        self._draining: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def running(self, *, watch: bool) -> AsyncGenerator[None, None]:
+        """Reload when asked to, from here until the block ends."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._wanted.set)
+        tasks = [asyncio.create_task(self._serve(), name="reloader")]
+        if watch and self._path is not None:
+            tasks.append(asyncio.create_task(self._watch(self._path), name="settings watch"))
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+            for task in [*tasks, *self._draining]:
+                task.cancel()
+            await asyncio.wait([*tasks, *self._draining])
+
+    async def _serve(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await self.reload()
+
+    async def _watch(self, path: Path) -> None:
+        seen = _stamp(path)
+        while True:
+            await asyncio.sleep(POLL)
+            now = _stamp(path)
+            if now != seen and now is not None:
+                seen = now
+                self._wanted.set()
+
+    async def reload(self) -> bool:
+        """Read and check the settings and swap them in; return whether that was done."""
+        old = self._core.now
+        if self._path is None:
+            log.warning("there is no settings file to read again")
+            return False
+        try:
+            settings = settings_module.load(self._path)
+            self._check_addresses(old.settings, settings)
+            pipeline = Pipeline(self._kept(old, settings, plugins.load(settings)))
+            await pipeline.start(settings)
+        except SettingsError as error:
+            log.error("the settings were not reloaded, the old ones stay", reason=str(error))
+            return False
+        self._core.now = Runtime(settings, pipeline)
+        changed = {name for name, server in old.settings.servers.items() if settings.servers.get(name) != server}
+        await self._sessions.retire(changed)
+        task = asyncio.create_task(self._drain(old.pipeline, pipeline.interceptors))
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
+        flow = Flow(pipeline.new_id(), Server(""), Principal("tidegate"))
+        await pipeline.note("proxy", flow, note="settings reloaded")
+        log.info("the settings were reloaded", servers=sorted(settings.servers), closed=sorted(changed))
+        return True
+
+    @staticmethod
+    def _check_addresses(old: Settings, new: Settings) -> None:
+        for key in ("listen", "admin"):
+            if getattr(old.proxy, key) != getattr(new.proxy, key):
+                raise SettingsError(f"proxy.{key} can't change while Tidegate runs; restart it")
+
+    @staticmethod
+    def _kept(old: Runtime, new: Settings, made: list[Interceptor]) -> list[Interceptor]:
+        """Keep the instances of entries that didn't change, with what they have learnt."""
+        if old.settings.servers != new.servers or old.settings.proxy.deadline != new.proxy.deadline:
+            return made  # they were told of these at their start
+        known = {item.name: item for item in old.pipeline.interceptors}
+        return [
+            known[item.name] if item.name in known and known[item.name].entry == item.entry else item for item in made
+        ]
+
+    @staticmethod
+    async def _drain(pipeline: Pipeline, kept: list[Interceptor]) -> None:
+        """Shut down what a reload took away, after the messages it is judging."""
+        try:
+            await asyncio.sleep(DRAIN)
+        finally:
+            await pipeline.stop(keep=kept)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)

@@ -1,0 +1,364 @@
+"""Runs Tidegate: ``run`` for clients over HTTP, ``wrap`` for one client on stdio, ``probe`` for ``check``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import uvicorn
+
+from tidegate import defaults, plugins, wire, workers
+from tidegate import settings as settings_module
+from tidegate.admin import Admin
+from tidegate.duplex import Duplex
+from tidegate.ends.http_client import new_pool
+from tidegate.ends.http_server import App
+from tidegate.ends.pipe import Overlong, PipeError
+from tidegate.ends.sse_server import SseClients
+from tidegate.ends.stdio import StdioEnd
+from tidegate.flow import Flow, Principal, Server
+from tidegate.pipeline import Pipeline
+from tidegate.relay import Core, Relay, Runtime
+from tidegate.reload import Reloader
+from tidegate.servers import new_upstream
+from tidegate.session import MemoryStore
+from tidegate.sessions import Sessions
+from tidegate.settings import Settings, split_address
+from tidegate.upstream import Context, Unavailable
+from tidegate.wire import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator
+    from pathlib import Path
+
+    import aiohttp
+
+    from tidegate.relay import Reply
+
+log = structlog.get_logger("tidegate.serve")
+
+GRACE = 3  # seconds that open answers have at the end
+_LEGACY = "2025-11-25"
+_OWNER = Principal("tidegate")
+
+
+class DependencyError(Exception):
+    """Something Tidegate needs is missing or down; the text is one sentence."""
+
+
+@contextlib.asynccontextmanager
+async def core_of(settings: Settings) -> AsyncGenerator[tuple[Core, aiohttp.ClientSession], None]:
+    """Start what every way of running needs: the pipeline, the store, the connection pool; and put it away.
+
+    Raises:
+        SettingsError: where an interceptor isn't well.
+        DependencyError: where the start can't be recorded although an observer is required.
+    """
+    pipeline = Pipeline(plugins.load(settings))
+    await pipeline.start(settings)
+    core = Core(Runtime(settings, pipeline), MemoryStore(ttl=settings.session.ttl))
+    pool = new_pool()
+    try:
+        flow = Flow(pipeline.new_id(), Server(""), _OWNER)
+        if not (await pipeline.note("proxy", flow, note="started")).allowed:
+            raise DependencyError("the start can't be recorded, and a required interceptor must record it")
+        yield core, pool
+    finally:
+        await pool.close()
+        flow = Flow(core.now.pipeline.new_id(), Server(""), _OWNER)
+        await core.now.pipeline.note("proxy", flow, note="stopped")
+        await core.now.pipeline.stop()
+        await workers.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    """A server that leaves signals to Tidegate."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def _server(app: Any) -> _Uvicorn:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=GRACE,
+        backlog=2048,
+    )
+    return _Uvicorn(config)
+
+
+def _bind(address: str, what: str) -> socket.socket:
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise DependencyError(f"{what} {address} can't be listened on: {error.strerror or error}") from None
+    return sock
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool = False) -> None:
+    """Serve clients over HTTP until SIGTERM or SIGINT.
+
+    Args:
+        path: the settings file; ``None`` for the shipped default settings.
+        ready_file: where to write the addresses, as JSON, once clients can connect.
+        watch: whether to read the settings again when the file changes, as on SIGHUP.
+
+    Raises:
+        SettingsError: where the settings aren't well.
+        DependencyError: where an address is in use, or a record can't be written.
+    """
+    settings = settings_module.load(path) if path is not None else defaults.load()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with contextlib.ExitStack() as sockets:
+        listen = sockets.enter_context(_bind(settings.proxy.listen, "the address"))
+        admin = settings.proxy.admin
+        admin_socket = sockets.enter_context(_bind(admin, "the admin address")) if admin else None
+        async with core_of(settings) as (core, pool):
+            sessions = Sessions(core, pool)
+            apps: list[tuple[Any, socket.socket]] = [(App(core, sessions, SseClients(core, sessions)), listen)]
+            if admin_socket is not None:
+                apps.append((Admin(core, sessions, stop), admin_socket))
+            reloader = Reloader(core, sessions, path)
+            async with _serving(apps), reloader.running(watch=watch):
+                _announce(core, _url(listen), _url(admin_socket) if admin_socket else None, ready_file)
+                await stop.wait()
+                log.info("stopping")
+                await sessions.close()
+
+
+@contextlib.asynccontextmanager
+async def _serving(apps: list[tuple[Any, socket.socket]]) -> AsyncGenerator[None, None]:
+    """Serve applications on bound sockets, from here until the block ends."""
+    servers = [_server(app) for app, _ in apps]
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[sock]), name="http server")
+        for server, (_, sock) in zip(servers, apps, strict=True)
+    ]
+    try:
+        while not all(server.started for server in servers):
+            failed = [task for task in tasks if task.done()]
+            if failed:
+                failed[0].result()
+                raise DependencyError("the HTTP server ended while it started")
+            await asyncio.sleep(0.002)
+        yield
+    finally:
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+
+
+def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | None) -> None:
+    settings = core.now.settings
+    for name, server in settings.servers.items():
+        log.info("serving", server=name, kind=server.kind, url=f"{listen}/servers/{name}/mcp")
+    if not settings.servers:
+        log.warning("the settings name no server, so there is nothing to serve")
+    log.info("ready", listen=listen, admin=admin, interceptors=[item.name for item in core.now.pipeline.interceptors])
+    if ready_file is not None:
+        told = json.dumps({"listen": listen, "admin": admin, "pid": os.getpid()})
+        partial = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
+        partial.write_text(told)
+        partial.replace(ready_file)  # whoever waits for it must not read half of it
+
+
+# -- wrap -----------------------------------------------------------------------------------------------
+
+
+async def wrap(settings: Settings, name: str) -> int:
+    """Stand between this process's standard input and output and one server.
+
+    Args:
+        settings: the settings.
+        name: the server's name in them.
+
+    Returns:
+        0 when the client closed its side, 3 when the server ended by itself or couldn't start.
+
+    Raises:
+        SettingsError: where an interceptor isn't well.
+        DependencyError: where standard input and output can't be used.
+    """
+    end = StdioEnd(settings.proxy.max_message_bytes)
+    async with core_of(settings) as (core, pool):
+        upstream, own = new_upstream(core, name, Principal(), pool, shared=False)
+        relay = Relay(core, settings.server(name), upstream, Principal(), session_id="stdio")
+        try:
+            await end.start()
+        except PipeError as error:
+            raise DependencyError(str(error)) from None
+        duplex = Duplex(relay, end.send)
+        reader = asyncio.create_task(_read(end, relay, duplex), name="client reader")
+        stop = asyncio.create_task(_signalled(), name="signals")
+        tasks = {reader, stop}
+        if own is not None:
+            tasks.add(asyncio.create_task(own.wait_ended(), name="server end"))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if reader in done:
+                reader.result()
+                await duplex.drained()
+            ended = bool(done - {reader, stop})
+            if ended:
+                await duplex.drained()
+                log.error("the server ended", server=name, reason=own.said if own is not None else "")
+            return 3 if ended else 0
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await duplex.close()
+            await end.close()
+
+
+async def _signalled() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+async def _read(end: StdioEnd, relay: Relay, duplex: Duplex) -> None:
+    """Feed the client's frames to the relay until it closes its side."""
+    while True:
+        try:
+            data = await end.receive()
+        except Overlong as overlong:
+            reason = f"The message is longer than {relay.limits.max_bytes} bytes."
+            reply = await relay.refuse(Rejected("limit", reason, size=overlong.size))
+            if reply.body is not None:
+                await end.send(reply.body)
+            continue
+        except PipeError:
+            return
+        await duplex.accept(data)
+
+
+# -- probe ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What a server said when it was asked who it is.
+
+    Attributes:
+        ok: whether it can be used.
+        detail: one sentence about what is wrong, if anything.
+        protocol: the protocol version agreed on.
+        server: its name and version, in its own words.
+        tools: how many tools its first page lists; ``None`` where it has none to list.
+        elapsed_ms: how long all of it took, in milliseconds.
+    """
+
+    ok: bool
+    detail: str = ""
+    protocol: str = ""
+    server: str = ""
+    tools: int | None = None
+    elapsed_ms: float = 0.0
+
+
+async def probe(settings: Settings, name: str) -> ProbeResult:
+    """Start or reach a server, begin a session and list its tools, without interceptors."""
+    begun = time.monotonic()
+    bare = settings.model_copy(update={"interceptors": ()})
+    async with core_of(bare) as (core, pool):
+        try:
+            upstream, _ = new_upstream(core, name, _OWNER, pool, shared=False)
+        except settings_module.SettingsError as error:
+            return ProbeResult(ok=False, detail=str(error))
+        relay = Relay(core, settings.server(name), upstream, _OWNER)
+        try:
+            async with asyncio.timeout(settings.proxy.start_timeout):
+                result = await _ask(relay)
+        except TimeoutError:
+            result = ProbeResult(ok=False, detail="it didn't answer in time")
+        except Unavailable as failure:
+            result = ProbeResult(ok=False, detail=str(failure))
+        finally:
+            await relay.close()
+    return ProbeResult(
+        result.ok,
+        result.detail,
+        result.protocol,
+        result.server,
+        result.tools,
+        round((time.monotonic() - begun) * 1000, 1),
+    )
+
+
+async def _ask(relay: Relay) -> ProbeResult:
+    info = {"name": "tidegate", "version": "1"}
+    params = {"protocolVersion": _LEGACY, "capabilities": {}, "clientInfo": info}
+    said = await _call(relay, {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
+    if "error" in said or not isinstance(said.get("result"), dict):
+        return ProbeResult(ok=False, detail=_sentence(said))
+    result = said["result"]
+    who = result.get("serverInfo") if isinstance(result.get("serverInfo"), dict) else {}
+    await relay.accept(b'{"jsonrpc":"2.0","method":"notifications/initialized"}', Context())
+    tools = None
+    if "tools" in (result.get("capabilities") or {}):
+        listed = await _call(relay, {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}})
+        items = (listed.get("result") or {}).get("tools")
+        tools = len(items) if isinstance(items, list) else None
+    name = f"{who.get('name', '?')} {who.get('version', '')}".strip()
+    return ProbeResult(ok=True, protocol=relay.version, server=name[:100], tools=tools)
+
+
+def _sentence(said: dict[str, Any]) -> str:
+    error = said.get("error")
+    text = error.get("message") if isinstance(error, dict) else None
+    return f"it answered: {text}"[:300] if isinstance(text, str) else "it answered something else than a result"
+
+
+async def _call(relay: Relay, tree: dict[str, Any]) -> dict[str, Any]:
+    reply = await relay.accept(json.dumps(tree).encode(), Context())
+    data = reply.body if reply.body is not None else await _last(reply)
+    found = wire.load(data) if data else {}
+    return found if isinstance(found, dict) else {}
+
+
+async def _last(reply: Reply) -> bytes | None:
+    data = None
+    async for out in reply.events or _none():
+        data = out.data or data
+    return data
+
+
+async def _none() -> AsyncGenerator[Any, None]:
+    return
+    yield

@@ -1,0 +1,199 @@
+"""From the settings of a server to something that can be talked to: pipes, instances, upstreams."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tidegate.correlate import Remap
+from tidegate.ends.http_client import HttpUpstream
+from tidegate.flow import Flow, Principal
+from tidegate.instances import Instance, PipeUpstream
+from tidegate.upstream import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import aiohttp
+
+    from tidegate.ends.pipe import Pipe
+    from tidegate.relay import Core
+    from tidegate.settings import ServerSettings
+    from tidegate.upstream import Upstream
+
+log = structlog.get_logger("tidegate.servers")
+
+
+def new_pipe(core: Core, name: str, server: ServerSettings, pool: aiohttp.ClientSession) -> Pipe:
+    """Return a pipe, not yet started, to a server that isn't reached by streamable HTTP."""
+    settings = core.now.settings
+    most = settings.proxy.max_message_bytes
+    if server.command is not None:
+        from tidegate.ends.process import ProcessPipe  # noqa: PLC0415 - what isn't used isn't loaded
+
+        cwd = str(settings.folder / server.cwd) if server.cwd else None
+        return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most)
+    if server.image is not None:
+        from tidegate.ends.docker import ContainerPipe  # noqa: PLC0415 - docker-py takes a quarter of a second
+
+        return ContainerPipe(name, server, folder=settings.folder, max_bytes=most)
+    from tidegate.ends.sse_client import SsePipe  # noqa: PLC0415 - what isn't used isn't loaded
+
+    assert server.url is not None
+    return SsePipe(server.url, headers=server.resolved_headers(), pool=pool, max_bytes=most)
+
+
+class Starter:
+    """Starts instances of one server for one principal, and has their start and end recorded."""
+
+    def __init__(self, core: Core, name: str, principal: Principal, pool: aiohttp.ClientSession) -> None:
+        self.core = core
+        self.name = name
+        self.principal = principal
+        self.pool = pool
+
+    async def start(self, remap: Remap | None, version: Callable[[], str]) -> Instance:
+        """Start an instance.
+
+        Raises:
+            Unavailable: where it can't start, not in time, or its start can't be recorded.
+        """
+        core = self.core
+        server = core.now.settings.servers[self.name]
+        pipe = new_pipe(core, self.name, server, self.pool)
+        instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version)
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(core.now.settings.proxy.start_timeout):
+                await instance.start()
+        except TimeoutError:
+            await instance.close()
+            raise Unavailable(f"The server {self.name!r} didn't start in time.") from None
+        except (Unavailable, asyncio.CancelledError):
+            await instance.close()
+            raise
+        took = round((time.monotonic() - begun) * 1000)
+        if not await self._note(f"started in {took} ms"):
+            await instance.close()
+            raise Unavailable("The start of the server could not be recorded.")
+        log.info("server started", server=self.name, kind=server.kind, pid=pipe.pid, took_ms=took)
+        return instance
+
+    async def stop(self, instance: Instance) -> None:
+        """End an instance."""
+        said = str(instance.ended) if instance.ended is not None else "stopped"
+        await instance.close()
+        await self._note(said)
+        log.info("server ended", server=self.name, reason=said)
+
+    async def _note(self, text: str) -> bool:
+        core = self.core
+        if self.name not in core.now.settings.servers:  # a reload took it away
+            return True
+        flow = Flow(core.now.pipeline.new_id(), core.now.settings.server(self.name), self.principal)
+        return (await core.now.pipeline.note("instance", flow, note=text)).allowed
+
+
+class OwnSource:
+    """An instance of one session's own: it starts with the first message and ends with the session."""
+
+    remap: Remap | None = None
+
+    def __init__(self, starter: Starter) -> None:
+        self._starter = starter
+        self._instance: Instance | None = None
+        self._lock = asyncio.Lock()
+        self._released = False
+        self._started = asyncio.Event()
+        self.version = ""
+
+    async def acquire(self) -> Instance:
+        """Return the session's instance; one that has ended isn't replaced, because its state has gone with it.
+
+        Raises:
+            Unavailable: where it can't start, or has ended.
+        """
+        if self._instance is None:
+            async with self._lock:
+                if self._released:
+                    raise Unavailable("The session is over.")
+                if self._instance is None:
+                    self._instance = await self._starter.start(None, lambda: self.version)
+                    self._started.set()
+        return self._instance
+
+    @property
+    def said(self) -> str:
+        """How the instance ended, in one sentence."""
+        return str(self._instance.ended) if self._instance is not None and self._instance.ended is not None else ""
+
+    async def wait_ended(self) -> None:
+        """Wait until the instance has come and gone by itself."""
+        await self._started.wait()
+        if self._instance is not None:
+            await self._instance.gone.wait()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the instance has come and gone."""
+        return self._instance is not None and self._instance.ended is not None
+
+    async def release(self) -> None:
+        """End the instance."""
+        self._released = True
+        async with self._lock:
+            instance, self._instance = self._instance, None
+        if instance is not None:
+            await self._starter.stop(instance)
+
+
+class SharedSource:
+    """One instance for all of a principal's clients without sessions; a new one when it has ended."""
+
+    def __init__(self, starter: Starter) -> None:
+        self.remap: Remap | None = Remap()
+        self.version = ""
+        self._starter = starter
+        self._instance: Instance | None = None
+        self._lock = asyncio.Lock()
+
+    async def acquire(self) -> Instance:
+        """Return a running instance.
+
+        Raises:
+            Unavailable: where none can be started.
+        """
+        instance = self._instance
+        if instance is not None and instance.ended is None:
+            return instance
+        async with self._lock:
+            instance = self._instance
+            if instance is not None and instance.ended is not None:
+                self._instance = None
+                await self._starter.stop(instance)
+            if self._instance is None:
+                self._instance = await self._starter.start(self.remap, str)
+            return self._instance
+
+    async def release(self) -> None:
+        """End the instance."""
+        async with self._lock:
+            instance, self._instance = self._instance, None
+        if instance is not None:
+            await self._starter.stop(instance)
+
+
+def new_upstream(
+    core: Core, name: str, principal: Principal, pool: aiohttp.ClientSession, *, shared: bool
+) -> tuple[Upstream, OwnSource | None]:
+    """Return a server's end for one relay, and its own instance's source where it has one."""
+    server = core.now.settings.servers[name]
+    if server.url is not None and server.transport == "streamable-http":
+        return HttpUpstream(server.url, server.resolved_headers(), pool, lambda: core.now.settings.proxy), None
+    starter = Starter(core, name, principal, pool)
+    own = None if shared else OwnSource(starter)
+    source = own or SharedSource(starter)
+    return PipeUpstream(source, lambda: core.now.settings.proxy.call_timeout), own

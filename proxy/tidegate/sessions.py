@@ -1,0 +1,141 @@
+"""Which relay a client's message belongs to: one per MCP session, and one per principal for those without."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tidegate.relay import Relay
+from tidegate.servers import new_upstream
+from tidegate.upstream import Unavailable
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from tidegate.flow import Principal
+    from tidegate.relay import Core
+    from tidegate.servers import OwnSource
+
+log = structlog.get_logger("tidegate.sessions")
+
+SWEEP = 15.0  # seconds between two looks for idle sessions
+
+
+class Entry:
+    """One session: its relay, who uses it, and since when nobody does."""
+
+    __slots__ = ("busy", "relay", "source", "used")
+
+    def __init__(self, relay: Relay, source: OwnSource | None) -> None:
+        self.relay = relay
+        self.source = source
+        self.busy = 0
+        self.used = time.monotonic()
+
+    def __enter__(self) -> Relay:
+        self.busy += 1
+        return self.relay
+
+    def __exit__(self, *_exc: object) -> None:
+        self.busy -= 1
+        self.used = time.monotonic()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its server has ended, so that it can't go on."""
+        return self.source is not None and self.source.ended
+
+
+class Sessions:
+    """All open sessions of one Tidegate."""
+
+    def __init__(self, core: Core, pool: aiohttp.ClientSession) -> None:
+        self.core = core
+        self.pool = pool
+        self._open: dict[tuple[str, str], Entry] = {}
+        self._stateless: dict[tuple[str, str], Entry] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def new(self, server: str, principal: Principal) -> Entry:
+        """Make a session, not yet registered, for a client that begins one.
+
+        Raises:
+            Unavailable: where there are too many.
+        """
+        settings = self.core.now.settings
+        if len(self._open) >= settings.proxy.max_sessions:
+            raise Unavailable(f"More than {settings.proxy.max_sessions} sessions are open.")
+        upstream, source = new_upstream(self.core, server, principal, self.pool, shared=False)
+        relay = Relay(self.core, settings.server(server), upstream, principal)
+        return Entry(relay, source)
+
+    def register(self, server: str, entry: Entry, session_id: str | None = None) -> str:
+        """Register a session under the server's own id, or a new one; return it."""
+        session_id = session_id or secrets.token_urlsafe(24)
+        entry.relay.session_id = session_id
+        self._open[server, session_id] = entry
+        if self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep(), name="session sweeper")
+        return session_id
+
+    def find(self, server: str, session_id: str, principal: Principal) -> Entry | None:
+        """Return the open session of an id, if it is this principal's; somebody else's is as good as none."""
+        entry = self._open.get((server, session_id))
+        if entry is None or entry.relay.principal.name != principal.name or entry.ended:
+            return None
+        return entry
+
+    def stateless(self, server: str, principal: Principal) -> Entry:
+        """Return the relay for a principal's messages that belong to no session."""
+        key = (server, principal.name)
+        entry = self._stateless.get(key)
+        if entry is None:
+            upstream, source = new_upstream(self.core, server, principal, self.pool, shared=True)
+            relay = Relay(self.core, self.core.now.settings.server(server), upstream, principal, stateless=True)
+            entry = self._stateless[key] = Entry(relay, source)
+            if self._sweeper is None:
+                self._sweeper = asyncio.create_task(self._sweep(), name="session sweeper")
+        return entry
+
+    async def drop(self, server: str, session_id: str) -> None:
+        """Close a session."""
+        entry = self._open.pop((server, session_id), None)
+        if entry is not None:
+            await entry.relay.close()
+
+    async def retire(self, servers: set[str]) -> None:
+        """Close all sessions of servers that a reload took away or changed."""
+        for table in (self._open, self._stateless):
+            for key in [key for key in table if key[0] in servers]:
+                await table.pop(key).relay.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            limit = self.core.now.settings.proxy.idle_timeout
+            oldest = time.monotonic() - limit
+            for table in (self._open, self._stateless):
+                for key, entry in list(table.items()):
+                    if entry.ended or (not entry.busy and entry.used < oldest):
+                        del table[key]
+                        log.info("session closed", server=key[0], reason="server ended" if entry.ended else "idle")
+                        await entry.relay.close()
+
+    async def close(self) -> None:
+        """Close everything."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        entries = [*self._open.values(), *self._stateless.values()]
+        self._open.clear()
+        self._stateless.clear()
+        await asyncio.gather(*(entry.relay.close() for entry in entries))

@@ -1,0 +1,350 @@
+"""The settings: one frozen model of one TOML file. An unknown key, a wrong type or a contradiction is an error.
+
+:func:`load` reads a file and says in one sentence, with the key's path, what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tidegate import flow
+from tidegate.wire import Limits
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class SettingsError(Exception):
+    """The settings can't be used; the text is one sentence for the person who wrote them."""
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value) or "__" in value:
+        raise ValueError("a name has 1 to 64 letters, digits, '-', '_' or '.', and no '__'")
+    return value
+
+
+def _address(value: str) -> str:
+    host, port = split_address(value)
+    if not host or not 0 <= port <= 65535:
+        raise ValueError("an address is HOST:PORT, like 127.0.0.1:8811")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Address = Annotated[str, AfterValidator(_address)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT`` or ``[IPV6]:PORT``.
+
+    Raises:
+        ValueError: where it is not of that form.
+    """
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit():
+        raise ValueError("an address is HOST:PORT, like 127.0.0.1:8811")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address: ``localhost``, 127.0.0.0/8 or ::1."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Model(BaseModel):
+    """The base of all settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ProxySettings(Model):
+    """``[proxy]``: where clients connect, and what a message may measure."""
+
+    listen: Address = Field(
+        "127.0.0.1:8811", description="Where clients connect. A non-loopback address needs `[auth]`."
+    )
+    admin: Address | None = Field(None, description="Where health and readiness are served; off when absent.")
+    deny_as: Literal["tool_result", "error"] = Field(
+        "tool_result",
+        description="How a denied `tools/call` is answered: as a tool result a model reads, or as an error.",
+    )
+    max_message_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Bytes of one message as received.")
+    max_depth: int = Field(64, ge=4, le=190, description="Nested objects and arrays of one message.")
+    max_members: int = Field(100_000, ge=16, description="Members and items of one message, all together.")
+    max_string_bytes: int = Field(4 * 1024 * 1024, ge=64, description="Bytes of one string.")
+    deadline: Seconds = Field(2.0, description="Seconds an interceptor may take for one message.")
+    start_timeout: Seconds = Field(60.0, description="Seconds a server may take to start or to accept a connection.")
+    call_timeout: Seconds = Field(
+        600.0, description="Seconds a server may be silent about a request before the request is failed."
+    )
+    idle_timeout: Seconds = Field(1800.0, description="Seconds after which an unused session is closed.")
+    max_sessions: int = Field(10_000, ge=1, description="Sessions open at the same time.")
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="More values of the Host header to serve, like `mcp.example.com`."
+    )
+    allowed_origins: tuple[str, ...] = Field((), description="More values of the Origin header to accept.")
+
+    @property
+    def limits(self) -> Limits:
+        """The limits on one message."""
+        return Limits(self.max_message_bytes, self.max_depth, self.max_members, self.max_string_bytes)
+
+
+class Token(Model):
+    """One entry of ``[auth] tokens``: a principal and the SHA-256 of its token."""
+
+    name: Name = Field(description="The principal's name.")
+    sha256: str = Field(description="The SHA-256 of its token, 64 hexadecimal digits; never the token.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError("sha256 is 64 lower-case hexadecimal digits, as `tidegate token new` prints them")
+        return self
+
+
+class AuthSettings(Model):
+    """``[auth]``: who may connect. Without tokens everyone on this machine may."""
+
+    tokens: tuple[Token, ...] = Field((), description="The principals and their tokens' digests.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        digests = [token.sha256 for token in self.tokens]
+        if len(set(digests)) != len(digests):
+            raise ValueError("two tokens have the same sha256")
+        return self
+
+    def principal(self, token: str) -> flow.Principal | None:
+        """Return whose token it is; ``None`` for nobody's. Compares digests, so timing tells nothing of a token."""
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        for entry in self.tokens:
+            if entry.sha256 == digest:
+                return flow.Principal(entry.name, "token")
+        return None
+
+
+class SessionSettings(Model):
+    """``[session]``: what a conversation is, for its history."""
+
+    by: Literal["principal", "mcp-session"] = Field(
+        "principal", description="What a conversation is: all a principal does, or one MCP session of it."
+    )
+    ttl: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        8 * 3600.0, description="Seconds after its last message until a conversation is forgotten."
+    )
+
+
+class ServerSettings(Model):
+    """``[servers.NAME]``: one server, by exactly one of ``command``, ``image`` and ``url``."""
+
+    command: tuple[str, ...] | None = Field(None, description="A local process: program and arguments.")
+    image: str | None = Field(None, description="A container: its image.")
+    url: str | None = Field(None, description="A remote server: its URL.")
+    args: tuple[str, ...] = Field((), description="Arguments of the container's program.")
+    env: dict[str, str] = Field({}, description="Environment variables of the process or container.")
+    cwd: str | None = Field(None, description="Working folder of the process.")
+    mounts: tuple[str, ...] = Field(
+        (), description="Bind mounts of the container, `HOST:CONTAINER[:ro|rw]`; `ro` by default."
+    )
+    transport: Literal["streamable-http", "sse"] = Field(
+        "streamable-http", description="What the remote server speaks."
+    )
+    headers: dict[str, str] = Field({}, description="Headers sent to the remote server; `env:NAME` reads a variable.")
+    labels: tuple[str, ...] = Field((), description="Labels for policy.")
+    trust: Literal["low", "high"] = Field("low", description="For policy.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = [key for key in ("command", "image", "url") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError("a server has exactly one of command, image and url")
+        if self.command is not None and not self.command:
+            raise ValueError("command is a list: the program and its arguments")
+        if self.url is not None and not re.match(r"https?://[^/]", self.url):
+            raise ValueError("url starts with http:// or https://")
+        allowed = {
+            "command": {"env", "cwd"},
+            "image": {"args", "env", "mounts"},
+            "url": {"transport", "headers"},
+        }[given[0]]
+        for key in ("args", "env", "cwd", "mounts", "transport", "headers"):
+            if key in self.model_fields_set and key not in allowed:
+                raise ValueError(f"{key} has no meaning for a server with {given[0]}")
+        return self
+
+    @property
+    def kind(self) -> flow.ServerKind:
+        """``process``, ``container`` or ``remote``."""
+        return "process" if self.command is not None else "container" if self.image is not None else "remote"
+
+    def resolved_headers(self) -> dict[str, str]:
+        """Return :attr:`headers` with ``env:NAME`` replaced by the variable's value.
+
+        Raises:
+            SettingsError: where a variable isn't set.
+        """
+        return {key: self._resolve(key, value) for key, value in self.headers.items()}
+
+    @staticmethod
+    def _resolve(key: str, value: str) -> str:
+        if not value.startswith("env:"):
+            return value
+        found = os.environ.get(value[4:])
+        if found is None:
+            raise SettingsError(f"header {key}: the environment variable {value[4:]} is not set")
+        return found
+
+
+class When(Model):
+    """``when``: the messages an entry applies to; globs, and an empty list means all."""
+
+    servers: tuple[str, ...] = Field((), description="Names of servers.")
+    methods: tuple[str, ...] = Field((), description="Methods; a reply has that of its request.")
+    targets: tuple[str, ...] = Field((), description="Names of tools and prompts, or URIs of resources.")
+
+
+class InterceptorSettings(BaseModel):
+    """One ``[[interceptors]]`` entry; keys beyond these are the interceptor's own settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    use: str = Field(description="The interceptor: the name of its entry point.")
+    name: Name | None = Field(None, description="What it is called in records; by default as in `use`.")
+    required: bool = Field(
+        default=False, description="Whether a message whose record this entry can't write is denied."
+    )
+    report_only: bool = Field(default=False, description="Whether what it says is recorded but not carried out.")
+    deadline: Seconds | None = Field(
+        None, description="Seconds it may take for one message; by default as in `[proxy]`."
+    )
+    when: When = Field(When(), description="The messages it applies to; all by default.")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The interceptor's own settings."""
+        return dict(self.model_extra or {})
+
+
+class Settings(Model):
+    """All of ``tidegate.toml``."""
+
+    proxy: ProxySettings = ProxySettings()
+    auth: AuthSettings = AuthSettings()
+    session: SessionSettings = SessionSettings()
+    servers: dict[Name, ServerSettings] = {}
+    interceptors: tuple[InterceptorSettings, ...] = ()
+    _folder: Path = Path()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for address in (self.proxy.listen, self.proxy.admin):
+            if address and not is_loopback(split_address(address)[0]) and not self.auth.tokens:
+                raise ValueError(
+                    f"{address} can be reached from other machines, so [auth] must have tokens "
+                    "(make one with `tidegate token new NAME`)"
+                )
+        names = [entry.name or entry.use for entry in self.interceptors]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two interceptors are called {name!r}; give one of them another `name`")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from: the settings file's."""
+        return self._folder
+
+    def server(self, name: str) -> flow.Server:
+        """Return a server as flows show it."""
+        found = self.servers[name]
+        return flow.Server(name, found.kind, found.trust, found.labels)
+
+
+def load(path: Path) -> Settings:
+    """Read a settings file.
+
+    Raises:
+        SettingsError: where it can't be read, isn't TOML, or isn't valid.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file (write one with `tidegate init`)") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: can't be read: {error}") from None
+    return parse(text, folder=path.resolve().parent, source=str(path))
+
+
+def parse(text: str, *, folder: Path, source: str = "settings") -> Settings:
+    """Read settings from TOML text.
+
+    Args:
+        text: the TOML.
+        folder: where relative paths start from.
+        source: what to call the text in errors.
+
+    Raises:
+        SettingsError: where it isn't TOML, or isn't valid.
+    """
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source}: not TOML: {error}") from None
+    return build(tree, folder=folder, source=source)
+
+
+def build(tree: dict[str, Any], *, folder: Path, source: str = "settings") -> Settings:
+    """Make settings of a parsed tree.
+
+    Raises:
+        SettingsError: where it isn't valid.
+    """
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        raise SettingsError(f"{source}: {sentence(error)}") from None
+    settings._folder = folder  # noqa: SLF001 - a frozen model's private attribute, set where it is made
+    return settings
+
+
+def sentence(error: ValidationError) -> str:
+    """Return what is wrong with settings in one sentence: the first error, and how many more there are."""
+    errors = error.errors(include_input=False, include_url=False)
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        said = "there is no such setting"
+    else:
+        said = first["msg"].removeprefix("Value error, ")
+        said = said[0].lower() + said[1:]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{where}: {said}{more}" if where else f"{said}{more}"
+
+
+def command_server(command: list[str]) -> tuple[str, ServerSettings]:
+    """Return name and settings of the server that ``tidegate wrap -- COMMAND…`` runs.
+
+    Raises:
+        SettingsError: for an empty command.
+    """
+    if not command:
+        raise SettingsError("say which server to run: tidegate wrap -- COMMAND [ARGUMENT]…")
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(shlex.split(command[0])[0] if command[0] else "").name).strip("-")
+    return stem[:64].strip("-") or "server", ServerSettings(command=tuple(command))

@@ -1,0 +1,138 @@
+"""What the relay needs of a server's end, whatever it is made of.
+
+A client's message is *sent*, and has an :class:`Answer`: at most one body, or a stream of events. A server may also
+speak by itself, which is *listened* to. Nothing here is judged yet; the relay does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from tidegate.message import Message
+from tidegate.wire import Rejected
+
+if TYPE_CHECKING:
+    from tidegate.ends.http_headers import Params
+
+Arrived = bytes | Message | Rejected
+"""What arrived from a server: raw bytes, a parsed message, or bytes that are none; none of it judged."""
+
+
+class Unavailable(Exception):  # noqa: N818 - it is a state of the server
+    """The server can't be reached, ended, or didn't answer in time; the text is one safe sentence.
+
+    Attributes:
+        code: ``unavailable`` or ``overdue``.
+    """
+
+    def __init__(self, text: str, code: str = "unavailable") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Event(NamedTuple):
+    """One message of a stream, with what server-sent events say of it (WHATWG HTML, server-sent events).
+
+    ``data`` is ``None`` for an event that carries an id or a retry time only.
+    """
+
+    data: Arrived | None
+    id: str | None = None
+    retry: int | None = None
+
+
+Events = AsyncGenerator[Event, None]
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a server answered to one message.
+
+    Attributes:
+        status: the HTTP status, or its counterpart for a server that doesn't speak HTTP.
+        headers: the few headers that go on to the client, names in lower case.
+        body: the one message of the answer, if it is one.
+        events: the messages of the answer, if it is a stream.
+    """
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Arrived | None = None
+    events: Events | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a client's end knows of a message beside its bytes.
+
+    Attributes:
+        http: whether it came by HTTP, so that the client's own headers say which ones the server gets.
+            Otherwise a server that speaks HTTP gets all that its version wants.
+        headers: the client's headers that may go on, names in lower case, checked.
+        params: the ``Mcp-Param-*`` headers, as what they say of the body.
+    """
+
+    http: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Params = ()
+
+
+class Upstream(Protocol):
+    """A server's end, as one relay uses it.
+
+    Attributes:
+        ordered: whether ``send`` returns as soon as the message is on its way, so that awaiting it keeps the
+            client's order without waiting for answers.
+        cancels: whether giving up an answer must be said to the server by ``notifications/cancelled``;
+            otherwise closing the stream says it (2026-07-28, cancellation).
+        late: whether a reply may still come, on the server's own stream, after its answer was given up.
+        replays: whether the server's own stream may repeat what was sent before (2025-11-25, resumability).
+    """
+
+    ordered: bool
+    cancels: bool
+    late: bool
+    replays: bool
+
+    def outward(self, message: Message) -> Message:
+        """Map a client's message into the server's id space, before it is judged.
+
+        Raises:
+            Rejected: for a message that can't be mapped, because it doesn't say whose request it is about.
+        """
+        ...
+
+    def forget(self, message: Message) -> None:
+        """Undo :meth:`outward` for a request that isn't sent."""
+        ...
+
+    def negotiated(self, version: str) -> None:
+        """Note the version that ``initialize`` has agreed on."""
+        ...
+
+    async def send(self, message: Message, context: Context) -> Answer:
+        """Send a judged message.
+
+        Raises:
+            Unavailable: where the server can't be reached.
+            Rejected: where the message can't be sent as it is (its routing headers became ambiguous).
+        """
+        ...
+
+    async def listen(self, last_event_id: str | None, context: Context) -> Answer:
+        """Open the stream on which the server speaks by itself.
+
+        Raises:
+            Unavailable: where the server can't be reached.
+        """
+        ...
+
+    async def end(self, context: Context) -> Answer:
+        """Tell the server that the session is over."""
+        ...
+
+    async def close(self) -> None:
+        """Put everything away that is this relay's own."""
+        ...

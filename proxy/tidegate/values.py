@@ -1,0 +1,221 @@
+"""JSON values: encoding, freezing, and JSON Pointers (RFC 6901) that also reach into JSON texts.
+
+A pointer's token ``~2`` is Tidegate's own: it steps into the JSON text that a string holds, so
+``/params/arguments/body/~2/user/token`` is the member ``token`` of the object ``user`` of the JSON text
+that is the value of ``body``. RFC 6901 leaves ``~2`` unused, and a key ``~2`` is written ``~02``, so the
+token can't be mistaken for a key.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import jiter
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NESTED = "~2"
+"""The pointer token that steps into the JSON text a string holds."""
+
+NESTED_DEPTH = 4
+"""How many JSON texts inside JSON texts are opened. Deeper text is still seen, as a string."""
+
+
+class PointerError(LookupError):
+    """A JSON Pointer is malformed or leads nowhere. Its text holds no value of the message."""
+
+
+class Leaf(NamedTuple):
+    """One string of a message: where it is, what it says, and whether it is a key or a value.
+
+    A key's pointer is that of the member it names.
+    """
+
+    pointer: str
+    value: str
+    is_key: bool
+
+
+def _refuse(*_args: object, **_kwargs: object) -> NoReturn:
+    raise TypeError("a message is frozen: return message.replace(pointer, value, label=...) from transform")
+
+
+class FrozenDict(dict[str, Any]):
+    """A JSON object that can't be changed. Equal to the ``dict`` of the same members."""
+
+    __slots__ = ()
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+
+class FrozenList(list[Any]):
+    """A JSON array that can't be changed. Equal to the ``list`` of the same items."""
+
+    __slots__ = ()
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
+
+
+def freeze(value: Any) -> Any:
+    """Return a deeply frozen copy of a JSON value; strings, numbers, booleans and null are themselves."""
+    kind = type(value)
+    if kind is dict:
+        return FrozenDict({key: freeze(item) for key, item in value.items()})
+    if kind is list:
+        return FrozenList([freeze(item) for item in value])
+    return value
+
+
+def thaw(value: Any) -> Any:
+    """Return a deep copy of a JSON value, made of plain ``dict`` and ``list``.
+
+    Raises:
+        TypeError: where a part is not a JSON value.
+    """
+    if isinstance(value, dict):
+        return {_key(key): thaw(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [thaw(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"not a JSON value: {type(value).__name__}")
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a JSON object's key must be a string, not {type(key).__name__}")
+    return key
+
+
+def encode(value: Any) -> bytes:
+    """Return the canonical encoding of a JSON value: UTF-8, no white space, members in their order.
+
+    Raises:
+        ValueError: for what JSON can't say: NaN, infinities, lone surrogates, values of another type.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # integers beyond 64 bits, which orjson doesn't write, or no JSON value at all
+        try:
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            return text.encode()
+        except TypeError as error:
+            raise ValueError("not a JSON value") from error
+
+
+def escape(key: str) -> str:
+    """Return a key as a token of a JSON Pointer (RFC 6901, section 3)."""
+    return key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
+
+
+def split(pointer: str) -> list[str]:
+    """Return a pointer's raw tokens, still escaped; ``""`` has none.
+
+    Raises:
+        PointerError: where the pointer is neither empty nor starts with a slash.
+    """
+    if not pointer:
+        return []
+    if pointer[0] != "/":
+        raise PointerError("a JSON Pointer starts with '/'")
+    return pointer[1:].split("/")
+
+
+def _unescape(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~") if "~" in token else token
+
+
+def _index(token: str, length: int) -> int:
+    if not token.isascii() or not token.isdigit() or (token[0] == "0" and len(token) > 1) or len(token) > 9:
+        raise PointerError("an array's token in a JSON Pointer is a plain number")
+    index = int(token)
+    if index >= length:
+        raise PointerError("the JSON Pointer leads past the end of an array")
+    return index
+
+
+def nested(text: str) -> Any:
+    """Return the object or array that a string holds as JSON text, or ``None`` where it holds none."""
+    start = text.lstrip(" \t\r\n")[:1]
+    if start not in ("{", "["):
+        return None
+    try:
+        return jiter.from_json(text.encode(), allow_inf_nan=False)
+    except ValueError:
+        return None
+
+
+def _step(value: Any, token: str) -> Any:
+    if token == NESTED and isinstance(value, str):
+        inner = nested(value)
+        if inner is None:
+            raise PointerError("the JSON Pointer steps into a string that holds no JSON")
+        return inner
+    if isinstance(value, dict):
+        key = _unescape(token)
+        if key not in value:
+            raise PointerError("the JSON Pointer names a member that isn't there")
+        return value[key]
+    if isinstance(value, list):
+        return value[_index(token, len(value))]
+    raise PointerError("the JSON Pointer steps into a value that has no parts")
+
+
+def resolve(value: Any, pointer: str) -> Any:
+    """Return the part of a JSON value that a pointer names.
+
+    Raises:
+        PointerError: where it leads nowhere.
+    """
+    for token in split(pointer):
+        value = _step(value, token)
+    return value
+
+
+def replaced(value: Any, tokens: list[str], new: Any) -> Any:
+    """Return a copy of a JSON value with one part replaced; what isn't on the way there is shared.
+
+    Args:
+        value: a JSON value of plain ``dict`` and ``list``.
+        tokens: the pointer's tokens, as from :func:`split`.
+        new: the part's new value, plain too.
+
+    Raises:
+        PointerError: where the pointer leads nowhere.
+    """
+    if not tokens:
+        return new
+    head, rest = tokens[0], tokens[1:]
+    changed = replaced(_step(value, head), rest, new)
+    if head == NESTED and isinstance(value, str):
+        return encode(changed).decode()
+    if isinstance(value, dict):
+        return {**value, _unescape(head): changed}
+    copy = list(value)
+    copy[_index(head, len(value))] = changed
+    return copy
+
+
+def strings(value: Any, pointer: str = "", *, depth: int = NESTED_DEPTH) -> Iterator[Leaf]:
+    """Yield every string of a JSON value, keys too, and those of the JSON texts that strings hold.
+
+    A string that holds JSON is yielded itself first, then its parts, so nothing is hidden by being nested.
+    """
+    stack = [(value, pointer, depth)]
+    while stack:
+        value, pointer, depth = stack.pop()
+        if isinstance(value, str):
+            yield Leaf(pointer, value, is_key=False)
+            inner = nested(value) if depth and len(value) > 1 else None
+            if inner is not None:
+                stack.append((inner, f"{pointer}/{NESTED}", depth - 1))
+        elif isinstance(value, dict):
+            below = [(item, f"{pointer}/{escape(key)}", depth) for key, item in value.items()]
+            for key, (_, where, _) in zip(value, below, strict=True):
+                yield Leaf(where, key, is_key=True)
+            stack.extend(reversed(below))
+        elif isinstance(value, list):
+            stack.extend((item, f"{pointer}/{index}", depth) for index, item in reversed(list(enumerate(value))))

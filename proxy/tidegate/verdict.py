@@ -1,0 +1,215 @@
+"""Facts, effects and decisions, and how effects combine.
+
+There is no ``Allow``: silence passes, and nothing can override a deny. Denies beat holds, holds beat
+redactions, redactions add up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from tidegate.message import Message
+
+Outcome = Literal["pass", "finding", "edit", "deny", "redact", "hold", "error", "timeout"]
+Verdict = Literal["allow", "redact", "hold", "deny"]
+Event = Literal["message", "rejected", "login", "instance", "proxy"]
+
+CODES: dict[str, tuple[int, str]] = {
+    "denied": (-31403, "An interceptor denied the message."),
+    "held": (-31428, "The message needs a person's approval."),
+    "limit": (-31413, "The message is over a limit of size, depth or number of members."),
+    "ambiguous": (-31400, "Two parsers could read the message differently, so it is refused."),
+    "unsolicited": (-31409, "A reply that answers no open request, or an id that is already in use."),
+    "broken": (-31500, "An interceptor failed, so the message is denied."),
+    "late": (-31504, "An interceptor was too slow, so the message is denied."),
+    "unrecorded": (-31507, "The record of the message could not be written, so the message is denied."),
+    "unredactable": (-31422, "A redaction would have changed more than payload, so the message is denied."),
+    "unavailable": (-31502, "The server can't be reached, failed, or ended."),
+    "overdue": (-31508, "The server didn't answer in time."),
+    "unauthorized": (-31401, "The request carries no valid token."),
+    "origin": (-31421, "The request's Host or Origin is not one that Tidegate serves."),
+    "parse": (-32700, "The bytes are not a JSON text (JSON-RPC 2.0, section 5.1)."),
+    "invalid": (-32600, "The JSON is not a JSON-RPC message (JSON-RPC 2.0, section 5.1)."),
+    "header": (-32020, "A routing header disagrees with the body (MCP 2026-07-28, streamable HTTP)."),
+}
+"""Deny codes: per code the number of the JSON-RPC error, and what it means.
+
+The numbers of Tidegate's own lie outside -32768 to -32000, which JSON-RPC 2.0 and MCP reserve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fact about a message, never a verdict.
+
+    Attributes:
+        kind: what sort of fact: ``secret``, ``pii``, ``injection``, ...
+        rule: the rule that found it.
+        pointer: where, as a JSON Pointer from the message's root.
+        span: first and last-but-one character in that string, or ``None`` for all of it.
+        confidence: 0.0 to 1.0.
+        fingerprint: a keyed HMAC of what was found, never the value or a part of it.
+        labels: what is put on the session when the message goes on.
+    """
+
+    kind: str
+    rule: str
+    pointer: str = ""
+    span: tuple[int, int] | None = None
+    confidence: float = 1.0
+    fingerprint: str = ""
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Stops the message.
+
+    Attributes:
+        reason: one sentence that is safe to show to the sender: it holds nothing of the message's content.
+        code: one of :data:`CODES`.
+        rule: the rule that says so, for the audit record and the answer.
+    """
+
+    reason: str
+    code: str = "denied"
+    rule: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a code that isn't documented.
+
+        Raises:
+            ValueError: for a code that is not in :data:`CODES`.
+        """
+        if self.code not in CODES:
+            raise ValueError(f"unknown deny code {self.code!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Redact:
+    """Replaces a string, or a span of it, by a marker; the core alone carries it out.
+
+    Attributes:
+        pointer: which string, as a JSON Pointer from the message's root.
+        span: first and last-but-one character, or ``None`` for all of it.
+        label: what stands in its place, as ``[redacted:LABEL]``.
+    """
+
+    pointer: str
+    span: tuple[int, int] | None = None
+    label: str = "redacted"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Stops the message until a person approves this exact message.
+
+    Attributes:
+        reason: one sentence that is safe to show to the sender.
+        approvers: names of who may approve.
+        ttl: how long an approval may take, in seconds.
+        rule: the rule that says so.
+    """
+
+    reason: str
+    approvers: tuple[str, ...] = ()
+    ttl: float = 300.0
+    rule: str = ""
+
+
+Effect = Deny | Redact | Hold
+
+
+class Step(NamedTuple):
+    """What one hook of one interceptor did.
+
+    Attributes:
+        by: the interceptor's name in the settings.
+        hook: ``transform``, ``inspect``, ``decide`` or ``observe``; ``enforce`` for the core's own.
+        outcome: what came of it.
+        elapsed_ns: how long it took, in nanoseconds.
+        report_only: whether its outcome was noted and not carried out.
+    """
+
+    by: str
+    hook: str
+    outcome: Outcome
+    elapsed_ns: int
+    report_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about one message, or about an event that has none.
+
+    Attributes:
+        id: unique per decision.
+        message: exactly what may be forwarded, if :attr:`allowed`; otherwise what was judged. ``None`` for
+            an event without a message.
+        effects: what took effect, with the name of who gave it.
+        findings: the facts, with the name of who found them.
+        steps: what every hook did, in order.
+        verdict: ``allow``, ``redact``, ``hold`` or ``deny``.
+        event: ``message``, or what else is recorded: ``rejected`` bytes, a refused ``login``, an
+            ``instance`` of a server or the ``proxy`` itself that starts or ends.
+        note: one sentence about an event, or the reason of a deny or hold; never content.
+        size: the size of rejected bytes, in bytes.
+    """
+
+    id: str
+    message: Message | None
+    effects: tuple[tuple[str, Effect], ...] = ()
+    findings: tuple[tuple[str, Finding], ...] = ()
+    steps: tuple[Step, ...] = ()
+    verdict: Verdict = "allow"
+    event: Event = "message"
+    note: str = ""
+    size: int = 0
+    reported: tuple[tuple[str, Effect], ...] = field(default=())  # what report_only entries would have done
+
+    @property
+    def allowed(self) -> bool:
+        """Whether :attr:`message` may be forwarded."""
+        return self.verdict in ("allow", "redact")
+
+    @property
+    def stopper(self) -> tuple[str, Deny | Hold] | None:
+        """Who stopped the message and how: the first deny, or else the first hold."""
+        return stopper(self.effects)
+
+
+def stopper(effects: tuple[tuple[str, Effect], ...]) -> tuple[str, Deny | Hold] | None:
+    """Return the effect that stops a message, with who gave it: a deny before a hold; ``None`` for neither."""
+    held: tuple[str, Deny | Hold] | None = None
+    for by, effect in effects:
+        if isinstance(effect, Deny):
+            return by, effect
+        if held is None and isinstance(effect, Hold):
+            held = by, effect
+    return held
+
+
+def verdict_of(effects: tuple[tuple[str, Effect], ...]) -> Verdict:
+    """Combine effects: denies beat holds, holds beat redactions, silence passes."""
+    if not effects:
+        return "allow"
+    found = stopper(effects)
+    if found is None:
+        return "redact"
+    return "deny" if isinstance(found[1], Deny) else "hold"
+
+
+def rpc_error(decision: Decision, request_id: Any) -> dict[str, Any]:
+    """Return the JSON-RPC error reply that tells a sender why its message was stopped.
+
+    Args:
+        decision: a decision that isn't allowed.
+        request_id: the id of the request to answer; ``None`` where it can't be known.
+    """
+    found = decision.stopper
+    by, effect = found or ("tidegate", Deny(decision.note or "denied"))
+    code = effect.code if isinstance(effect, Deny) else "held"
+    data = {"decision": decision.id, "rule": effect.rule or by, "code": code}
+    error = {"code": CODES[code][0], "message": effect.reason, "data": data}
+    return {"jsonrpc": "2.0", "id": request_id, "error": error}

@@ -1,0 +1,136 @@
+"""What holds for every command: exit codes, sentences, no tracebacks, a quick start."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+
+from cli.running import Command
+from support.proxy import tidegate
+from tidegate.cli import GROUP, output
+
+HEAVY = ("aiohttp", "asyncio", "docker", "pydantic", "structlog", "tidegate.settings", "uvicorn", "uvloop")
+
+
+def test_help_names_every_command_and_the_exit_codes(command: Command) -> None:
+    shown = command("--help")
+    assert shown.code == 0
+    for name in ("run", "wrap", "check", "explain", "init", "import", "plugins", "token", "health", "Exit codes: 0"):
+        assert name in shown.out
+
+
+@pytest.mark.parametrize("path", [["run"], ["wrap"], ["check"], ["explain"], ["import"], ["token", "new"], ["plugins"]])
+def test_every_command_explains_itself(command: Command, path: list[str]) -> None:
+    shown = command(*path, "--help")
+    assert shown.code == 0
+    assert "Usage: tidegate " + " ".join(path) in shown.out
+
+
+def test_the_version_is_told(command: Command) -> None:
+    assert command("--version").out.startswith("tidegate ")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    said = "import sys\nfrom tidegate.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code = said + f"print(*({HEAVY!r} & sys.modules.keys()) if False else [m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"],
+        ["run", "--frobnicate"],
+        ["run", "no-such.toml"],
+        ["run", "--log-level", "loud"],
+        ["check", "no-such.toml"],
+        ["explain"],
+        ["explain", "no-such.json"],
+        ["import", "no-such.json"],
+        ["import", "."],
+        ["init", "no-such-folder/tidegate.toml"],
+        ["token", "new", "no spaces"],
+        ["plugins", "new", "no/slashes"],
+        ["wrap"],
+        ["wrap", "--settings", "no-such.toml", "--", "cat"],
+        ["wrap", "--name", "no spaces", "--", "cat"],
+        ["health", "gopher://127.0.0.1"],
+    ],
+)
+def test_a_mistake_gets_one_sentence_exit_code_2_and_no_traceback(command: Command, arguments: list[str]) -> None:
+    ended = command(*arguments)
+    assert ended.code == output.MISTAKE
+    assert "Traceback" not in ended.out + ended.err
+    told = [line for line in ended.err.splitlines() if line.startswith("Error: ")]
+    assert len(told) == 1 or "╭─ Error" in ended.err
+    assert not ended.out
+
+
+@pytest.mark.parametrize("text", ["[proxy", "[proxy]\nlisten = 1", "[nonsense]", "[servers.a]\n", "[[interceptors]]"])
+def test_settings_that_are_not_well_are_named_with_the_file_and_the_key(
+    command: Command, home: Path, text: str
+) -> None:
+    (home / "bad.toml").write_text(text)
+    ended = command("check", "bad.toml")
+    assert ended.code == output.MISTAKE
+    assert ended.err.startswith("Error: bad.toml: ")
+    assert ended.err.count("\n") == 1
+
+
+def test_a_mistyped_command_is_answered_with_the_likely_one(command: Command) -> None:
+    assert "'explain'" in command("expain").err
+
+
+def test_the_program_says_the_same_as_the_function(home: Path) -> None:
+    done = subprocess.run(tidegate("run", "no-such.toml"), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == output.MISTAKE
+    assert done.stderr == "Error: no-such.toml: no such file (write one with `tidegate init`)\n"
+
+
+@pytest.fixture
+def installed_group(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A distribution, as pip leaves it, that adds the commands `tides`; and one whose commands can't be imported."""
+    site = home / "site"
+    info = site / "tides-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tides\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        f"[{GROUP}]\ntides = tides:app\nbroken = tides_broken:app\nrun = tides:app\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    module = ModuleType("tides")
+    app = typer.Typer(help="High and low water.")
+
+    @app.callback()
+    def _root() -> None:
+        """High and low water."""
+
+    @app.command()
+    def high() -> None:
+        """Say when."""
+        typer.echo("at noon")
+
+    module.app = app  # type: ignore[attr-defined]  # a module made here
+    monkeypatch.setitem(sys.modules, "tides", module)
+    yield "tides"
+    from tidegate import cli
+
+    cli.app.registered_groups[:] = [group for group in cli.app.registered_groups if group.name != "tides"]
+
+
+def test_a_distribution_can_add_commands_but_not_replace_one(command: Command, installed_group: str) -> None:
+    assert command(installed_group, "high").out == "at noon\n"
+    assert "High and low water." in command("--help").out
+    assert command("run", "no-such.toml").err.startswith("Error: no-such.toml")
+
+
+def test_commands_that_cannot_be_imported_fail_alone(command: Command, installed_group: str) -> None:
+    ended = command("broken")
+    assert ended.code == output.MISSING
+    assert "'broken' can't be imported" in ended.err
+    assert command("--help").code == 0

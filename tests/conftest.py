@@ -1,0 +1,147 @@
+"""What the whole suite shares: needs that may be missing, the skips they cause, and a look for what still runs.
+
+A test marked `docker`, `node` or `opa` is skipped where that is missing. TIDEGATE_REQUIRE, a comma list of
+these names, is for a machine that must have them: there a missing one ends the run before it starts, and any
+other skip fails, unless its reason starts with "platform:".
+"""
+
+import os
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from support import engine, node, opa
+from support.images import Images
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something outside Python that some tests need: why it isn't usable (or None), and how to have it."""
+
+    reason: Callable[[], str | None]
+    how: str
+
+
+NEEDS = {
+    "docker": Need(engine.engine_reason, engine.HOW),
+    "node": Need(node.node_reason, "install Node.js with npm, of any version, and run the tests again"),
+    "opa": Need(opa.opa_reason, opa.HOW),
+}
+# Inherited by whatever the tests start: how that is found when they are over.
+_MARK, _RUN = "TIDEGATE_TEST_RUN", uuid4().hex
+# These of multiprocessing end with their parent, not before.
+_HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+_PATIENCE = 5.0  # seconds for processes that are on their way out
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+_skipped = pytest.StashKey[dict[str, str]]()
+_left = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def images() -> Images:
+    """The container images of the tests, each built when first asked for; only for tests marked `docker`."""
+    return Images()
+
+
+def _required() -> list[str]:
+    return [name.strip() for name in os.environ.get("TIDEGATE_REQUIRE", "").split(",") if name.strip()]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_skipped] = {}
+    config.stash[_left] = []
+    os.environ[_MARK] = _RUN
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    for name in _required():
+        if name not in NEEDS:
+            raise pytest.UsageError(f"TIDEGATE_REQUIRE names {name!r}, which is none of {', '.join(NEEDS)}")
+        reason = NEEDS[name].reason()
+        if reason:
+            raise pytest.UsageError(f"TIDEGATE_REQUIRE names {name}, but {reason}: {NEEDS[name].how}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name, need in NEEDS.items():
+        reason = need.reason() if item.get_closest_marker(name) else None
+        if reason:
+            item.config.stash[_skipped][name] = reason
+            pytest.skip(f"needs {name}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _refused(item.config, (yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _refused(collector.config, (yield))
+
+
+def _refused(config: pytest.Config, report: Report) -> Report:
+    """Turn a skip that this run does not allow into a failure."""
+    if not _required() or report.outcome != "skipped" or hasattr(report, "wasxfail"):
+        return report
+    told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = told.removeprefix("Skipped: ")
+    missing = [f"needs {name}: {why}" for name, why in config.stash[_skipped].items()]
+    if reason not in missing and not reason.startswith("platform:"):
+        report.outcome = "failed"
+        report.longrepr = f"TIDEGATE_REQUIRE is set, so this may not be skipped: {reason}"
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if a process that a test started outlived every fixture."""
+    _, alive = psutil.wait_procs(_started_here(), timeout=_PATIENCE)
+    for process in alive:
+        session.config.stash[_left].append(f"{process.pid}: {_command_line(process)[:200]}")
+        process.kill()
+    if alive and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _started_here() -> list[psutil.Process]:
+    """Return the processes that carry this run's mark, those whose parents are gone too."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marked = process.pid != os.getpid() and process.environ().get(_MARK) == _RUN
+        except psutil.Error:
+            continue  # not ours to look at, or gone by now
+        if marked and not any(helper in _command_line(process) for helper in _HELPERS):
+            found.append(process)
+    return found
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return "?"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+    """Say last of all, but for the counts, what was skipped and how to have it, and what was left running."""
+    yield
+    config = terminalreporter.config
+    for line in config.stash[_left]:
+        terminalreporter.write_line(f"LEFT RUNNING  {line}", red=True)
+    for name, reason in sorted(config.stash[_skipped].items()):
+        terminalreporter.write_line(f"skipped, needs {name}: {reason}. To have it: {NEEDS[name].how}")
