@@ -57,7 +57,7 @@ def in_turns(targets: dict[str, Program], paths: dict[str, str], size: Size, *, 
 
 def over_stdio(program: Program, size: Size) -> list[Figures]:
     """Tidegate in front of a local process."""
-    url = f"{program.listen}/servers/stdio/mcp"
+    url = f"{program.listen}/servers/bench/mcp"
     return [load.run(load.measure(url, size.plan, program.pid)) for _ in range(size.stdio_rounds)]
 
 

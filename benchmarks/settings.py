@@ -5,8 +5,8 @@ import json
 LISTS = """
 [[interceptors]]
 use = "lists"
-allow = ["bench/*", "stdio/*", "files/read_*", "git/git_*", "docs/search"]
-deny = ["files/delete_*", "*/drop_*", "git/git_push", "shell/*"]
+allow = ["bench/read_*", "bench/git_*", "bench/echo", "*/search*"]
+deny = ["bench/delete_*", "bench/git_push", "*/drop_*", "resource:*/file:///etc/**"]
 """
 AUDIT = """
 [[interceptors]]
@@ -22,8 +22,8 @@ def http(url: str) -> str:
 
 
 def stdio(command: list[str]) -> str:
-    """The section of a server that is a local process, named `stdio`."""
-    return f"[servers.stdio]\ncommand = {json.dumps(command)}\n"
+    """The section of a server that is a local process, named `bench` too."""
+    return f"[servers.bench]\ncommand = {json.dumps(command)}\n"
 
 
 def text(server: str) -> str:

@@ -20,30 +20,27 @@ if TYPE_CHECKING:
     from tidegate import Decision, Flow, Proxy
 
 
-class Config(BaseModel):
-    """The settings of ``use = "audit"``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    path: Path = Field(Path("audit.jsonl"), description="The file; relative paths start at the settings' folder.")
-    durability: Literal["buffered", "fsync"] = Field(
-        "buffered",
-        description="`buffered`: a record outlives a crash of Tidegate, and of the machine after `fsync_interval`. "
-        "`fsync`: a message goes on when its record is on disk.",
-    )
-    fsync_interval: Annotated[float, Field(ge=0.01, le=60, allow_inf_nan=False)] = Field(
-        1.0, description="Seconds between two fsyncs, at most; 0.01 to 60."
-    )
-    rotate_bytes: int = Field(
-        64 * 1024 * 1024, ge=0, description="Bytes from which on a new file is begun; 0 for never."
-    )
-    keep: int = Field(0, ge=0, description="How many older files are kept; 0 for all.")
-
-
 class Audit:
     """Writes the audit log."""
 
-    Config = Config
+    class Config(BaseModel):
+        """The settings of ``use = "audit"``."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+        path: Path = Field(Path("audit.jsonl"), description="The file; relative paths start at the settings' folder.")
+        durability: Literal["buffered", "fsync"] = Field(
+            "buffered",
+            description="`buffered`: a record outlives a crash of Tidegate, and of the machine after `fsync_interval`. "
+            "`fsync`: a message goes on when its record is on disk.",
+        )
+        fsync_interval: Annotated[float, Field(ge=0.01, le=60, allow_inf_nan=False)] = Field(
+            1.0, description="Seconds between two fsyncs, at most; 0.01 to 60."
+        )
+        rotate_bytes: int = Field(
+            64 * 1024 * 1024, ge=0, description="Bytes from which on a new file is begun; 0 for never."
+        )
+        keep: int = Field(0, ge=0, description="How many older files are kept; 0 for all.")
 
     def __init__(self, config: Config) -> None:
         self._config = config

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +89,40 @@ def rotated(path: Path) -> list[tuple[int, Path]]:
         if number:
             found.append((int(number[1]), path.with_name(entry.name)))
     return sorted(found)
+
+
+def open_parts(path: Path) -> list[tuple[Path, BinaryIO | None]]:
+    """Return the files of a log, oldest first, that being written last; it alone is open.
+
+    It is opened before the others are looked for, so that a rotation in between loses nothing and doubles nothing.
+
+    Args:
+        path: that of a log, or of one older file of one, which then stands alone.
+
+    Raises:
+        LogError: where there is no such log, or it isn't made of regular files.
+        OSError: where it can't be read.
+    """
+    if path.exists() and not path.is_file():
+        raise LogError(f"{path} is not a regular file")
+    if is_rotated(path):
+        return [(path, path.open("rb"))] if path.exists() else _nothing(path)
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        older = rotated(path) if path.parent.is_dir() else []
+        return [(each, None) for _, each in older] or _nothing(path)
+    ours = os.fstat(file.fileno())
+    found: list[tuple[Path, BinaryIO | None]] = []
+    for _, each in rotated(path):
+        if each.exists() and os.path.samestat(each.stat(), ours):
+            break
+        found.append((each, None))
+    return [*found, (path, file)]
+
+
+def _nothing(path: Path) -> NoReturn:
+    raise LogError(f"{path}: no such file")
 
 
 def next_rotated(path: Path) -> Path:

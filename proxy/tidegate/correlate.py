@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidegate.message import Id, Message
 
 MAX_OPEN = 10_000
-MAX_ANSWERED = 256
+MAX_ANSWERED = 64
 
 Key = tuple[type, "Id"]  # 1 and "1" are different ids
 
@@ -35,26 +35,25 @@ class Open:
     Attributes:
         request: the request as it was judged.
         flow_id: the flow that its reply belongs to.
-        owner: whose request it is, for the driver: it is never looked into here.
+        owner: the driver's own; it is never looked into here.
+        token: the progress token it asks to be kept informed under.
         cancelled: whether its sender has cancelled it; its reply may still come.
+        replayable: whether its reply may be delivered again, as a resumed stream does (2025-11-25, streamable
+            HTTP, resumability); then it is remembered for a while after it was answered.
     """
 
     request: Message
     flow_id: str
     owner: Any = None
+    token: Id | None = None
     cancelled: bool = False
+    replayable: bool = False
 
 
 @dataclass(slots=True)
 class Table:
-    """The open requests of one direction of one conversation.
+    """The open requests of one direction of one conversation."""
 
-    Attributes:
-        replayed: whether replies may be delivered again, as a resumed stream does (2025-11-25, streamable
-            HTTP, resumability); then the last answered requests are remembered too.
-    """
-
-    replayed: bool = False
     _open: dict[Key, Open] = field(default_factory=dict)
     _tokens: dict[Key, Key] = field(default_factory=dict)
     _answered: OrderedDict[Key, Open] = field(default_factory=OrderedDict)
@@ -74,9 +73,10 @@ class Table:
             raise Rejected("unsolicited", "A request with this id is already open.", id=request.id)
         if len(self._open) >= MAX_OPEN:
             raise Rejected("limit", f"More than {MAX_OPEN} requests are open.", id=request.id)
-        entry = self._open[key] = Open(request, flow_id, owner)
-        self._answered.pop(key, None)
         token = progress_token(request)
+        entry = self._open[key] = Open(request, flow_id, owner, token)
+        if self._answered:
+            self._answered.pop(key, None)
         if token is not None:
             self._tokens[key_of(token)] = key
         return entry
@@ -112,10 +112,9 @@ class Table:
         entry = self._open.pop(key, None)
         if entry is None:
             return None
-        token = progress_token(entry.request)
-        if token is not None:
-            self._tokens.pop(key_of(token), None)
-        if self.replayed:
+        if entry.token is not None:
+            self._tokens.pop(key_of(entry.token), None)
+        if entry.replayable:
             self._answered[key] = entry
             while len(self._answered) > MAX_ANSWERED:
                 self._answered.popitem(last=False)

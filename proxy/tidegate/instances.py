@@ -217,7 +217,6 @@ class PipeUpstream:
     ordered = True
     cancels = True
     late = True
-    replays = False
 
     def __init__(self, source: Source, call_timeout: Callable[[], float]) -> None:
         self._source = source

@@ -289,8 +289,10 @@ def _broken(hook: Hook, error: BaseException) -> _Failure:
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
     kind = type(error).__name__
-    log.error("interceptor failed", interceptor=hook.by, hook=hook.name, error=kind, where=where)
-    text = str(error) if hook.name == "startup" else kind  # no message exists yet at startup
+    starting = hook.name == "startup"  # no message exists yet, and the error that ends the start says it all
+    say = log.debug if starting else log.error
+    say("interceptor failed", interceptor=hook.by, hook=hook.name, error=kind, where=where)
+    text = str(error) if starting else kind
     reason = f"The interceptor {hook.by!r} failed."
     return _Failure("error", Deny(reason, code="broken", rule=hook.by), text)
 

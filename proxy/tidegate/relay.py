@@ -11,47 +11,28 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from tidegate import methods, values, wire
 from tidegate.correlate import Open, Table
-from tidegate.flow import Client, Flow, Principal, Server
+from tidegate.flows import Core, Flows, Runtime
 from tidegate.message import Message
 from tidegate.upstream import Answer, Arrived, Context, Event, Unavailable, Upstream
-from tidegate.verdict import CODES, Decision, Deny, rpc_error
+from tidegate.verdict import CODES, Decision, Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tidegate.flow import Flow, Principal, Server
     from tidegate.message import Id
-    from tidegate.pipeline import Pipeline
-    from tidegate.session import Store
-    from tidegate.settings import Settings
 
 log = structlog.get_logger("tidegate.relay")
 
-MAX_TOOLS = 4096  # tool definitions remembered per relay
-DECISION_KEY = "io.tidegate/decision"
-"""The member of a denied tool result's ``_meta`` that says which decision it was."""
-
-
-@dataclass(slots=True)
-class Runtime:
-    """What a reload swaps: the settings, and the pipeline made from them."""
-
-    settings: Settings
-    pipeline: Pipeline
-
-
-@dataclass(slots=True)
-class Core:
-    """What all relays of one Tidegate share. ``now`` is replaced whole, so a message sees one set of settings."""
-
-    now: Runtime
-    store: Store
+_VERSION_HEADER = "mcp-protocol-version"
+_LEARNT = frozenset(("initialize", "tools/list"))
 
 
 class Out(NamedTuple):
@@ -109,51 +90,16 @@ class Relay:
         self.upstream = upstream
         self.principal = principal
         self.stateless = stateless
-        self.session_id = session_id
-        self.client = Client()
-        self.version = ""
-        self.requests = Table(replayed=upstream.replays)  # the client's
+        self.flows = Flows(core, server, principal, stateless=stateless)
+        self.flows.session_id = session_id
+        self.requests = Table()  # the client's
         self.asked = Table()  # the server's
-        self.tools: dict[str, Any] = {}
         self.closed = False
 
-    # -- flows ------------------------------------------------------------------------------------------
-
-    def flow(self, message: Message | None = None, entry: Open | None = None) -> Flow:
-        """Return the context of a message, or of an event where there is none."""
-        request = entry.request if entry is not None and message is not None and message.is_reply else None
-        subject = request or message
-        targets = methods.targets(subject) if subject is not None else ()
-        tool = None
-        if targets and targets[0].kind == "tool":
-            tool = self.tools.get(targets[0].name)
-        return Flow(
-            entry.flow_id if entry is not None else self.core.now.pipeline.new_id(),
-            self.server,
-            self.principal,
-            self._client_of(subject),
-            self._version_of(subject, entry),
-            targets,
-            tool,
-            request,
-            self.core.store.open(self._conversation()),
-        )
-
-    def _conversation(self) -> str:
-        if self.core.now.settings.session.by == "mcp-session":
-            return f"{self.principal.name}/{self.server.name}/{self.session_id}"
-        return self.principal.name
-
-    def _client_of(self, message: Message | None) -> Client:
-        said = methods.client_in(message) if message is not None and message.sender == "client" else None
-        return Client(*said) if said else self.client
-
-    def _version_of(self, message: Message | None, entry: Open | None = None) -> str:
-        said = methods.version_in(message) if message is not None else None
-        if said or self.version or entry is None or entry.owner is None:
-            return said or self.version
-        header: str = entry.owner.headers.get("mcp-protocol-version", "")
-        return header
+    @property
+    def version(self) -> str:
+        """The protocol version of the session; ``""`` where none was agreed on."""
+        return self.flows.version
 
     @property
     def limits(self) -> wire.Limits:
@@ -197,7 +143,7 @@ class Relay:
     async def refuse(self, refused: Rejected, *, status: int = 400) -> Reply:
         """Record refused bytes of the client's, and say why."""
         deny = Deny(refused.reason, code=refused.code, rule="wire")
-        decision = await self.core.now.pipeline.note("rejected", self.flow(), deny, size=refused.size)
+        decision = await self.core.now.pipeline.note("rejected", self.flows.of(), deny, size=refused.size)
         return Reply(status, body=values.encode(rpc_error(decision, refused.id)))
 
     async def batch(self, found: Sequence[Message], context: Context) -> Reply:
@@ -219,16 +165,19 @@ class Relay:
         assert asked is not None
         table = Table() if self.stateless else self.requests
         sent = self.upstream.outward(message)
-        entry = table.open(message, self.core.now.pipeline.new_id(), context)
+        pipeline = self.core.now.pipeline
+        flow = self.flows.of(sent, pipeline.new_id(), context.headers.get(_VERSION_HEADER, ""))
+        entry = table.open(message, flow.id, flow)
         assert sent.id is not None
         exchange = _Exchange(entry, table, asked, sent.id)
         try:
-            decision = await self.core.now.pipeline.judge(sent, self.flow(sent, entry))
+            decision = await pipeline.judge(sent, flow)
             if not decision.allowed or decision.message is None:
                 table.drop(asked)
                 self.upstream.forget(sent)
                 return self._denied(decision, message)
-            self._note_client(message)
+            if message.method == "initialize" and not self.stateless:
+                self.flows.client = flow.client
             answer = await self.upstream.send(decision.message, context)
             if answer.events is not None:
                 return Reply(answer.status, answer.headers, events=self._events(answer, exchange))
@@ -242,19 +191,17 @@ class Relay:
             await self._abandoned(exchange)
             raise
 
-    def _note_client(self, message: Message) -> None:
-        if message.method == "initialize" and not self.stateless:
-            self.client = self._client_of(message)
-
     async def _one_way(self, message: Message, context: Context) -> Reply:
         """A notification, or the client's reply to a request of the server's."""
-        entry = None
+        version = context.headers.get(_VERSION_HEADER, "")
         if message.is_reply:
             message, entry = self.asked.answer(message)
+            sent, flow = message, self.flows.answering(entry, version)
         else:
-            entry = self._about(message)
-        sent = self.upstream.outward(message)
-        decision = await self.core.now.pipeline.judge(sent, self.flow(sent, entry))
+            about = self._about(message)
+            sent = self.upstream.outward(message)
+            flow = self.flows.of(sent, about.flow_id if about is not None else None, version)
+        decision = await self.core.now.pipeline.judge(sent, flow)
         try:
             if decision.allowed and decision.message is not None:
                 answer = await self.upstream.send(decision.message, context)
@@ -284,19 +231,9 @@ class Relay:
 
     def _denied(self, decision: Decision, request: Message) -> Reply:
         """Answer a denied request: with an error, or a tool result that a model can read."""
-        error = rpc_error(decision, request.id)
-        if request.method != "tools/call" or self.core.now.settings.proxy.deny_as == "error":
-            return Reply(body=values.encode(error))
-        said = error["error"]
-        text = f"Denied by Tidegate: {said['message']} (rule {said['data']['rule']}, decision {decision.id})"
-        result: dict[str, Any] = {
-            "content": [{"type": "text", "text": text}],
-            "isError": True,
-            "_meta": {DECISION_KEY: said["data"]},
-        }
-        if methods.is_modern(self._version_of(request)):
-            result["resultType"] = "complete"
-        return Reply(body=values.encode({"jsonrpc": "2.0", "id": request.id, "result": result}))
+        as_result = self.core.now.settings.proxy.deny_as == "tool_result"
+        modern = methods.is_modern(self.flows.version_of(request))
+        return Reply(body=values.encode(denial(decision, request, as_result=as_result, modern=modern)))
 
     # -- from the server --------------------------------------------------------------------------------
 
@@ -324,35 +261,35 @@ class Relay:
     async def _events(self, answer: Answer, exchange: _Exchange) -> Outs:
         """Judge the events of a request's stream one by one; end with its reply, or say that none came."""
         assert answer.events is not None
-        resumable = False
+        entry = exchange.entry
         try:
             async with contextlib.aclosing(answer.events) as events:
                 async for event in events:
-                    resumable = resumable or event.id is not None
+                    entry.replayable = entry.replayable or event.id is not None
                     data = None if event.data is None else await self._incoming(event.data, exchange)
                     if data is not None or event.data is None:
                         yield Out(data, event.id, event.retry)
-            if exchange.table.find(exchange.asked) is exchange.entry and not resumable:
+            if exchange.table.find(exchange.asked) is entry and not entry.replayable:
                 yield Out(await self._failed(Unavailable("The server ended the answer without a reply."), exchange))
         except Unavailable as failure:
-            if exchange.entry.cancelled:
+            if entry.cancelled:
                 exchange.table.drop(exchange.asked)  # nobody waits for it
-            elif exchange.table.find(exchange.asked) is exchange.entry:
+            elif exchange.table.find(exchange.asked) is entry:
                 yield Out(await self._failed(failure, exchange))
         finally:
-            if exchange.table.find(exchange.asked) is exchange.entry and not resumable:
+            if exchange.table.find(exchange.asked) is entry and not entry.replayable:
                 await self._abandoned(exchange)
 
     async def _abandoned(self, exchange: _Exchange) -> None:
         """The client closed the stream: in 2026-07-28 that cancels, before it means nothing."""
-        modern = methods.is_modern(self._version_of(exchange.entry.request))
+        modern = methods.is_modern(self.flows.version_of(exchange.entry.request))
         if modern or not self.upstream.late:
             exchange.table.drop(exchange.asked)
         if not modern or not self.upstream.cancels:
             return
         params = {"requestId": exchange.sent, "reason": "The client closed the stream."}
         message = wire.classify({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}, "client")
-        decision = await self.core.now.pipeline.judge(message, self.flow(message, exchange.entry))
+        decision = await self.core.now.pipeline.judge(message, self.flows.of(message, exchange.entry.flow_id))
         if decision.allowed and decision.message is not None:
             with contextlib.suppress(Unavailable):
                 await self.upstream.send(decision.message, Context())
@@ -387,27 +324,29 @@ class Relay:
     async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> bytes | None:
         if message.is_reply:
             return await self._reply(message, exchange)
-        entry = self._server_side(message, exchange)
-        decision = await self.core.now.pipeline.judge(message, self.flow(message, entry))
+        flow = self._server_side(message, exchange)
+        decision = await self.core.now.pipeline.judge(message, flow)
         if decision.allowed and decision.message is not None:
             if message.method == "notifications/tools/list_changed":
-                self.tools.clear()
+                self.flows.tools.clear()
             return decision.message.encoded
         if message.kind == "request" and message.id is not None:
             self.asked.drop(message.id)
             await self._answer_server(decision, message.id, Context())
         return None
 
-    def _server_side(self, message: Message, exchange: _Exchange | None) -> Open | None:
-        """Note a request of the server's; return the entry whose flow a message of the server's belongs to."""
+    def _server_side(self, message: Message, exchange: _Exchange | None) -> Flow:
+        """Return the flow of a request or notification of the server's, a request being noted."""
+        about: Open | None = exchange.entry if exchange is not None else None
         if message.kind == "request":
-            return self.asked.open(message, self.core.now.pipeline.new_id())
+            flow = self.flows.of(message)
+            self.asked.open(message, flow.id, flow)
+            return flow
         if message.method == "notifications/cancelled":
-            return self.asked.cancel(message)
-        if message.method == "notifications/progress":
-            table = exchange.table if exchange is not None else self.requests
-            return table.progress(message)
-        return exchange.entry if exchange is not None else None
+            about = self.asked.cancel(message)
+        elif message.method == "notifications/progress":
+            about = (exchange.table if exchange is not None else self.requests).progress(message)
+        return self.flows.of(message, about.flow_id if about is not None else None)
 
     async def _reply(self, message: Message, exchange: _Exchange | None) -> bytes | None:
         if message.id is None and exchange is not None:  # an error that can't say which request it answers
@@ -422,28 +361,18 @@ class Relay:
             entry = None
         else:
             message, entry = self.requests.answer(message, again=True)
-        decision = await self.core.now.pipeline.judge(message, self.flow(message, entry))
+        decision = await self.core.now.pipeline.judge(message, self.flows.answering(entry))
         if not decision.allowed or decision.message is None:
             return values.encode(rpc_error(decision, exchange.asked if exchange else message.id))
-        self._learn(decision.message)
+        if decision.message.kind == "result" and decision.message.method in _LEARNT:
+            self.flows.learn(decision.message)
+            if decision.message.method == "initialize":
+                self.upstream.negotiated(self.flows.version)
         return decision.message.encoded
-
-    def _learn(self, reply: Message) -> None:
-        """Remember what a judged reply says for later flows: the version, and the tools' definitions."""
-        if reply.kind != "result":
-            return
-        if reply.method == "initialize" and not self.stateless:
-            self.version = methods.version_in(reply) or ""
-            self.upstream.negotiated(self.version)
-        elif reply.method == "tools/list":
-            listed = reply.tree["result"].get("tools") if isinstance(reply.tree["result"], dict) else None
-            for item in listed if isinstance(listed, list) else ():
-                if isinstance(item, dict) and isinstance(item.get("name"), str) and len(self.tools) < MAX_TOOLS:
-                    self.tools[item["name"]] = values.freeze(item)
 
     async def _refuse_server(self, refused: Rejected, exchange: _Exchange | None) -> bytes | None:
         """Record refused bytes of the server's; its request's sender is told, everybody else goes on."""
-        flow = self.flow(None, exchange.entry if exchange is not None else None)
+        flow = self.flows.answering(exchange.entry if exchange is not None else None)
         deny = Deny(refused.reason, code=refused.code, rule="wire")
         decision = await self.core.now.pipeline.note("rejected", flow, deny, size=refused.size)
         if exchange is None or refused.code == "unsolicited":
@@ -470,7 +399,7 @@ class Relay:
         if not quiet:
             log.warning("server failed", server=self.server.name, reason=str(failure))
         deny = Deny(str(failure), code=failure.code, rule="server")
-        decision = await self.core.now.pipeline.note("rejected", self.flow(None, exchange.entry), deny)
+        decision = await self.core.now.pipeline.note("rejected", self.flows.answering(exchange.entry), deny)
         return values.encode(rpc_error(decision, exchange.asked))
 
     async def close(self) -> None:

@@ -88,7 +88,7 @@ class Reloader:
             pipeline = Pipeline(self._kept(old, settings, plugins.load(settings)))
             await pipeline.start(settings)
         except SettingsError as error:
-            log.error("the settings were not reloaded, the old ones stay", reason=str(error))
+            log.warning("the settings were not reloaded, the old ones stay", reason=str(error))
             return False
         self._core.now = Runtime(settings, pipeline)
         changed = {name for name, server in old.settings.servers.items() if settings.servers.get(name) != server}

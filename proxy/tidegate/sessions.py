@@ -80,7 +80,7 @@ class Sessions:
     def register(self, server: str, entry: Entry, session_id: str | None = None) -> str:
         """Register a session under the server's own id, or a new one; return it."""
         session_id = session_id or secrets.token_urlsafe(24)
-        entry.relay.session_id = session_id
+        entry.relay.flows.session_id = session_id
         self._open[server, session_id] = entry
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep(), name="session sweeper")

@@ -25,7 +25,9 @@ from tidegate import corpus, methods, plugins, settings, values, wire, workers
 from tidegate.flow import Client, Flow, Principal, Server
 from tidegate.pipeline import Pipeline
 from tidegate.session import Session
+from tidegate.settings import SettingsError
 from tidegate.verdict import CODES, Decision, Deny, Step
+from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Clock",
     "Harness",
+    "Rejected",
     "Sample",
+    "SettingsError",
     "assert_denied",
     "assert_passes",
     "assert_redacted",
@@ -59,7 +63,7 @@ def parse(text: str | bytes, sender: Sender = "client") -> Message:
         sender: who sent it.
 
     Raises:
-        tidegate.wire.Rejected: where it is no message.
+        Rejected: where it is no message.
     """
     return wire.parse(text.encode() if isinstance(text, str) else text, sender)
 
@@ -259,7 +263,7 @@ async def harness(
             ``deadline``, ``when``.
 
     Raises:
-        tidegate.settings.SettingsError: where Tidegate wouldn't start with it.
+        SettingsError: where Tidegate wouldn't start with it.
     """
     use = interceptor if isinstance(interceptor, str) else interceptor.__name__.lower()
     extra = {} if isinstance(interceptor, str) else {use: interceptor}

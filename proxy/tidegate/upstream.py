@@ -88,13 +88,11 @@ class Upstream(Protocol):
         cancels: whether giving up an answer must be said to the server by ``notifications/cancelled``;
             otherwise closing the stream says it (2026-07-28, cancellation).
         late: whether a reply may still come, on the server's own stream, after its answer was given up.
-        replays: whether the server's own stream may repeat what was sent before (2025-11-25, resumability).
     """
 
     ordered: bool
     cancels: bool
     late: bool
-    replays: bool
 
     def outward(self, message: Message) -> Message:
         """Map a client's message into the server's id space, before it is judged.

@@ -38,6 +38,9 @@ CODES: dict[str, tuple[int, str]] = {
 
 The numbers of Tidegate's own lie outside -32768 to -32000, which JSON-RPC 2.0 and MCP reserve."""
 
+DECISION_KEY = "io.tidegate/decision"
+"""The member of a denied tool result's ``_meta`` that says which decision it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -213,3 +216,27 @@ def rpc_error(decision: Decision, request_id: Any) -> dict[str, Any]:
     data = {"decision": decision.id, "rule": effect.rule or by, "code": code}
     error = {"code": CODES[code][0], "message": effect.reason, "data": data}
     return {"jsonrpc": "2.0", "id": request_id, "error": error}
+
+
+def denial(decision: Decision, request: Message, *, as_result: bool, modern: bool) -> dict[str, Any]:
+    """Return the reply to a request that was stopped: an error, or a tool result that a model can read.
+
+    Args:
+        decision: a decision that isn't allowed.
+        request: the request as its sender knows it.
+        as_result: whether a stopped ``tools/call`` is answered with a tool result.
+        modern: whether its protocol version is one in which results have a ``resultType`` (2026-07-28).
+    """
+    reply = rpc_error(decision, request.id)
+    if request.method != "tools/call" or not as_result:
+        return reply
+    said = reply["error"]
+    text = f"Denied by Tidegate: {said['message']} (rule {said['data']['rule']}, decision {decision.id})"
+    result: dict[str, Any] = {
+        "content": [{"type": "text", "text": text}],
+        "isError": True,
+        "_meta": {DECISION_KEY: said["data"]},
+    }
+    if modern:
+        result["resultType"] = "complete"
+    return {"jsonrpc": "2.0", "id": request.id, "result": result}

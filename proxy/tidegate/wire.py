@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import jiter
 
-from tidegate import methods
+from tidegate import methods, values
 from tidegate.message import ENVELOPE, Id, Kind, Message
 
 if TYPE_CHECKING:
     from tidegate.message import Sender
 
+_SMALL = 16 * 1024  # bytes up to which counting brackets is quicker than a walk
 _PARSER_DEPTH = 200  # jiter's own limit on nesting; max_depth can't be above it
 _FOLDED_ENVELOPE = {name.casefold(): name for name in ENVELOPE}
 _FOLDED_ROUTED = {name.casefold(): name for name in methods.ROUTED}
@@ -74,7 +75,8 @@ def parse(data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS) -> Messa
     Raises:
         Rejected: where it is no message, is ambiguous, or is over a limit.
     """
-    return _message(load(data, limits), data, sender)
+    tree, encoded = _loaded(data, limits)
+    return _message(tree, data, sender, encoded)
 
 
 def parse_many(data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS, *, batch: bool = False) -> list[Message]:
@@ -84,9 +86,9 @@ def parse_many(data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS, *, 
         Rejected: as :func:`parse`; also for an empty array, for an array where none may be sent, and for
             an array in which one member is no message.
     """
-    tree = load(data, limits)
+    tree, encoded = _loaded(data, limits)
     if not isinstance(tree, list):
-        return [_message(tree, data, sender)]
+        return [_message(tree, data, sender, encoded)]
     if not batch:
         raise Rejected("invalid", "Batches exist in protocol version 2025-03-26 only.", size=len(data))
     if not tree:
@@ -105,6 +107,11 @@ def load(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     Raises:
         Rejected: with code ``parse``, ``ambiguous`` or ``limit``.
     """
+    return _loaded(data, limits)[0]
+
+
+def _loaded(data: bytes, limits: Limits) -> tuple[Any, bytes | None]:
+    """Parse and hold to the limits; return the value and, where it came about on the way, its encoding."""
     size = len(data)
     if size > limits.max_bytes:
         raise Rejected("limit", f"The message is longer than {limits.max_bytes} bytes.", size=size)
@@ -112,13 +119,36 @@ def load(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         tree = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         raise _refusal(str(error), data) from None
-    if type(tree) is dict or type(tree) is list:
-        try:
-            _measure(tree, limits, strings=size > limits.max_string_bytes)
-        except Rejected as refused:
-            refused.id, refused.size = lone_id(data), size
-            raise
-    return tree
+    if type(tree) is not dict and type(tree) is not list:
+        return tree, None
+    if size <= _SMALL:
+        encoded = _plainly_small(tree, data, limits)
+        if encoded is not None:
+            return tree, encoded
+    try:
+        _measure(tree, limits, strings=size > limits.max_string_bytes)
+    except Rejected as refused:
+        refused.id, refused.size = lone_id(data), size
+        raise
+    return tree, None
+
+
+def _plainly_small(tree: Any, data: bytes, limits: Limits) -> bytes | None:
+    """Return the encoding of a message that can be seen, without a walk, to be within the limits; else ``None``.
+
+    There are no more levels than opening brackets, and no more members than half its bytes. A number that
+    overflowed is encoded as a ``null`` that the text didn't have; no other text loses one (an escape may add one,
+    and then the walk tells).
+    """
+    size = len(data)
+    small = size // 2 <= limits.max_members and size <= limits.max_string_bytes
+    if not small or data.count(b"{") + data.count(b"[") > limits.max_depth:
+        return None
+    try:
+        encoded = values.encode(tree)
+    except ValueError:  # a number that overflowed beside an integer beyond 64 bits: the walk tells
+        return None
+    return encoded if encoded.count(b"null") == data.count(b"null") else None
 
 
 def _refusal(text: str, data: bytes) -> Rejected:
@@ -175,9 +205,9 @@ def _measure_strings(parent: Any, most: int) -> None:
             raise Rejected("limit", f"A string of the message is longer than {most} bytes.")
 
 
-def _message(tree: Any, data: bytes, sender: Sender) -> Message:
+def _message(tree: Any, data: bytes, sender: Sender, encoded: bytes | None = None) -> Message:
     try:
-        return classify(tree, sender)
+        return classify(tree, sender, encoded)
     except Rejected as refused:
         refused.size = len(data)
         if refused.id is None and type(tree) is dict and _is_id(tree.get("id")):
@@ -185,8 +215,13 @@ def _message(tree: Any, data: bytes, sender: Sender) -> Message:
         raise
 
 
-def classify(tree: Any, sender: Sender) -> Message:
+def classify(tree: Any, sender: Sender, encoded: bytes | None = None) -> Message:
     """Make a parsed JSON value a message.
+
+    Args:
+        tree: the value.
+        sender: who sent it.
+        encoded: its canonical encoding, where it is known already.
 
     Raises:
         Rejected: with code ``invalid`` where it is no JSON-RPC message, or ``ambiguous`` where it could be
@@ -200,11 +235,11 @@ def classify(tree: Any, sender: Sender) -> Message:
         _check_folded(tree, _FOLDED_ENVELOPE, "The message")
     method = tree.get("method")
     if "method" in tree:
-        return _call(tree, method, sender)
-    return _reply(tree, sender)
+        return _call(tree, method, sender, encoded)
+    return _reply(tree, sender, encoded)
 
 
-def _call(tree: dict[str, Any], method: Any, sender: Sender) -> Message:
+def _call(tree: dict[str, Any], method: Any, sender: Sender, encoded: bytes | None) -> Message:
     if "result" in tree or "error" in tree:
         raise Rejected("ambiguous", "The message is both a request and a reply.")
     if type(method) is not str:
@@ -216,13 +251,13 @@ def _call(tree: dict[str, Any], method: Any, sender: Sender) -> Message:
         if method in methods.METHODS:
             _check_folded(params, _FOLDED_ROUTED, 'The object "params"')
     if "id" not in tree:
-        return Message("notification", sender, None, method, tree)
+        return Message("notification", sender, None, method, tree, (), encoded)
     if not _is_id(tree["id"]):
         raise Rejected("ambiguous", "The id must be a string or an integer.")
-    return Message("request", sender, tree["id"], method, tree)
+    return Message("request", sender, tree["id"], method, tree, (), encoded)
 
 
-def _reply(tree: dict[str, Any], sender: Sender) -> Message:
+def _reply(tree: dict[str, Any], sender: Sender, encoded: bytes | None) -> Message:
     has_error = "error" in tree
     if has_error == ("result" in tree):
         reason = "both a result and an error" if has_error else "neither a request nor a reply"
@@ -234,10 +269,10 @@ def _reply(tree: dict[str, Any], sender: Sender) -> Message:
     if has_error:
         _check_error(tree["error"])
         if identity is None:  # the request could not be told (JSON-RPC 2.0, section 5)
-            return Message(kind, sender, None, None, tree)
+            return Message(kind, sender, None, None, tree, (), encoded)
     if not _is_id(identity):
         raise Rejected("ambiguous", "The id must be a string or an integer.")
-    return Message(kind, sender, identity, None, tree)
+    return Message(kind, sender, identity, None, tree, (), encoded)
 
 
 def _check_error(error: Any) -> None:

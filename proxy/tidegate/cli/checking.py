@@ -31,6 +31,9 @@ def check(
     Nothing is served and nothing is written: interceptors that only observe, such as `audit`, are checked but not
     started. Exit code 0 if all is well, 1 if a server is not, 2 for a mistake in the settings.
     """
+    from tidegate import logs  # noqa: PLC0415 - heavy
+
+    logs.setup("console", "error")  # what goes wrong with a server stands in the table
     settings, source = settings_of(file)
     interceptors, probes = drive(_look(settings, servers=not no_servers))
     well = all(probe.ok for probe in probes.values())
@@ -81,12 +84,19 @@ def judging(interceptors: list[Interceptor]) -> list[Interceptor]:
     return [item for item in interceptors if item.hooks.keys() & {"transform", "inspect", "decide"}]
 
 
+def hooks_of(item: Interceptor) -> list[str]:
+    """Return the message hooks that an interceptor implements, in the pipeline's order."""
+    from tidegate.hookspecs import MESSAGE_HOOKS  # noqa: PLC0415 - heavy
+
+    return [name for name in MESSAGE_HOOKS if name in item.hooks]
+
+
 def _described(item: Interceptor) -> dict[str, Any]:
     entry = item.entry
     return {
         "name": item.name,
         "use": entry.use,
-        "hooks": list(item.hooks),
+        "hooks": hooks_of(item),
         "required": entry.required,
         "report_only": entry.report_only,
         "when": {key: list(globs) for key, globs in entry.when if globs},
@@ -109,7 +119,9 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
 def _print(settings: Settings, source: str, interceptors: list[Interceptor], probes: dict[str, ProbeResult]) -> None:
     console = output.console()
     output.say(f"{source}: the settings are well; clients connect to http://{settings.proxy.listen}")
-    rows = [(item.name, item.entry.use, ", ".join(item.hooks), _applies(item), _flags(item)) for item in interceptors]
+    rows = [
+        (item.name, item.entry.use, ", ".join(hooks_of(item)), _applies(item), _flags(item)) for item in interceptors
+    ]
     if rows:
         output.say()
         console.print(output.table(("interceptor", "use", "hooks", "for", ""), rows))

@@ -63,8 +63,9 @@ def explain(  # noqa: PLR0913 - a command's options
 
     All deciders run, even after a deny. Exit code 0 if the message would go on, 1 if it would be stopped.
     """
-    from tidegate import wire  # noqa: PLC0415 - heavy
+    from tidegate import logs, wire  # noqa: PLC0415 - heavy
 
+    logs.setup("console", "warning")
     chosen, _ = settings_of(settings)
     data, asked = _read(file), _read(str(request)) if request else None
     try:
@@ -75,10 +76,11 @@ def explain(  # noqa: PLR0913 - a command's options
         raise typer.Exit(output.NOT_WELL) from None
     flow, message = _flow(chosen, message, question, server, principal)
     decision = drive(_judged(chosen, message, flow, observe=observe))
+    answer = _answer(decision, chosen)
     if as_json:
-        output.dump(_described(decision, flow))
+        output.dump(_described(decision, flow, answer))
     else:
-        _print(decision, flow)
+        _print(decision, flow, answer)
     if not decision.allowed:
         raise typer.Exit(output.NOT_WELL)
 
@@ -173,17 +175,21 @@ async def _judged(settings: Settings, message: Message, flow: Flow, *, observe: 
         await workers.close()
 
 
-def _answer(decision: Decision) -> dict[str, Any] | None:
-    """Return what the sender is told in place of a message that was stopped."""
-    from tidegate.verdict import rpc_error  # noqa: PLC0415 - heavy
+def _answer(decision: Decision, settings: Settings) -> dict[str, Any] | None:
+    """Return what the sender, or who waits for the reply, is told in place of a message that was stopped."""
+    from tidegate import methods  # noqa: PLC0415 - heavy
+    from tidegate.verdict import denial, rpc_error  # noqa: PLC0415 - heavy
 
     message = decision.message
     if decision.allowed or message is None or message.kind == "notification":
         return None
-    return rpc_error(decision, message.id)
+    if message.is_reply:
+        return rpc_error(decision, message.id)
+    modern = methods.is_modern(methods.version_in(message))
+    return denial(decision, message, as_result=settings.proxy.deny_as == "tool_result", modern=modern)
 
 
-def _described(decision: Decision, flow: Flow) -> dict[str, Any]:
+def _described(decision: Decision, flow: Flow, answer: dict[str, Any] | None) -> dict[str, Any]:
     message = decision.message
     assert message is not None
     by, effect = decision.stopper or ("", None)
@@ -215,7 +221,7 @@ def _described(decision: Decision, flow: Flow) -> dict[str, Any]:
         "edits": [{"pointer": edit.pointer, "label": edit.label} for edit in message.edits],
         "report_only": [{"by": who, "would": _would(item)} for who, item in decision.reported],
         "sent": json.loads(message.encoded) if decision.allowed else None,
-        "answer": _answer(decision),
+        "answer": answer,
     }
 
 
@@ -232,7 +238,7 @@ def _refused(refused: Any, *, as_json: bool) -> None:
         output.say("It is refused before any interceptor sees it.")
 
 
-def _print(decision: Decision, flow: Flow) -> None:
+def _print(decision: Decision, flow: Flow, answer: dict[str, Any] | None) -> None:
     from rich.text import Text  # noqa: PLC0415 - heavy
 
     message, console = decision.message, output.console()
@@ -266,7 +272,7 @@ def _print(decision: Decision, flow: Flow) -> None:
     for by, reported in decision.reported:
         output.say(f"reported {by} would {_would(reported)}")
     console.print(Text.assemble((decision.verdict.upper(), _STYLES[decision.verdict]), output.plain(_why(decision))))
-    _print_sent(decision, message)
+    _print_sent(decision, message, answer)
 
 
 def _why(decision: Decision) -> str:
@@ -277,12 +283,13 @@ def _why(decision: Decision) -> str:
     return f" by {by} ({getattr(effect, 'code', 'held')}{rule}): {effect.reason}"
 
 
-def _print_sent(decision: Decision, message: Message) -> None:
+def _print_sent(decision: Decision, message: Message, answer: dict[str, Any] | None) -> None:
     if decision.allowed:
         to = "server" if message.sender == "client" else "client"
         said, shown = f"This would be sent to the {to}:", json.loads(message.encoded)
     else:
-        said, shown = f"The {message.sender} would be told:", _answer(decision)
+        waiting = "client" if message.is_reply == (message.sender == "server") else "server"
+        said, shown = f"The {waiting} would be told:", answer
     if shown is None:
         output.say("Nobody would be told: a notification has no answer.")
         return

@@ -63,8 +63,8 @@ def run(
 ) -> None:
     """Serve the servers of the settings to clients over HTTP, until SIGTERM or Ctrl-C.
 
-    Clients connect to `http://ADDRESS/servers/NAME/mcp`. On SIGHUP the settings are read again: the new ones are checked
-    whole and taken over at once; where they are not well, the old ones stay and a line in the log says why.
+    Clients connect to `http://ADDRESS/servers/NAME/mcp`. On SIGHUP the settings are read again: the new ones are
+    checked whole and taken over at once; where they are not well, the old ones stay and a line in the log says why.
     """
     from tidegate import logs, serve  # noqa: PLC0415 - heavy
 
@@ -75,7 +75,7 @@ def run(
 def wrap(
     command: Annotated[
         list[str] | None,
-        typer.Argument(help="The server's own command, after `--`.", show_default=False, metavar="COMMAND"),
+        typer.Argument(help="The server's own command, after `--`.", metavar="COMMAND", show_default=False),
     ] = None,
     *,
     settings: Annotated[
@@ -90,7 +90,8 @@ def wrap(
     """Stand in front of one server on standard input and output: what a client's configuration starts.
 
     Put `tidegate wrap --` before the server's command in the client's configuration, and nothing else changes.
-    Without COMMAND, the server that the settings call NAME is used. Everything Tidegate itself says goes to standard error.
+    Without COMMAND, the server that the settings call NAME is used. All that Tidegate itself says goes to standard
+    error.
 
     Without `--settings`, the shipped settings are used, and the audit log of each wrap is a file of its own,
     `~/.local/state/tidegate/audit/NAME-PID.jsonl` (or under `$XDG_STATE_HOME`). Those of processes that have ended are

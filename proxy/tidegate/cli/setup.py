@@ -47,8 +47,8 @@ def import_(
     """Turn the servers of an MCP client's configuration into settings, printed on standard output.
 
     Reads `mcpServers` (Claude, Cursor and others) and `servers` (VS Code), with comments. What has no counterpart is
-    listed as comments in the settings and on standard error, so nothing is lost silently. To keep the settings, redirect
-    them: `tidegate import mcp.json > tidegate.toml`
+    listed as comments in the settings and on standard error, so nothing is lost silently. To keep the settings,
+    redirect them: `tidegate import mcp.json > tidegate.toml`
     """
     from tidegate import importer  # noqa: PLC0415 - heavy
 

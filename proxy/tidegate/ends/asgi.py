@@ -55,6 +55,11 @@ class Request:
     receive: Receive
     send: Send
 
+    @property
+    def has_params(self) -> bool:
+        """Whether it has ``Mcp-Param-*`` headers."""
+        return any(name.startswith(http_headers.PARAM_PREFIX) for name in self.headers)
+
     @classmethod
     def of(cls, scope: Scope, receive: Receive, send: Send) -> Request:
         """Read the head of a request.

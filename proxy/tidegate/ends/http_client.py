@@ -57,7 +57,6 @@ class HttpUpstream:
     ordered = False
     cancels = False
     late = False
-    replays = True
 
     def __init__(
         self, url: str, headers: dict[str, str], pool: aiohttp.ClientSession, proxy: Callable[[], ProxySettings]
@@ -123,29 +122,29 @@ class HttpUpstream:
         )
 
     async def _post(
-        self, message: Message, headers: dict[str, str], timeout: aiohttp.ClientTimeout
+        self, message: Message, headers: dict[str, str], limits: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         """Send, and once more where a kept connection turned out to be closed and repeating does no harm."""
         try:
-            return await self._request("POST", headers, timeout, message.encoded)
+            return await self._request("POST", headers, limits, message.encoded)
         except aiohttp.ServerDisconnectedError:
             name = message.method or ""
             if name not in _SAFE_TO_REPEAT and not name.endswith("/list"):
                 raise Unavailable("The server closed the connection before it answered.") from None
-            return await self._request("POST", headers, timeout, message.encoded, last=True)
+            return await self._request("POST", headers, limits, message.encoded, last=True)
 
     async def _request(
         self,
         method: str,
         headers: dict[str, str],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - it is aiohttp's own
+        limits: aiohttp.ClientTimeout,
         data: bytes | None = None,
         *,
         last: bool = False,
     ) -> aiohttp.ClientResponse:
         try:
             return await self._pool.request(
-                method, self._url, data=data, headers=headers, timeout=timeout, allow_redirects=False
+                method, self._url, data=data, headers=headers, timeout=limits, allow_redirects=False
             )
         except aiohttp.ServerDisconnectedError:
             if not last:

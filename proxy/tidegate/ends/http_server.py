@@ -6,6 +6,7 @@ talked to that server. Before anything is read, Host, Origin and token are check
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from tidegate.message import Message
     from tidegate.relay import Core, Reply
     from tidegate.sessions import Entry, Sessions
+    from tidegate.settings import ProxySettings
 
 log = structlog.get_logger("tidegate.http")
 
 ANONYMOUS = Principal()
 _JSON, _STREAM = "application/json", "text/event-stream"
+_REMEMBERED = 256  # values of Host and Origin, and of Accept, whose reading is remembered
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
@@ -42,6 +45,8 @@ class App:
         self.core = core
         self.sessions = sessions
         self.sse_clients = sse_clients
+        self._welcome: set[tuple[str, str | None]] = set()  # Host and Origin that were checked before
+        self._welcome_to: ProxySettings | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
@@ -64,16 +69,14 @@ class App:
 
     async def _serve(self, request: Request) -> None:
         name, end = self._route(request.path)
-        server = self.core.now.settings.server(name) if name else Server("")
         stopped = self._guard(request)
         if stopped is not None:
-            status, deny = stopped
-            await self._login_refused(request, status, deny, server)
+            await self._login_refused(request, *stopped, name)
             return
         principal = self._principal(request)
         if principal is None:
             deny = Deny("A valid token is needed: send it as 'Authorization: Bearer TOKEN'.", code="unauthorized")
-            await self._login_refused(request, 401, deny, server)
+            await self._login_refused(request, 401, deny, name)
             return
         if end == "mcp":
             await self._mcp(request, name, principal)
@@ -93,16 +96,23 @@ class App:
 
     def _guard(self, request: Request) -> tuple[int, Deny] | None:
         """Check Host and Origin, against rebinding of names (MCP 2025-11-25, transports, security warning)."""
+        host, origin = request.headers.get("host", ""), request.headers.get("origin")
         proxy = self.core.now.settings.proxy
+        if self._welcome_to is not proxy:  # a reload may have changed them
+            self._welcome_to = proxy
+            self._welcome.clear()
+        if (host, origin) in self._welcome:
+            return None
         local = is_loopback(split_address(proxy.listen)[0])
-        host = request.headers.get("host", "")
         known = host in proxy.allowed_hosts or host.rpartition(":")[0] in proxy.allowed_hosts
         if (local or proxy.allowed_hosts) and not known and not (local and _hostname(f"//{host}") in _LOOPBACK):
             return 421, Deny("The Host header names another host.", code="origin", rule="host")
-        origin = request.headers.get("origin")
-        if origin is None or origin in proxy.allowed_origins or (local and _hostname(origin) in _LOOPBACK):
-            return None
-        return 403, Deny("Requests from this origin are not accepted.", code="origin", rule="origin")
+        accepted = origin is None or origin in proxy.allowed_origins or (local and _hostname(origin) in _LOOPBACK)
+        if not accepted:
+            return 403, Deny("Requests from this origin are not accepted.", code="origin", rule="origin")
+        if len(self._welcome) < _REMEMBERED:
+            self._welcome.add((host, origin))
+        return None
 
     def _principal(self, request: Request) -> Principal | None:
         auth = self.core.now.settings.auth
@@ -111,7 +121,8 @@ class App:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         return auth.principal(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
 
-    async def _login_refused(self, request: Request, status: int, deny: Deny, server: Server) -> None:
+    async def _login_refused(self, request: Request, status: int, deny: Deny, name: str) -> None:
+        server = self.core.now.settings.server(name) if name else Server("")
         pipeline = self.core.now.pipeline
         await pipeline.note("login", Flow(pipeline.new_id(), server), deny)
         headers = {"www-authenticate": 'Bearer realm="tidegate"'} if status == 401 else {}
@@ -221,7 +232,7 @@ class App:
         with entry as relay:
             answer = await relay.upstream.end(self._context(request))
         if answer.status < 400:
-            await self.sessions.drop(name, relay.session_id)
+            await self.sessions.drop(name, relay.flows.session_id)
         await request.respond(answer.status, None, answer.headers)
 
     async def _entry(self, request: Request, name: str, principal: Principal) -> Entry | None:
@@ -240,15 +251,21 @@ class App:
 
     def _context(self, request: Request, message: Message | None = None) -> Context:
         headers = request.headers
-        accept = headers.get("accept", "")
-        headers["accept"] = ", ".join(kind for kind in (_JSON, _STREAM, "*/*") if kind in accept)
-        return Context(True, headers, http_headers.params(message, headers) if message is not None else ())  # noqa: FBT003 - the hot path
+        headers["accept"] = _accepted(headers.get("accept", ""))
+        params = http_headers.params(message, headers) if message is not None and request.has_params else ()
+        return Context(http=True, headers=headers, params=params)
 
     async def _write(self, request: Request, reply: Reply) -> None:
         if reply.events is None:
             await request.respond(reply.status, reply.body, reply.headers)
         else:
             await request.stream(reply.status, reply.events, reply.headers)
+
+
+@lru_cache(_REMEMBERED)
+def _accepted(accept: str) -> str:
+    """Return an Accept header in words of our own."""
+    return ", ".join(kind for kind in (_JSON, _STREAM, "*/*") if kind in accept)
 
 
 def _hostname(url: str) -> str | None:

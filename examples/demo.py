@@ -1,0 +1,281 @@
+"""Shows Tidegate at work: a real client, real servers, and what became of every message. Run it with `make demo`.
+
+Starts Tidegate in front of mcp-server-time, as a local process and, where a Docker engine answers, in a container
+too; connects the mcp SDK's client; lists the tools, makes a call that passes and one that a rule denies; then
+shows the way of every message through the pipeline, from the audit log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+try:
+    from mcp import Client, MCPError
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+except ImportError as missing:
+    print(f"The demo needs {missing.name}: run it with `make demo`, which installs it.", file=sys.stderr)
+    sys.exit(3)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / ".cache" / "demo"
+IMAGE_CONTEXT = ROOT / "tests" / "containers" / "mcp-time"
+BUILT = "tidegate-demo/time"
+BUILD_SECONDS, READY_SECONDS, STOP_SECONDS = 120, 30, 15
+STYLES = {"allow": "green", "redact": "yellow", "hold": "magenta", "deny": "bold red"}
+
+console = Console(highlight=False)
+
+
+class DemoError(Exception):
+    """The demo can't go on; the text is one sentence."""
+
+
+# -- the container's image ----------------------------------------------------------------------------------
+
+
+def docker(*arguments: str, seconds: float = 10) -> str | None:
+    """Return what a docker command prints, or None where it fails."""
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words
+            ["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def image() -> tuple[str | None, str]:
+    """Return an image of mcp-server-time, built now if need be; or None and why there is no container part."""
+    if shutil.which("docker") is None:
+        return None, "there is no docker command"
+    if docker("version", "--format", "{{.Server.Version}}") is None:
+        return None, "no Docker engine answers"
+    for name in ("tidegate-test/time", BUILT, "mcp/time"):
+        found = docker("image", "ls", "--quiet", name)
+        if found:
+            return found.splitlines()[0], ""
+    version = metadata.version("mcp-server-time")
+    with console.status("Building the image of the container part, this once…"):
+        built = docker(
+            *("build", "--quiet", "--tag", BUILT, "--build-arg", f"VERSION={version}", str(IMAGE_CONTEXT)),
+            seconds=BUILD_SECONDS,
+        )
+    return (BUILT, "") if built else (None, "its image could not be built (is python:3.12-slim within reach?)")
+
+
+# -- Tidegate -----------------------------------------------------------------------------------------------
+
+
+def settings(container: str | None) -> str:
+    """Return the settings of the demo, TOML."""
+    server = Path(sys.executable).with_name("mcp-server-time")
+    if not server.exists():
+        raise DemoError("mcp-server-time is not installed: run the demo with `make demo`")
+    lines = [
+        "[proxy]",
+        'listen = "127.0.0.1:0"          # any free port',
+        "",
+        "[servers.time]                  # a local process",
+        f'command = [{json.dumps(str(server))}, "--local-timezone", "UTC"]',
+        "",
+    ]
+    if container:
+        lines += ["[servers.boxed]                 # the same in a container", f'image = "{container}"', ""]
+    lines += [
+        "[[interceptors]]",
+        'use = "lists"',
+        'deny = ["*/convert_*"]          # these tools are not listed, and calling one is denied',
+        "",
+        "[[interceptors]]",
+        'use = "audit"',
+        "required = true",
+        'path = "audit.jsonl"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def fresh_folder() -> None:
+    """Make the demo's folder, without what an earlier run left in it."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+
+
+@asynccontextmanager
+async def tidegate() -> AsyncIterator[str]:
+    """Run Tidegate until the block ends; yields its address."""
+    ready, log = FOLDER / "ready.json", FOLDER / "tidegate.log"
+    command = [sys.executable, "-m", "tidegate", "run", FOLDER / "tidegate.toml", "--ready-file", ready]
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *map(str, command), stdin=asyncio.subprocess.DEVNULL, stdout=errors, stderr=errors
+        )
+    try:
+        yield await address(process, ready, log)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def address(process: asyncio.subprocess.Process, ready: Path, log: Path) -> str:
+    """Wait until Tidegate serves, and return where."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not ready.exists():  # a file can't be awaited
+        if process.returncode is not None or time.monotonic() > deadline:
+            last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            raise DemoError(f"Tidegate did not start: {last[0]}")
+        await asyncio.sleep(0.02)
+    told: dict[str, Any] = json.loads(ready.read_text())
+    return str(told["listen"])
+
+
+# -- the client ---------------------------------------------------------------------------------------------
+
+
+async def session(url: str, name: str) -> None:
+    """Connect the client to one server through Tidegate and use it."""
+    async with Client(f"{url}/servers/{name}/mcp") as client:
+        tools = [tool.name for tool in (await client.list_tools()).tools]
+        said("✓", "green", name, "tools/list", ", ".join(tools))
+        await call(client, name, "get_current_time", {"timezone": "Europe/Lisbon"})
+        times = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}
+        await call(client, name, "convert_time", times)
+
+
+async def call(client: Client, server: str, tool: str, arguments: dict[str, Any]) -> None:
+    """Call a tool and tell what came of it."""
+    result = await client.call_tool(tool, arguments)
+    text = " ".join(getattr(content, "text", "") for content in result.content)
+    if result.is_error:
+        said("✗", "bold red", server, tool, text)
+    else:
+        answer = json.loads(text)
+        said("✓", "green", server, tool, f"{answer['datetime']} ({answer['timezone']})")
+
+
+def said(mark: str, style: str, server: str, what: str, text: str) -> None:
+    """Print one line about a request of the client's."""
+    line = Table.grid(padding=(0, 2))
+    line.add_column(width=1)
+    line.add_column(width=5)
+    line.add_column(width=16, no_wrap=True)
+    line.add_column(overflow="fold")
+    line.add_row(Text(mark, style=style), server, what, text)
+    console.print(line)
+
+
+# -- what went through the pipeline -------------------------------------------------------------------------
+
+
+def show(records: list[dict[str, Any]]) -> None:
+    """Print a table of records: per message where it went, the verdict, who gave it, and each step's time."""
+    steps = list(dict.fromkeys((step[0], step[1]) for record in records for step in record["steps"]))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for heading in ("server", "", "message", "target", "verdict", "by"):
+        table.add_column(heading, overflow="fold")
+    for by, hook in steps:
+        table.add_column(f"{by}\n{hook}", justify="right")
+    last = None
+    for record in records:
+        server = record["server"] or ""
+        if last not in (None, server):
+            table.add_section()
+        last = server
+        table.add_row(*row(record), *(microseconds(record, step) for step in steps))
+    console.print(table)
+    console.print("→ client to server, ← server to client; steps in µs.", style="dim")
+
+
+def row(record: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the cells of a record, steps aside."""
+    arrow = {"client_to_server": "→", "server_to_client": "←"}.get(record["direction"] or "", " ")
+    verdict = Text(record["verdict"], style=STYLES[record["verdict"]])
+    if not record["direction"]:
+        what = Text(f"{record['kind']} {record['reason'] or ''}".strip(), style="dim")
+        return record["server"] or "", arrow, what, "", "", ""
+    name = record["method"] or ""
+    what = Text(name if record["kind"] in ("request", "notification") else f"{name} {record['kind']}")
+    return record["server"], arrow, what, record["target"] or "", verdict, record["by"] or ""
+
+
+def microseconds(record: dict[str, Any], wanted: tuple[str, str]) -> Text:
+    """Return what a step took in a record."""
+    for by, hook, outcome, elapsed, *_ in record["steps"]:
+        if (by, hook) == wanted:
+            return Text(f"{elapsed:.0f}", style="" if outcome == "pass" else STYLES.get(outcome, "yellow"))
+    return Text("")
+
+
+def verified(audit: Path) -> bool:
+    """Print the audit log's place and verification; return whether it is whole."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "tidegate", "audit", "verify", str(audit)], capture_output=True, text=True, check=False
+    )
+    console.print(f"\nThe audit log: {short(audit)}")
+    console.print(f"tidegate audit verify: {(done.stdout or done.stderr).strip()}")
+    return done.returncode == 0
+
+
+def short(path: Path) -> str:
+    """Return a path as seen from here, if it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+async def demo() -> int:
+    """Run the demo; return its exit code."""
+    started = time.monotonic()
+    container, why_not = image()
+    fresh_folder()
+    (FOLDER / "tidegate.toml").write_text(settings(container))
+    version = metadata.version("tidegate")
+    console.print(f"[bold]Tidegate {version}[/] between the mcp SDK's client and mcp-server-time\n")
+    async with tidegate() as url:
+        await session(url, "time")
+        if container:
+            console.print()
+            await session(url, "boxed")
+    if not container:
+        console.print(f"\nThe container part is left out: {why_not}.", style="yellow")
+    console.print("\n[bold]What went through the pipeline[/]\n")
+    audit = FOLDER / "audit.jsonl"
+    show([json.loads(line) for line in audit.read_text().splitlines()])
+    whole = verified(audit)
+    console.print(f"The settings: {short(FOLDER / 'tidegate.toml')}. Took {time.monotonic() - started:.1f} s.")
+    return 0 if whole else 1
+
+
+def main() -> int:
+    """Run the demo; a failure is one sentence."""
+    try:
+        return asyncio.run(demo())
+    except DemoError as failed:
+        print(failed, file=sys.stderr)
+    except (MCPError, OSError) as failed:
+        print(f"The demo failed: {type(failed).__name__}: {failed}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Makes the flows of one relay: what interceptors are told beside the message, from what the relay has learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tidegate import methods, values
+from tidegate.flow import Client, Flow, Principal, Server
+
+if TYPE_CHECKING:
+    from tidegate.correlate import Open
+    from tidegate.message import Message
+    from tidegate.pipeline import Pipeline
+    from tidegate.session import Store
+    from tidegate.settings import Settings
+
+MAX_TOOLS = 4096  # tool definitions remembered per relay
+_VERSION_HEADER = "mcp-protocol-version"
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What a reload swaps: the settings, and the pipeline made from them."""
+
+    settings: Settings
+    pipeline: Pipeline
+
+
+@dataclass(slots=True)
+class Core:
+    """What all relays of one Tidegate share. ``now`` is replaced whole, so a message sees one set of settings."""
+
+    now: Runtime
+    store: Store
+
+
+class Flows:
+    """The flows between one client and one server.
+
+    Attributes:
+        client: what the client said of itself in ``initialize``.
+        version: the version that ``initialize`` agreed on; ``""`` where there was none.
+        tools: the definitions of the server's tools as last listed, deeply frozen.
+    """
+
+    def __init__(self, core: Core, server: Server, principal: Principal, *, stateless: bool) -> None:
+        self.core = core
+        self.server = server
+        self.principal = principal
+        self.session_id = ""
+        self.client = Client()
+        self.version = ""
+        self.tools: dict[str, Any] = {}
+        self._stateless = stateless
+
+    def of(self, message: Message | None = None, flow_id: str | None = None, version: str = "") -> Flow:
+        """Return the flow of a message that isn't a reply, or of an event where there is none.
+
+        Args:
+            message: the message.
+            flow_id: the flow it belongs to; a new one by default.
+            version: the version its HTTP header names, for a message that doesn't say it itself.
+        """
+        targets = methods.targets(message) if message is not None else ()
+        return Flow(
+            flow_id or self.core.now.pipeline.new_id(),
+            self.server,
+            self.principal,
+            self.client_of(message),
+            self.version_of(message) or version,
+            targets,
+            self.tools.get(targets[0].name) if targets and targets[0].kind == "tool" else None,
+            None,
+            self.core.store.open(self._conversation()),
+        )
+
+    def answering(self, entry: Open | None, version: str = "") -> Flow:
+        """Return the flow of a reply: that of its request, with the request."""
+        if entry is None:
+            return self.of(version=version)
+        asked: Flow = entry.owner if entry.owner is not None else self.of(entry.request, entry.flow_id)
+        return Flow(
+            asked.id,
+            asked.server,
+            asked.principal,
+            asked.client,
+            asked.version,
+            asked.targets,
+            asked.tool,
+            entry.request,
+            asked.session,
+        )
+
+    def _conversation(self) -> str:
+        if self.core.now.settings.session.by == "mcp-session":
+            return f"{self.principal.name}/{self.server.name}/{self.session_id}"
+        return self.principal.name
+
+    def client_of(self, message: Message | None) -> Client:
+        """Return what the client says of itself, in this message or before."""
+        said = methods.client_in(message) if message is not None and message.sender == "client" else None
+        return Client(*said) if said else self.client
+
+    def version_of(self, message: Message | None) -> str:
+        """Return the version of a message, from itself or from ``initialize``; ``""`` where nobody said it."""
+        return (methods.version_in(message) if message is not None else None) or self.version
+
+    def learn(self, reply: Message) -> None:
+        """Remember what a judged result says for later flows: the version, and the tools' definitions."""
+        if reply.method == "initialize" and not self._stateless:
+            self.version = methods.version_in(reply) or ""
+        elif reply.method == "tools/list":
+            result = reply.tree["result"]
+            listed = result.get("tools") if isinstance(result, dict) else None
+            for item in listed if isinstance(listed, list) else ():
+                if isinstance(item, dict) and isinstance(item.get("name"), str) and len(self.tools) < MAX_TOOLS:
+                    self.tools[item["name"]] = values.freeze(item)

@@ -1,0 +1,92 @@
+"""`check`: settings, interceptors and servers looked at without serving."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.running import Command
+from support.proxy import audit_to, write_settings
+from tidegate.cli import output
+
+TIME = [sys.executable, "-m", "mcp_server_time", "--local-timezone", "UTC"]
+
+
+def settings(folder: Path, servers: dict[str, dict[str, object]], *interceptors: dict[str, object]) -> Path:
+    return write_settings(folder / "tidegate.toml", servers, interceptors, {"listen": "127.0.0.1:0"})
+
+
+def test_a_server_that_answers_is_well_and_says_who_it_is(command: Command, home: Path) -> None:
+    settings(home, {"time": {"command": TIME}}, audit_to(home / "audit.jsonl"))
+    ended = command("check", "--json")
+    told = json.loads(ended.out)
+    assert (ended.code, told["ok"], ended.err) == (output.WELL, True, "")
+    (server,) = told["servers"]
+    assert (server["name"], server["kind"], server["ok"], server["tools"]) == ("time", "process", True, 2)
+    assert server["server"].startswith("mcp-time")
+    assert server["elapsed_ms"] > 0
+    assert told["interceptors"][0]["hooks"] == ["observe"]
+
+
+def test_servers_that_do_not_answer_are_told_one_by_one(command: Command, home: Path) -> None:
+    settings(
+        home,
+        {
+            "time": {"command": TIME},
+            "missing": {"command": ["no-such-program"]},
+            "deaf": {"url": "http://127.0.0.1:1/mcp"},
+            "dying": {"command": [sys.executable, "-c", "raise SystemExit(3)"]},
+        },
+    )
+    ended = command("check")
+    assert ended.code == output.NOT_WELL
+    assert "Traceback" not in ended.out + ended.err
+    rows = {line.split()[0]: line for line in ended.out.splitlines() if line.strip()}
+    assert rows["time"].rstrip().endswith("well")
+    for name in ("missing", "deaf", "dying"):
+        assert not rows[name].rstrip().endswith("well")
+
+
+def test_a_check_writes_nothing_and_works_beside_a_running_tidegate(command: Command, home: Path) -> None:
+    settings(home, {}, audit_to(home / "audit.jsonl"))
+    before = set(home.rglob("*"))
+    assert command("check").code == output.WELL
+    assert set(home.rglob("*")) == before
+
+
+def test_servers_can_be_left_alone(command: Command, home: Path) -> None:
+    settings(home, {"missing": {"command": ["no-such-program"]}})
+    ended = command("check", "--no-servers")
+    assert ended.code == output.WELL
+    assert "1 server not asked" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("interceptor", "said"),
+    [
+        ({"use": "no-such"}, "'no-such' is not installed"),
+        ({"use": "audit", "pth": "x"}, "interceptor 'audit' has no setting 'pth'"),
+        ({"use": "lists", "deny": ["no-slash"]}, "interceptor 'lists': "),
+        ({"use": "lists", "deny": ["elsewhere/*"]}, "interceptor 'lists' can't start: "),
+    ],
+)
+@pytest.mark.requirement("explicit-only")
+def test_an_interceptor_that_is_not_well_is_a_mistake_in_the_settings(
+    command: Command, home: Path, interceptor: dict[str, object], said: str
+) -> None:
+    settings(home, {}, interceptor)
+    ended = command("check")
+    assert ended.code == output.MISTAKE
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_what_the_interceptors_are_for_is_shown(command: Command, home: Path) -> None:
+    lists = {"use": "lists", "report_only": True, "when": {"methods": ["tools/*"]}}
+    settings(home, {}, lists, audit_to(home / "audit.jsonl"))
+    shown = command("check").out
+    assert "methods tools/*" in shown
+    assert "report only" in shown
+    assert "transform, decide" in shown
+    assert "required" in shown
