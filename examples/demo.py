@@ -53,7 +53,11 @@ def docker(*arguments: str, seconds: float = 10) -> str | None:
     """Return what a docker command prints, or None where it fails."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed words
-            ["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False
+            ["docker", *arguments],  # noqa: S607 - wherever it is
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -140,13 +144,17 @@ async def tidegate() -> AsyncIterator[str]:
 async def address(process: asyncio.subprocess.Process, ready: Path, log: Path) -> str:
     """Wait until Tidegate serves, and return where."""
     deadline = time.monotonic() + READY_SECONDS
-    while not ready.exists():  # a file can't be awaited
+    while not (told := text_of(ready)):  # a file can't be awaited
         if process.returncode is not None or time.monotonic() > deadline:
-            last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            last = text_of(log).strip().splitlines()[-1:] or ["it said nothing"]
             raise DemoError(f"Tidegate did not start: {last[0]}")
         await asyncio.sleep(0.02)
-    told: dict[str, Any] = json.loads(ready.read_text())
-    return str(told["listen"])
+    return str(json.loads(told)["listen"])
+
+
+def text_of(path: Path) -> str:
+    """Return what a file holds, nothing where it isn't there yet."""
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 # -- the client ---------------------------------------------------------------------------------------------
@@ -190,32 +198,30 @@ def said(mark: str, style: str, server: str, what: str, text: str) -> None:
 def show(records: list[dict[str, Any]]) -> None:
     """Print a table of records: per message where it went, the verdict, who gave it, and each step's time."""
     steps = list(dict.fromkeys((step[0], step[1]) for record in records for step in record["steps"]))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for heading in ("server", "", "message", "target", "verdict", "by"):
-        table.add_column(heading, overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
+    for heading in ("", "message", "target", "verdict", "by"):
+        table.add_column(heading, overflow="fold", vertical="bottom")
     for by, hook in steps:
-        table.add_column(f"{by}\n{hook}", justify="right")
-    last = None
-    for record in records:
-        server = record["server"] or ""
-        if last not in (None, server):
-            table.add_section()
-        last = server
-        table.add_row(*row(record), *(microseconds(record, step) for step in steps))
+        table.add_column(f"{by}\n{hook}", justify="right", no_wrap=True)
+    servers = dict.fromkeys(record["server"] for record in records if record["server"])
+    for server in servers:
+        mine = [record for record in records if record["server"] == server]
+        table.add_row("", Text(f"{server}, a {mine[0]['server_kind']}", style="bold"))
+        for record in mine:
+            table.add_row(*row(record), *(microseconds(record, step) for step in steps))
+        table.add_section()
     console.print(table)
-    console.print("→ client to server, ← server to client; steps in µs.", style="dim")
+    console.print("→ client to server, ← server to client; the steps on the right in µs.", style="dim")
 
 
 def row(record: dict[str, Any]) -> tuple[Any, ...]:
     """Return the cells of a record, steps aside."""
-    arrow = {"client_to_server": "→", "server_to_client": "←"}.get(record["direction"] or "", " ")
-    verdict = Text(record["verdict"], style=STYLES[record["verdict"]])
     if not record["direction"]:
-        what = Text(f"{record['kind']} {record['reason'] or ''}".strip(), style="dim")
-        return record["server"] or "", arrow, what, "", "", ""
-    name = record["method"] or ""
-    what = Text(name if record["kind"] in ("request", "notification") else f"{name} {record['kind']}")
-    return record["server"], arrow, what, record["target"] or "", verdict, record["by"] or ""
+        return "", Text(record["reason"] or record["kind"], style="dim"), "", "", ""
+    arrow = "→" if record["direction"] == "client_to_server" else "←"
+    verdict = Text(record["verdict"], style=STYLES[record["verdict"]])
+    kind = "" if record["kind"] in ("request", "notification") else f" {record['kind']}"
+    return arrow, f"{record['method'] or ''}{kind}", record["target"] or "", verdict, record["by"] or ""
 
 
 def microseconds(record: dict[str, Any], wanted: tuple[str, str]) -> Text:
@@ -229,10 +235,10 @@ def microseconds(record: dict[str, Any], wanted: tuple[str, str]) -> Text:
 def verified(audit: Path) -> bool:
     """Print the audit log's place and verification; return whether it is whole."""
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "tidegate", "audit", "verify", str(audit)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tidegate", "audit", "verify", short(audit)], capture_output=True, text=True, check=False
     )
-    console.print(f"\nThe audit log: {short(audit)}")
-    console.print(f"tidegate audit verify: {(done.stdout or done.stderr).strip()}")
+    console.print("\n[bold]The audit log[/], verified\n")
+    console.print((done.stdout or done.stderr).strip(), markup=False, soft_wrap=True)
     return done.returncode == 0
 
 
@@ -241,7 +247,16 @@ def short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-async def demo() -> int:
+async def traffic(container: str | None) -> None:
+    """Start Tidegate, and use its servers as a client does."""
+    async with tidegate() as url:
+        await session(url, "time")
+        if container:
+            console.print()
+            await session(url, "boxed")
+
+
+def demo() -> int:
     """Run the demo; return its exit code."""
     started = time.monotonic()
     container, why_not = image()
@@ -249,29 +264,32 @@ async def demo() -> int:
     (FOLDER / "tidegate.toml").write_text(settings(container))
     version = metadata.version("tidegate")
     console.print(f"[bold]Tidegate {version}[/] between the mcp SDK's client and mcp-server-time\n")
-    async with tidegate() as url:
-        await session(url, "time")
-        if container:
-            console.print()
-            await session(url, "boxed")
+    asyncio.run(traffic(container))
     if not container:
         console.print(f"\nThe container part is left out: {why_not}.", style="yellow")
     console.print("\n[bold]What went through the pipeline[/]\n")
     audit = FOLDER / "audit.jsonl"
     show([json.loads(line) for line in audit.read_text().splitlines()])
     whole = verified(audit)
-    console.print(f"The settings: {short(FOLDER / 'tidegate.toml')}. Took {time.monotonic() - started:.1f} s.")
+    console.print(f"\nThe settings: {short(FOLDER / 'tidegate.toml')}. It took {time.monotonic() - started:.1f} s.")
     return 0 if whole else 1
+
+
+def reason(failed: BaseException) -> str:
+    """Return the sentence of what failed first, in whatever the client's task groups wrapped it."""
+    while isinstance(failed, BaseExceptionGroup):
+        failed = failed.exceptions[0]
+    return f"{type(failed).__name__}: {failed}"
 
 
 def main() -> int:
     """Run the demo; a failure is one sentence."""
     try:
-        return asyncio.run(demo())
+        return demo()
     except DemoError as failed:
         print(failed, file=sys.stderr)
-    except (MCPError, OSError) as failed:
-        print(f"The demo failed: {type(failed).__name__}: {failed}", file=sys.stderr)
+    except (MCPError, OSError, ExceptionGroup) as failed:
+        print(f"The demo failed: {reason(failed)}. Tidegate's log: {short(FOLDER / 'tidegate.log')}", file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 3

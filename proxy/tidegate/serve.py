@@ -19,7 +19,7 @@ from tidegate import defaults, plugins, wire, workers
 from tidegate import settings as settings_module
 from tidegate.admin import Admin
 from tidegate.duplex import Duplex
-from tidegate.ends.http_client import new_pool
+from tidegate.ends.http1 import HttpClient
 from tidegate.ends.http_server import App
 from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.ends.sse_server import SseClients
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
-    import aiohttp
-
     from tidegate.relay import Reply
 
 log = structlog.get_logger("tidegate.serve")
@@ -55,7 +53,7 @@ class DependencyError(Exception):
 
 
 @contextlib.asynccontextmanager
-async def core_of(settings: Settings) -> AsyncGenerator[tuple[Core, aiohttp.ClientSession], None]:
+async def core_of(settings: Settings) -> AsyncGenerator[tuple[Core, HttpClient], None]:
     """Start what every way of running needs: the pipeline, the store, the connection pool; and put it away.
 
     Raises:
@@ -65,14 +63,14 @@ async def core_of(settings: Settings) -> AsyncGenerator[tuple[Core, aiohttp.Clie
     pipeline = Pipeline(plugins.load(settings))
     await pipeline.start(settings)
     core = Core(Runtime(settings, pipeline), MemoryStore(ttl=settings.session.ttl))
-    pool = new_pool()
+    client = HttpClient()
     try:
         flow = Flow(pipeline.new_id(), Server(""), _OWNER)
         if not (await pipeline.note("proxy", flow, note="started")).allowed:
             raise DependencyError("the start can't be recorded, and a required interceptor must record it")
-        yield core, pool
+        yield core, client
     finally:
-        await pool.close()
+        await client.close()
         flow = Flow(core.now.pipeline.new_id(), Server(""), _OWNER)
         await core.now.pipeline.note("proxy", flow, note="stopped")
         await core.now.pipeline.stop()
@@ -146,8 +144,8 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
         listen = sockets.enter_context(_bind(settings.proxy.listen, "the address"))
         admin = settings.proxy.admin
         admin_socket = sockets.enter_context(_bind(admin, "the admin address")) if admin else None
-        async with core_of(settings) as (core, pool):
-            sessions = Sessions(core, pool)
+        async with core_of(settings) as (core, client):
+            sessions = Sessions(core, client)
             apps: list[tuple[Any, socket.socket]] = [(App(core, sessions, SseClients(core, sessions)), listen)]
             if admin_socket is not None:
                 apps.append((Admin(core, sessions, stop), admin_socket))
@@ -213,8 +211,8 @@ async def wrap(settings: Settings, name: str) -> int:
         DependencyError: where standard input and output can't be used.
     """
     end = StdioEnd(settings.proxy.max_message_bytes)
-    async with core_of(settings) as (core, pool):
-        upstream, own = new_upstream(core, name, Principal(), pool, shared=False)
+    async with core_of(settings) as (core, client):
+        upstream, own = new_upstream(core, name, Principal(), client, shared=False)
         relay = Relay(core, settings.server(name), upstream, Principal(), session_id="stdio")
         try:
             await end.start()
@@ -296,9 +294,9 @@ async def probe(settings: Settings, name: str) -> ProbeResult:
     """Start or reach a server, begin a session and list its tools, without interceptors."""
     begun = time.monotonic()
     bare = settings.model_copy(update={"interceptors": ()})
-    async with core_of(bare) as (core, pool):
+    async with core_of(bare) as (core, client):
         try:
-            upstream, _ = new_upstream(core, name, _OWNER, pool, shared=False)
+            upstream, _ = new_upstream(core, name, _OWNER, client, shared=False)
         except settings_module.SettingsError as error:
             return ProbeResult(ok=False, detail=str(error))
         relay = Relay(core, settings.server(name), upstream, _OWNER)

@@ -17,8 +17,7 @@ from tidegate.upstream import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import aiohttp
-
+    from tidegate.ends.http1 import HttpClient
     from tidegate.ends.pipe import Pipe
     from tidegate.relay import Core
     from tidegate.settings import ServerSettings
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.servers")
 
 
-def new_pipe(core: Core, name: str, server: ServerSettings, pool: aiohttp.ClientSession) -> Pipe:
+def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) -> Pipe:
     """Return a pipe, not yet started, to a server that isn't reached by streamable HTTP."""
     settings = core.now.settings
     most = settings.proxy.max_message_bytes
@@ -43,17 +42,17 @@ def new_pipe(core: Core, name: str, server: ServerSettings, pool: aiohttp.Client
     from tidegate.ends.sse_client import SsePipe  # noqa: PLC0415 - what isn't used isn't loaded
 
     assert server.url is not None
-    return SsePipe(server.url, headers=server.resolved_headers(), pool=pool, max_bytes=most)
+    return SsePipe(server.url, headers=server.resolved_headers(), client=client, max_bytes=most)
 
 
 class Starter:
     """Starts instances of one server for one principal, and has their start and end recorded."""
 
-    def __init__(self, core: Core, name: str, principal: Principal, pool: aiohttp.ClientSession) -> None:
+    def __init__(self, core: Core, name: str, principal: Principal, client: HttpClient) -> None:
         self.core = core
         self.name = name
         self.principal = principal
-        self.pool = pool
+        self.client = client
 
     async def start(self, remap: Remap | None, version: Callable[[], str]) -> Instance:
         """Start an instance.
@@ -63,7 +62,7 @@ class Starter:
         """
         core = self.core
         server = core.now.settings.servers[self.name]
-        pipe = new_pipe(core, self.name, server, self.pool)
+        pipe = new_pipe(core, self.name, server, self.client)
         instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version)
         begun = time.monotonic()
         try:
@@ -187,13 +186,13 @@ class SharedSource:
 
 
 def new_upstream(
-    core: Core, name: str, principal: Principal, pool: aiohttp.ClientSession, *, shared: bool
+    core: Core, name: str, principal: Principal, client: HttpClient, *, shared: bool
 ) -> tuple[Upstream, OwnSource | None]:
     """Return a server's end for one relay, and its own instance's source where it has one."""
     server = core.now.settings.servers[name]
     if server.url is not None and server.transport == "streamable-http":
-        return HttpUpstream(server.url, server.resolved_headers(), pool, lambda: core.now.settings.proxy), None
-    starter = Starter(core, name, principal, pool)
+        return HttpUpstream(server.url, server.resolved_headers(), client, lambda: core.now.settings.proxy), None
+    starter = Starter(core, name, principal, client)
     own = None if shared else OwnSource(starter)
     source = own or SharedSource(starter)
     return PipeUpstream(source, lambda: core.now.settings.proxy.call_timeout), own

@@ -15,8 +15,7 @@ from tidegate.servers import new_upstream
 from tidegate.upstream import Unavailable
 
 if TYPE_CHECKING:
-    import aiohttp
-
+    from tidegate.ends.http1 import HttpClient
     from tidegate.flow import Principal
     from tidegate.relay import Core
     from tidegate.servers import OwnSource
@@ -54,9 +53,9 @@ class Entry:
 class Sessions:
     """All open sessions of one Tidegate."""
 
-    def __init__(self, core: Core, pool: aiohttp.ClientSession) -> None:
+    def __init__(self, core: Core, client: HttpClient) -> None:
         self.core = core
-        self.pool = pool
+        self.client = client
         self._open: dict[tuple[str, str], Entry] = {}
         self._stateless: dict[tuple[str, str], Entry] = {}
         self._sweeper: asyncio.Task[None] | None = None
@@ -73,7 +72,7 @@ class Sessions:
         settings = self.core.now.settings
         if len(self._open) >= settings.proxy.max_sessions:
             raise Unavailable(f"More than {settings.proxy.max_sessions} sessions are open.")
-        upstream, source = new_upstream(self.core, server, principal, self.pool, shared=False)
+        upstream, source = new_upstream(self.core, server, principal, self.client, shared=False)
         relay = Relay(self.core, settings.server(server), upstream, principal)
         return Entry(relay, source)
 
@@ -98,7 +97,7 @@ class Sessions:
         key = (server, principal.name)
         entry = self._stateless.get(key)
         if entry is None:
-            upstream, source = new_upstream(self.core, server, principal, self.pool, shared=True)
+            upstream, source = new_upstream(self.core, server, principal, self.client, shared=True)
             relay = Relay(self.core, self.core.now.settings.server(server), upstream, principal, stateless=True)
             entry = self._stateless[key] = Entry(relay, source)
             if self._sweeper is None:

@@ -56,7 +56,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Seque
     from rich import box  # noqa: PLC0415 - as in console()
     from rich.table import Table  # noqa: PLC0415 - as in console()
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     for heading in columns:
         drawn.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
     for row in rows:

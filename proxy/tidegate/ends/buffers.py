@@ -18,6 +18,7 @@ QUEUED = 1024 * 1024
 """How many bytes are queued in one direction before the peer has to wait, the last frame not counted."""
 
 _FRAME_COST = 64  # bytes a queued frame takes beside its content, about: many tiny ones must count too
+_STREAK = 32  # frames taken without letting other tasks run
 _TAIL_BYTES = 16 * 1024
 
 
@@ -73,13 +74,14 @@ class Inbox:
         transport: what to pause and resume; set when it is there.
     """
 
-    __slots__ = ("_error", "_frames", "_held", "_paused", "_waiter", "transport")
+    __slots__ = ("_error", "_frames", "_held", "_paused", "_streak", "_waiter", "transport")
 
     def __init__(self) -> None:
         self.transport: asyncio.ReadTransport | None = None
         self._frames: deque[bytes | Overlong] = deque()
         self._held = 0
         self._paused = False
+        self._streak = 0
         self._error: str | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -137,6 +139,13 @@ class Inbox:
                 await self._waiter
             finally:
                 self._waiter = None
+            self._streak = 0
+        self._streak += 1
+        if self._streak > _STREAK:  # a peer that floods must not keep all others waiting
+            self._streak = 0
+            await asyncio.sleep(0)
+            if not self._frames:  # closed meanwhile
+                raise PipeError(self._error or "")
         frame = self._frames.popleft()
         self._held -= _cost(frame)
         if self._paused and self._held <= QUEUED // 2:
@@ -208,8 +217,8 @@ class Outbox:
                 self._waiters.discard(waiter)
         if self._error is not None:
             raise PipeError(self._error)
-        if self._transport is None:
-            raise PipeError("the pipe has not been started")
+        if self._transport is None or self._transport.is_closing():
+            raise PipeError("the connection is not open")
         self._transport.write(data + b"\n")
 
     def _wake(self) -> None:

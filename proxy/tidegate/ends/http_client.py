@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import aiohttp
-
 from tidegate import methods
 from tidegate.ends import http_headers
+from tidegate.ends.http1 import HttpError, Target, TooLong
 from tidegate.ends.pipe import Overlong
 from tidegate.ends.sse import Parser
 from tidegate.upstream import Answer, Context, Event, Events, Unavailable
@@ -22,26 +21,16 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidegate.ends.http1 import HttpClient, Response
     from tidegate.message import Message
     from tidegate.settings import ProxySettings
 
-KEPT = frozenset((http_headers.SESSION, "www-authenticate", "retry-after", "allow"))
+KEPT = (http_headers.SESSION, "www-authenticate", "retry-after", "allow")
 """Headers of an answer that go on to the client."""
 
 _ACCEPT = "application/json, text/event-stream"
+_GOODBYE = 2.0  # seconds a server may take to end a session that Tidegate kept
 _SAFE_TO_REPEAT = frozenset(("initialize", "server/discover", "ping", "completion/complete", "resources/read"))
-_FAILURES = (aiohttp.ClientError, ConnectionError, TimeoutError)
-
-
-def new_pool() -> aiohttp.ClientSession:
-    """Return the connection pool that all remote servers share."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0, ttl_dns_cache=60),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
-        trust_env=False,
-    )
 
 
 class HttpUpstream:
@@ -50,7 +39,7 @@ class HttpUpstream:
     Args:
         url: the server's endpoint.
         headers: headers of the settings, sent with every request.
-        pool: the connection pool.
+        client: the connections.
         proxy: the settings in force, asked for each request.
     """
 
@@ -59,11 +48,11 @@ class HttpUpstream:
     late = False
 
     def __init__(
-        self, url: str, headers: dict[str, str], pool: aiohttp.ClientSession, proxy: Callable[[], ProxySettings]
+        self, url: str, headers: dict[str, str], client: HttpClient, proxy: Callable[[], ProxySettings]
     ) -> None:
-        self._url = url
+        self._target = Target(url)
         self._headers = headers
-        self._pool = pool
+        self._client = client
         self._proxy = proxy
         self._session_id: str | None = None
         self._version: str | None = None
@@ -78,9 +67,9 @@ class HttpUpstream:
     def _headers_for(self, message: Message | None, context: Context) -> dict[str, str]:
         headers = dict(self._headers)
         accept = context.headers.get("accept", "") if context.http else _ACCEPT
-        headers["Accept"] = accept or "*/*"
+        headers["accept"] = accept or "*/*"
         if message is not None:
-            headers["Content-Type"] = "application/json"
+            headers["content-type"] = "application/json"
             routed = http_headers.derive(message, context.headers if context.http else None, context.params)
             headers.update(routed)
         if context.http:
@@ -109,64 +98,41 @@ class HttpUpstream:
         """
         headers = self._headers_for(message, context)
         endless = message.method == "subscriptions/listen"
-        response = await self._post(message, headers, self._timeout(endless=endless))
+        name = message.method or ""
+        again = name in _SAFE_TO_REPEAT or name.endswith("/list")
+        response = await self._request("POST", headers, message.encoded, endless=endless, again=again)
         answer = await self._answer(response)
         if not context.http:
             self._remember(message, answer)
         return answer
 
-    def _timeout(self, *, endless: bool) -> aiohttp.ClientTimeout:
-        proxy = self._proxy()
-        return aiohttp.ClientTimeout(
-            total=None, sock_connect=proxy.start_timeout, sock_read=None if endless else proxy.call_timeout
-        )
-
-    async def _post(
-        self, message: Message, headers: dict[str, str], limits: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
-        """Send, and once more where a kept connection turned out to be closed and repeating does no harm."""
-        try:
-            return await self._request("POST", headers, limits, message.encoded)
-        except aiohttp.ServerDisconnectedError:
-            name = message.method or ""
-            if name not in _SAFE_TO_REPEAT and not name.endswith("/list"):
-                raise Unavailable("The server closed the connection before it answered.") from None
-            return await self._request("POST", headers, limits, message.encoded, last=True)
-
     async def _request(
-        self,
-        method: str,
-        headers: dict[str, str],
-        limits: aiohttp.ClientTimeout,
-        data: bytes | None = None,
-        *,
-        last: bool = False,
-    ) -> aiohttp.ClientResponse:
+        self, method: str, headers: dict[str, str], body: bytes | None = None, *, endless: bool, again: bool = False
+    ) -> Response:
+        """Send a request; once more where a kept connection was closed and repeating does no harm."""
+        proxy = self._proxy()
+        patience = None if endless else proxy.call_timeout
         try:
-            return await self._pool.request(
-                method, self._url, data=data, headers=headers, timeout=limits, allow_redirects=False
+            return await self._client.request(
+                method, self._target, headers.items(), body, connect=proxy.start_timeout, patience=patience
             )
-        except aiohttp.ServerDisconnectedError:
-            if not last:
-                raise
-            raise Unavailable("The server closed the connection before it answered.") from None
-        except aiohttp.ServerTimeoutError as error:
-            overdue = not isinstance(error, aiohttp.ConnectionTimeoutError)
-            code = "overdue" if overdue else "unavailable"
-            raise Unavailable("The server didn't answer in time.", code) from None
-        except _FAILURES as error:
-            raise Unavailable(f"The server can't be reached ({type(error).__name__}).") from None
+        except HttpError as error:
+            if error.stale and again:
+                return await self._request(method, headers, body, endless=endless)
+            raise _unavailable(error) from None
+        except ValueError:
+            raise Unavailable("A header of the settings can't be sent: it isn't plain text.") from None
 
-    async def _answer(self, response: aiohttp.ClientResponse) -> Answer:
-        kept = {name: value for key, value in response.headers.items() if (name := key.lower()) in KEPT}
-        answer = Answer(response.status, kept)
+    async def _answer(self, response: Response) -> Answer:
+        said = response.headers
+        answer = Answer(response.status, {name: said[name] for name in KEPT if name in said})
         if 300 <= response.status < 400:
             response.close()
             raise Unavailable("The server answered with a redirect, which isn't followed.")
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if "Content-Encoding" in response.headers:
+        if "content-encoding" in said:
             response.close()
             raise Unavailable("The server compressed its answer without being asked to.")
+        kind = said.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
             answer.events = self._events(response)
             return answer
@@ -175,48 +141,31 @@ class HttpUpstream:
             answer.body = body
         return answer
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes | Rejected:
+    async def _body(self, response: Response) -> bytes | Rejected:
         most = self._proxy().max_message_bytes
         try:
-            if response.content_length is not None and response.content_length <= most:
-                data = await response.read()
-            else:
-                data = await self._bounded(response, most)
-        except _FAILURES as error:
-            raise Unavailable(f"The server's answer broke off ({type(error).__name__}).") from None
-        except BaseException:
+            return await response.read(most)
+        except TooLong:
+            return Rejected("limit", f"The message is longer than {most} bytes.", size=most + 1)
+        except HttpError as error:
+            raise _unavailable(error) from None
+        except asyncio.CancelledError:
             response.close()
             raise
-        if len(data) > most:
-            return Rejected("limit", f"The message is longer than {most} bytes.", size=len(data))
-        return data
 
-    @staticmethod
-    async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
-        parts, size = [], 0
-        async for part in response.content.iter_any():
-            parts.append(part)
-            size += len(part)
-            if size > most:
-                response.close()
-                break
-        return b"".join(parts)
-
-    async def _events(self, response: aiohttp.ClientResponse) -> Events:
+    async def _events(self, response: Response) -> Events:
         most = self._proxy().max_message_bytes
         parser = Parser(max_bytes=most)
         try:
-            async for part in response.content.iter_any():
+            async for part in response.parts():
                 for event in parser.feed(part):
                     if isinstance(event, Overlong):
                         reason = f"The message is longer than {most} bytes."
                         yield Event(Rejected("limit", reason, size=event.size))
                     elif event.event in (None, "message"):
                         yield Event(event.data or None, event.id, event.retry)
-        except TimeoutError:
-            raise Unavailable("The server was silent for too long.", "overdue") from None
-        except _FAILURES as error:
-            raise Unavailable(f"The server's answer broke off ({type(error).__name__}).") from None
+        except HttpError as error:
+            raise _unavailable(error) from None
         finally:
             response.close()
 
@@ -239,7 +188,7 @@ class HttpUpstream:
         headers = self._headers_for(None, context)
         if last_event_id is not None:
             headers[http_headers.LAST_EVENT] = last_event_id
-        response = await self._request("GET", headers, self._timeout(endless=True), last=True)
+        response = await self._request("GET", headers, endless=True, again=True)
         return await self._answer(response)
 
     async def end(self, context: Context) -> Answer:
@@ -249,7 +198,7 @@ class HttpUpstream:
             Unavailable: where the server can't be reached.
         """
         headers = self._headers_for(None, context)
-        response = await self._request("DELETE", headers, self._timeout(endless=False), last=True)
+        response = await self._request("DELETE", headers, endless=False, again=True)
         answer = await self._answer(response)
         if answer.events is not None:
             await answer.events.aclose()
@@ -260,9 +209,13 @@ class HttpUpstream:
         if self._session_id is not None:
             session, self._session_id = self._session_id, None
             headers = {**self._headers, http_headers.SESSION: session}
-            with_timeout = aiohttp.ClientTimeout(total=2.0)
             try:
-                response = await self._request("DELETE", headers, with_timeout, last=True)
+                async with asyncio.timeout(_GOODBYE):
+                    response = await self._request("DELETE", headers, endless=False)
                 response.close()
-            except (Unavailable, asyncio.CancelledError):
-                return
+            except (Unavailable, TimeoutError):
+                return  # a server that has gone knows already
+
+
+def _unavailable(error: HttpError) -> Unavailable:
+    return Unavailable(str(error), "overdue" if error.late else "unavailable")
