@@ -22,7 +22,7 @@ COLUMNS = {  # figure: heading, decimals
     "rss_mb": ("MB", 1),
 }
 WIDTH = 116  # columns, where the output is no terminal
-BUSY = 0.5
+BUSY = 0.2  # cores that do something else, from which on the figures are in doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,11 @@ def show(found: Report, machine: dict[str, object], console: Console) -> None:
         steps = ", ".join(f"{value:.1f}" for value in found.long_memory_mb)
         console.print(f"Memory in MB after 20,000, 40,000, … 100,000 calls: {steps}")
     console.print(_checks(found.checks))
-    console.print("  ".join(f"{key} {value}" for key, value in machine.items()), style="dim")
-    if float(str(machine["load_before"])) > BUSY:
-        console.print("The machine was busy before the run: trust the ratios, not the times.", style="yellow")
+    console.print("  ".join(f"{key}: {value}" for key, value in machine.items()), style="dim")
+    other = float(str(machine["other_cores"]))
+    if other > BUSY:
+        text = f"The machine did other work meanwhile ({other:g} cores on average): trust the ratios, not the times."
+        console.print(text, style="yellow")
 
 
 def _figures(title: str, results: Results) -> Table:

@@ -14,10 +14,12 @@ import platform
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import psutil
 from benchmarks import load, micro, report, settings
 from benchmarks.load import Figures, Plan, WrongAnswerError
 from benchmarks.processes import Program, StartError, started
@@ -128,14 +130,27 @@ def checks(legacy: Results, stdio: list[Figures], memory: list[float], steps: li
 
 
 def machine() -> dict[str, object]:
-    """Where it was measured, for whoever compares two runs."""
-    one_minute = os.getloadavg()[0]
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-        "load_before": round(one_minute, 2),
-    }
+    """Where it is measured, for whoever compares two runs."""
+    return {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
+
+
+@contextlib.contextmanager
+def watched(where: dict[str, object]) -> Iterator[None]:
+    """Note in `where` how many cores were busy with something else, on average, while the block ran."""
+    tree = load.Tree(os.getpid())  # everything that is measured is a child of this process
+    began, busy, own = time.monotonic(), _busy_seconds(), tree.cpu_seconds()
+    gone = psutil.Process().cpu_times()
+    yield
+    ended = psutil.Process().cpu_times()
+    own = tree.cpu_seconds() - own
+    own += ended.children_user + ended.children_system - gone.children_user - gone.children_system
+    other = (_busy_seconds() - busy - own) / (time.monotonic() - began)
+    where["other_cores"] = round(max(other, 0.0), 2)
+
+
+def _busy_seconds() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def _stop(_signal: int, _frame: object) -> None:
@@ -157,7 +172,8 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else report.WIDTH)
     where = machine()
     try:
-        found = measure(size, long=options.long, say=lambda text: console.print(f"[dim]… {text}[/]"))
+        with watched(where):
+            found = measure(size, long=options.long, say=lambda text: console.print(f"[dim]… {text}[/]"))
     except (WrongAnswerError, OSError) as error:
         console.print(f"[red]A call went wrong: {error}[/]")
         return 1

@@ -150,6 +150,7 @@ def _default(value: Any) -> str:
 def settings_value(value: Any) -> str:
     """Return a value as TOML writes it."""
     plain = list(value) if isinstance(value, tuple | set | frozenset) else value
+    plain = str(plain) if isinstance(plain, Path) else plain
     return str(importer.value(plain)) if plain != {} else "{}"
 
 
@@ -184,7 +185,7 @@ def _type(part: dict[str, Any], schema: dict[str, Any]) -> str:
 
 def cli_page() -> str:
     """Return the page of all commands, those of the built-in groups too."""
-    cli._add_groups([])  # noqa: SLF001 - what main() does before it parses
+    cli.add_groups(None, every=True)
     root = typer.main.get_command(cli.app)
     intro = (
         "`tidegate COMMAND --help` says the same. What a command finds goes to standard output, what it has to say "
@@ -235,7 +236,7 @@ def _command(path: str, command: Any) -> list[str]:
         if getattr(param, "envvar", None):
             said += f" Also from the environment variable `{param.envvar}`."
         if param.param_type_name == "argument":
-            name = (param.metavar or param.name or "").upper()
+            name = (param.metavar or param.name or "").strip("[]").upper()
             many = "…" if param.nargs == -1 else ""
             usage.append(f"{name}{many}" if param.required else f"[{name}{many}]")
             rows.append((f"`{name}`", said))
@@ -274,9 +275,11 @@ def hooks_page() -> str:
     for name in (*_TYPES, *_MORE_TYPES):
         blocks += [f"### `{name}`", *_class(getattr(tidegate, name))]
     blocks.append("## Functions")
-    for name in ("targets", "listing", "offload"):
+    functions = [name for name in tidegate.__all__ if inspect.isfunction(getattr(tidegate, name))]
+    for name in functions:
         function = getattr(tidegate, name)
         blocks += [f"### `{name}`", f"```python\n{_signature(function)}\n```", _sections(function.__doc__ or "")]
+    blocks += ["## Errors", "### `PointerError`", _sections(tidegate.PointerError.__doc__ or "")]
     return _page("Hooks and types", *blocks)
 
 
@@ -334,17 +337,22 @@ def _first(function: Any) -> str:
 
 def _annotation(cls: Any, name: str) -> str:
     found = cls.__annotations__.get(name, "")
-    return str(getattr(found, "__forward_arg__", found))
+    return str(getattr(found, "__forward_arg__", found)).replace("'", '"')
 
 
 def _defaults(cls: Any) -> dict[str, str]:
     if not dataclasses.is_dataclass(cls):
-        return {name: f" = {value!r}" for name, value in cls._field_defaults.items()}
+        return {name: f" = {_python(value)}" for name, value in cls._field_defaults.items()}
     return {
-        field.name: f" = {field.default!r}"
+        field.name: f" = {_python(field.default)}"
         for field in dataclasses.fields(cls)
         if field.default is not dataclasses.MISSING and isinstance(field.default, str | int | float | tuple | None)
     }
+
+
+def _python(value: Any) -> str:
+    """Return a value as the formatter writes it."""
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 # -- deny codes ---------------------------------------------------------------------------------------------

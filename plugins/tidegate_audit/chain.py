@@ -6,6 +6,7 @@ Its member ``prev`` is the hash of the record before it, so no line can be chang
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
@@ -14,8 +15,8 @@ import orjson
 GENESIS = "0" * 64
 """``prev`` of the first record."""
 
-_MARK = b',"hash":"'
-_TAIL = len(_MARK) + 64 + len(b'"}')
+_END = re.compile(rb',"hash":"([0-9a-f]{64})"}\Z')
+_LENGTH = len(b',"hash":""}') + 64
 
 What = Literal["cut", "changed", "reordered", "missing"]
 
@@ -56,14 +57,6 @@ def seal(record: dict[str, Any]) -> tuple[bytes, str]:
     return b'%b,"hash":"%b"}\n' % (body[:-1], digest.encode()), digest
 
 
-def stated(line: bytes) -> str | None:
-    """Return the hash that a line says it has, or ``None`` where it has none at its end."""
-    if len(line) <= _TAIL or line[-_TAIL : -_TAIL + len(_MARK)] != _MARK or line[-2:] != b'"}':
-        return None
-    found = line[-66:-2]
-    return found.decode() if all(byte in b"0123456789abcdef" for byte in found) else None
-
-
 def read(line: bytes) -> Link:
     """Check one line by itself.
 
@@ -73,10 +66,11 @@ def read(line: bytes) -> Link:
     Raises:
         Broken: where it isn't an intact record.
     """
-    digest = stated(line)
-    if digest is None:
+    found = _END.search(line, max(0, len(line) - _LENGTH))
+    if found is None:
         raise Broken("cut", "the line has no hash at its end")
-    if sha256(line[:-_TAIL] + b"}").hexdigest() != digest:
+    digest = found[1].decode()
+    if sha256(line[: found.start()] + b"}").hexdigest() != digest:
         raise Broken("changed", "the line doesn't have the hash it states")
     try:
         record = orjson.loads(line)

@@ -141,7 +141,6 @@ class _Walk:
         self._contains = contains
         self._last: Link | None = None  # the intact record with the highest number
         self._broken = 0  # lines since then that are no intact records
-        self._stated: str | None = None  # the hash that the last of them states
         self._gaps: list[_Gap] = []
 
     def _problem(self, what: What, line: int, seq: int | None, detail: str) -> Problem:
@@ -158,11 +157,10 @@ class _Walk:
             link = chain.read(content)
         except chain.Broken as broken:
             self._broken += 1
-            self._stated = chain.stated(content)
             seq = self._last.seq + self._broken if self._last else None
             self._problem(broken.what, number, seq, broken.detail)
             return
-        if content is line or len(content) == len(line):
+        if content == line:
             self._problem("cut", number, link.seq, "the line has no line end; the next start of Tidegate repairs this")
         self.report.records += 1
         self._known(number, link)
@@ -173,7 +171,7 @@ class _Walk:
             return
         else:
             self._onward(number, link, self._last)
-        self._last, self._broken, self._stated = link, 0, None
+        self._last, self._broken = link, 0
 
     def _known(self, number: int, link: Link) -> None:
         """Hold a record against what is known from elsewhere."""
@@ -211,8 +209,7 @@ class _Walk:
         if between > self._broken:
             self._missing(number, last.seq + self._broken + 1, link.seq - 1)
             return
-        expected = self._stated if self._broken and between else last.hash
-        if expected is not None and link.prev != expected:
+        if between == 0 and link.prev != last.hash:
             said = f"record {link.seq} doesn't continue the one before it: one of the two was replaced"
             self._problem("changed", number, link.seq, said)
 

@@ -22,6 +22,9 @@ SOURCE = "the default settings"
 KEPT_DAYS = 30
 """How long the audit files of ended ``wrap`` processes are kept, in days."""
 
+AUDIT_PATH = "audit/{name}-{pid}.jsonl"
+"""Where a wrap with the default settings keeps its audit log; ``wrap`` fills in the server's name and its own pid."""
+
 _AUDIT_FILE = re.compile(r".+-(\d+)\.jsonl.*")
 
 
@@ -60,11 +63,11 @@ def load() -> Settings:
     return settings_module.parse(text(), folder=state_folder(), source=SOURCE)
 
 
-def load_for_wrap(name: str) -> Settings:
-    """Return the default settings for one server behind ``tidegate wrap``.
+def load_for_wrap() -> Settings:
+    """Return the default settings for ``tidegate wrap``.
 
-    An audit file belongs to one process, and a client runs many wraps at once, so each gets a file of its own:
-    ``audit/NAME-PID.jsonl`` in :func:`state_folder`. Those of ended processes go after :data:`KEPT_DAYS` days.
+    An audit file belongs to one process, and a client runs many wraps at once, so each gets a file of its own in
+    :func:`state_folder`, :data:`AUDIT_PATH`. Those of ended processes go after :data:`KEPT_DAYS` days.
 
     Raises:
         SettingsError: where that folder can't be made.
@@ -74,7 +77,7 @@ def load_for_wrap(name: str) -> Settings:
     tree = tomllib.loads(text())
     for entry in tree["interceptors"]:
         if entry["use"] == "audit":
-            entry["path"] = f"audit/{name}-{os.getpid()}.jsonl"
+            entry["path"] = AUDIT_PATH
     return settings_module.build(tree, folder=folder, source=SOURCE)
 
 

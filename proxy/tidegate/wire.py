@@ -93,7 +93,7 @@ def parse_many(data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS, *, 
         raise Rejected("invalid", "Batches exist in protocol version 2025-03-26 only.", size=len(data))
     if not tree:
         raise Rejected("invalid", "An empty batch is no message.", size=len(data))
-    return [_message(item, b"", sender) for item in tree]
+    return [_message(item, data, sender) for item in tree]
 
 
 def encode(message: Message) -> bytes:

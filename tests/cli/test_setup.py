@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cli.running import Command
 from tidegate import defaults, settings
-from tidegate.cli import output
+from tidegate.cli import output, serving
 
 
 def test_init_writes_settings_that_are_valid_and_say_what_they_do(command: Command, home: Path) -> None:
@@ -56,8 +56,9 @@ def test_each_wrap_has_an_audit_file_of_its_own_and_old_ones_go(home: Path) -> N
     old = 1_000_000_000
     for file in (ended, running):
         os.utime(file, (old, old))
-    entry = defaults.load_for_wrap("time").interceptors[0]
-    assert entry.config["path"].startswith("audit/time-")
+    made, called = serving.wrapped(["time"], None, None)
+    assert called == "time"
+    assert made.interceptors[0].config["path"] == f"audit/time-{os.getpid()}.jsonl"
     assert not ended.exists()
     assert running.exists()
     assert fresh.exists()

@@ -198,13 +198,22 @@ async def _typescript(
     return told
 
 
+def _configured(command: list[str], folder: Path) -> list[str]:
+    """A file such as a person has, because of a command line the Inspector would take the options as its own."""
+    file = folder / "mcp.json"
+    file.write_text(json.dumps({"mcpServers": {"it": {"command": command[0], "args": command[1:]}}}))
+    return ["--config", str(file), "--server", "it"]
+
+
 async def _inspector(era: str, transport: Transport, target: Target, _: list[Step], folder: Path) -> Transcript:
     asked = [
         ["--method", "tools/list"],
         ["--method", "tools/call", "--tool-name", "test_multiple_content_types"],
         ["--method", "tools/call", "--tool-name", "no_such_tool"],
     ]
-    where = ["--transport", transport, "--server-url", target] if isinstance(target, str) else target
+    where = (
+        ["--transport", transport, "--server-url", target] if isinstance(target, str) else _configured(target, folder)
+    )
     # Its catalog of servers and its store of credentials are in the home folder.
     env = environment(HOME=str(folder), MCP_STORAGE_DIR=str(folder))
     command = peers().command("@modelcontextprotocol/inspector", "clients/launcher/build/index.js")

@@ -18,8 +18,6 @@ JSON = dict[str, Any]
 Transcript = list[JSON]
 Blurs = Sequence[tuple[str, str]]
 
-STEP_SECONDS = 30.0
-
 
 class Raw(BaseModel):
     """A result with every member that came, those that no version of the specification knows included."""
@@ -71,7 +69,7 @@ async def _step(client: Client, step: Step) -> JSON:
     request = _requests.validate_python({"method": step.method, "params": step.params})
     entry: JSON = {"asked": str(step)}
     try:
-        result = await client.session.send_request(request, Raw, STEP_SECONDS, progress_callback=on_progress)
+        result = await client.session.send_request(request, Raw, progress_callback=on_progress)
         entry["result"] = result.model_dump(mode="json")
     except MCPError as error:
         entry["error"] = {"code": error.error.code, "message": error.error.message, "data": error.error.data}

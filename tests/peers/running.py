@@ -18,6 +18,7 @@ from mcp.client.context import ClientRequestContext
 from support.node import peers
 
 START_SECONDS = 30
+ANSWER_SECONDS = 30.0
 PAGE = "A page of plain text, the same every time."
 
 Era = Literal["legacy", "auto"]
@@ -90,7 +91,14 @@ def python_client(target: Any, era: Era) -> Client:
     """The `mcp` SDK's client for an address, a transport or stdio parameters, that answers what it is asked."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sampling is deprecated in 2026-07-28 and still part of it
-        return Client(target, mode=era, elicitation_callback=_elicit, sampling_callback=_sample, cache=None)
+        return Client(
+            target,
+            mode=era,
+            read_timeout_seconds=ANSWER_SECONDS,
+            elicitation_callback=_elicit,
+            sampling_callback=_sample,
+            cache=None,
+        )
 
 
 def environment(**more: str) -> dict[str, str]:

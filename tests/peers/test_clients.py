@@ -9,6 +9,7 @@ from conformance.reference import STDIO_COMMAND, reference_server
 from peers.clients import CLIENTS, EVERYTHING, REFERENCE, ClientPeer, Target
 from peers.exchange import Step, Transcript
 from peers.running import everything_over
+from peers.servers import SERVERS
 from support.proxy import audit_to, running_tidegate, wrapped, write_settings
 
 pytestmark = pytest.mark.slow
@@ -20,6 +21,10 @@ def of(*transports: str) -> list[object]:
         for client in CLIENTS
         if client.transport in transports
     ]
+
+
+def server_command(name: str) -> list[str]:
+    return next(server.command(Path()) for server in SERVERS if server.name == name)
 
 
 def run(client: ClientPeer, target: Target, script: list[Step], folder: Path) -> Awaitable[Transcript]:
@@ -46,13 +51,15 @@ async def test_a_real_client_sees_the_same_through_tidegate_wrap(client: ClientP
     assert proxied == direct
 
 
+@pytest.mark.parametrize("behind", ["sse", "process"])
 @pytest.mark.parametrize("client", of("sse"))
 async def test_a_real_client_of_http_with_sse_sees_the_same_through_tidegate(
-    client: ClientPeer, tmp_path: Path
+    client: ClientPeer, behind: str, tmp_path: Path
 ) -> None:
     async with everything_over("sse") as url:
         direct = await run(client, url, EVERYTHING, tmp_path / "direct")
-        async with running_tidegate({"everything": {"url": url, "transport": "sse"}}) as proxy:
+        table = {"url": url, "transport": "sse"} if behind == "sse" else {"command": server_command("everything")}
+        async with running_tidegate({"everything": table}) as proxy:
             proxied = await run(client, proxy.sse("everything"), EVERYTHING, tmp_path / "proxied")
             assert proxy.records()
     assert proxied == direct

@@ -36,27 +36,31 @@ async function connection() {
   return new StdioClientTransport({ command, args, env: process.env });
 }
 
-const call = (params, options) =>
-  sdk === "v1" ? client.callTool(params, undefined, options) : client.callTool(params, options);
-const METHODS = {
-  "tools/list": (params) => client.listTools(params),
-  "tools/call": call,
-  "resources/list": (params) => client.listResources(params),
-  "resources/templates/list": (params) => client.listResourceTemplates(params),
-  "resources/read": (params) => client.readResource(params),
-  "prompts/list": (params) => client.listPrompts(params),
-  "prompts/get": (params) => client.getPrompt(params),
-  "completion/complete": (params) => client.complete(params),
+const NAMES = {
+  "tools/list": "listTools",
+  "tools/call": "callTool",
+  "resources/list": "listResources",
+  "resources/templates/list": "listResourceTemplates",
+  "resources/read": "readResource",
+  "prompts/list": "listPrompts",
+  "prompts/get": "getPrompt",
+  "completion/complete": "complete",
 };
 
-await client.connect(await connection());
+function ask(method, params, options) {
+  const schema = sdk === "v1" && method === "tools/call" ? [undefined] : []; // v1 may be told the result's schema
+  return client[NAMES[method]](params, ...schema, options);
+}
+
+const timeout = 30_000;
+await client.connect(await connection(), { timeout });
 const told = [{ server: client.getServerVersion(), capabilities: client.getServerCapabilities() }];
 for (const { method, params } of script) {
   const entry = { asked: `${method} ${params.name ?? params.uri ?? ""}`.trim() };
   const progress = [];
   const onprogress = ({ progress: done, total }) => progress.push([done, total]);
   try {
-    entry.result = await METHODS[method](params, { onprogress });
+    entry.result = await ask(method, params, { onprogress, timeout });
   } catch (error) {
     entry.error = { code: error.code ?? null, message: error.message };
   }

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidegate.cli import checking, explaining, output, plugins, serving, setup
+from tidegate.cli import checking, described, explaining, output, plugins, serving, setup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.metadata import EntryPoint
 
 GROUP = "tidegate.commands"
 
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _add_groups(given)
+        add_groups(next((word for word in given if not word.startswith("-")), None))
         app(given, prog_name="tidegate")
     except output.Failure as failure:
         output.complain(str(failure))
@@ -103,32 +104,39 @@ def _dependency_error() -> type[Exception]:
     return DependencyError
 
 
-def known_names() -> list[str]:
-    """Return the names of the commands and groups there are so far."""
-    commands = [command.name for command in app.registered_commands]
-    return [name for name in (*commands, *(group.name for group in app.registered_groups)) if name]
+_OWN_GROUPS = tuple(app.registered_groups)
+_OWN_NAMES = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
 
 
-def _add_groups(given: list[str]) -> None:
-    """Add the groups of installed distributions: none where a command of our own is run, the one that is, or all.
+def add_groups(asked: str | None, *, every: bool = False) -> None:
+    """Add the groups of installed distributions, imported only where one is asked for.
+
+    Args:
+        asked: the command that is asked for; where it is one of our own, nothing is looked for.
+        every: import all of them; for the reference.
 
     Raises:
         Failure: where the group that is asked for can't be imported.
     """
-    asked = next((word for word in given if not word.startswith("-")), None)
-    if asked in known_names() and "_TIDEGATE_COMPLETE" not in os.environ:
+    app.registered_groups[:] = _OWN_GROUPS
+    if asked in _OWN_NAMES and "_TIDEGATE_COMPLETE" not in os.environ:
         return
     from importlib import metadata  # noqa: PLC0415 - scans all that is installed
 
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
-        if point.name in known_names():
+        if point.name in _OWN_NAMES:
             continue
-        try:
-            group = point.load()
-        except (ImportError, AttributeError, SyntaxError) as error:
-            if point.name == asked:
-                raise output.Failure(
-                    f"the commands {point.name!r} can't be imported: {type(error).__name__}: {error}", output.MISSING
-                ) from error
-            continue
+        wanted = every or point.name == asked
+        group = _imported(point) if wanted else typer.Typer(help=described.first_line(point.value))
         app.add_typer(group, name=point.name, rich_help_panel=_LOOK)
+
+
+def _imported(point: EntryPoint) -> typer.Typer:
+    try:
+        group = point.load()
+    except (ImportError, AttributeError, SyntaxError) as error:
+        said = f"the commands {point.name!r} can't be imported: {type(error).__name__}: {error}"
+        raise output.Failure(said, output.MISSING) from error
+    if not isinstance(group, typer.Typer):
+        raise output.Failure(f"the commands {point.name!r} are no typer.Typer", output.MISSING)
+    return group

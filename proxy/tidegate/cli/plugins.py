@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tidegate.cli import output
+from tidegate.cli import described, output
 
 app = typer.Typer(no_args_is_help=True, help="The interceptors that are installed, and how to write one.")
 
@@ -22,14 +22,11 @@ def list_(
     *, as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")] = False
 ) -> None:
     """List the interceptors that are installed. Nothing of them is imported, and none runs that no settings name."""
-    from importlib import metadata  # noqa: PLC0415 - heavy
-
     from tidegate import plugins  # noqa: PLC0415 - heavy
 
-    found = []
-    for item in sorted(plugins.installed().values()):
-        summary = metadata.metadata(item.distribution).json.get("summary", "") if item.distribution != "?" else ""
-        found.append({**item._asdict(), "summary": summary})
+    found = [
+        {**item._asdict(), "summary": described.first_line(item.value)} for item in sorted(plugins.installed().values())
+    ]
     if as_json:
         output.dump(found)
         return
@@ -48,14 +45,17 @@ def new(
     name: Annotated[str, typer.Argument(help="What settings will call it, such as `my-rules`.")],
     *,
     folder: Annotated[
-        Path | None, typer.Option(help="Where to put it; by default a new folder here.", show_default=False)
+        Path | None, typer.Option(help="Where to put it; by default tidegate-NAME here.", show_default=False)
     ] = None,
 ) -> None:
     """Write a new interceptor: a package of its own with code, a test and settings, ready for `pip install`."""
     from tidegate import scaffold  # noqa: PLC0415 - heavy
 
+    place = folder or Path(scaffold.distribution(name))
     try:
-        made = scaffold.create(name, folder)
+        made = scaffold.create(name, place)
     except (ValueError, FileExistsError) as refused:
         raise output.Failure(str(refused)) from None
-    output.say(f"Wrote {made}. Next: cd {made}, pip install -e ., and the tests with pytest.")
+    for path in made:
+        output.say(f"wrote {path}")
+    output.say(f'Next: pip install -e {place}, then name it in the settings: [[interceptors]] with use = "{name}".')

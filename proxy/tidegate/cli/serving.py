@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -95,7 +96,8 @@ def wrap(
 
     Without `--settings`, the shipped settings are used, and the audit log of each wrap is a file of its own,
     `~/.local/state/tidegate/audit/NAME-PID.jsonl` (or under `$XDG_STATE_HOME`). Those of processes that have ended are
-    kept for 30 days.
+    kept for 30 days. Settings that several wraps share say the same: `path = "audit/{name}-{pid}.jsonl"`, which
+    `wrap` fills in.
     """
     chosen, server = wrapped(command or [], settings, name)
     from tidegate import logs, serve  # noqa: PLC0415 - heavy
@@ -157,19 +159,22 @@ def wrapped(command: list[str], file: Path | None, name: str | None) -> tuple[Se
     from tidegate import defaults  # noqa: PLC0415 - heavy
     from tidegate.settings import build, command_server, load  # noqa: PLC0415 - heavy
 
-    settings = load(file) if file else None
-    if settings and name in settings.servers and not command:
-        return settings, str(name)
-    called, server = command_server(command)
-    called = name or called
-    chosen = settings or defaults.load_for_wrap(called)
-    if called in chosen.servers:
-        raise output.Failure(
-            f"{file} has a server called {called!r} already: leave out COMMAND to use that one, or give --name another"
-        )
-    tree = chosen.model_dump(exclude_unset=True)
-    tree["servers"] = {**tree.get("servers", {}), called: server.model_dump(exclude_unset=True)}
-    return build(tree, folder=chosen.folder, source=str(file or "tidegate wrap")), called
+    settings = load(file) if file else defaults.load_for_wrap()
+    tree = settings.model_dump(exclude_unset=True)
+    if command or name not in settings.servers:
+        called, server = command_server(command)
+        called = name or called
+        if called in settings.servers:
+            raise output.Failure(
+                f"{file} has a server {called!r} already: leave out COMMAND to use that one, or give --name another"
+            )
+        tree["servers"] = {**tree.get("servers", {}), called: server.model_dump(exclude_unset=True)}
+    else:
+        called = str(name)
+    for entry in tree.get("interceptors", ()):
+        if isinstance(entry.get("path"), str):  # many wraps may share the settings, but not a file they write to
+            entry["path"] = entry["path"].replace("{name}", called).replace("{pid}", str(os.getpid()))
+    return build(tree, folder=settings.folder, source=str(file or "tidegate wrap")), called
 
 
 def drive(work: Coroutine[Any, Any, T]) -> T:

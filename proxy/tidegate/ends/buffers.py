@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tidegate.ends.pipe import Overlong, PipeError
 
@@ -19,6 +19,7 @@ QUEUED = 1024 * 1024
 
 _FRAME_COST = 64  # bytes a queued frame takes beside its content, about: many tiny ones must count too
 _STREAK = 32  # frames taken without letting other tasks run
+_SETTLE = 0.5  # seconds between the end of a server and the end of its output, or the other way round
 _TAIL_BYTES = 16 * 1024
 
 
@@ -67,17 +68,33 @@ class Lines:
         return self.feed(b"\n") if self._partial and not self._dropping else []
 
 
+class Source(Protocol):
+    """Where frames come from."""
+
+    def pause_reading(self) -> None:
+        """Let nothing more come until further notice."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Let more come."""
+        ...
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can come anyway."""
+        ...
+
+
 class Inbox:
     """Frames that came and were not yet taken. Reading stops while more than :data:`QUEUED` bytes wait.
 
     Attributes:
-        transport: what to pause and resume; set when it is there.
+        source: what to pause and resume, an asyncio transport as a rule; set when it is there.
     """
 
-    __slots__ = ("_error", "_frames", "_held", "_paused", "_streak", "_waiter", "transport")
+    __slots__ = ("_error", "_frames", "_held", "_paused", "_streak", "_waiter", "source")
 
     def __init__(self) -> None:
-        self.transport: asyncio.ReadTransport | None = None
+        self.source: Source | None = None
         self._frames: deque[bytes | Overlong] = deque()
         self._held = 0
         self._paused = False
@@ -104,9 +121,9 @@ class Inbox:
             self._held += _cost(frame)
         if self._frames:
             self._wake()
-            if self._held > QUEUED and not self._paused and self.transport is not None:
+            if self._held > QUEUED and not self._paused and self.source is not None:
                 self._paused = True
-                self.transport.pause_reading()
+                self.source.pause_reading()
 
     def end(self, reason: str) -> None:
         """Say why nothing more comes; what is queued can still be taken. The first reason stays."""
@@ -159,10 +176,10 @@ class Inbox:
             self._waiter.set_result(None)
 
     def _resume(self) -> None:
-        if self._paused and self.transport is not None:
+        if self._paused and self.source is not None:
             self._paused = False
-            if not self.transport.is_closing():
-                self.transport.resume_reading()
+            if not self.source.is_closing():
+                self.source.resume_reading()
 
 
 class Outbox:
@@ -218,13 +235,64 @@ class Outbox:
         if self._error is not None:
             raise PipeError(self._error)
         if self._transport is None or self._transport.is_closing():
-            raise PipeError("the connection is not open")
+            raise PipeError("The connection is not open.")
         self._transport.write(data + b"\n")
 
     def _wake(self) -> None:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+class Ending:
+    """Makes one end of two: that of a server, and that of its output. Either may be late, and the other not come.
+
+    Something the server started may hold its output open; and what it wrote last may still be on its way.
+
+    Args:
+        name: what the server is called.
+        inbox: where its output goes.
+        outbox: where its input comes from.
+    """
+
+    __slots__ = ("_inbox", "_name", "_outbox", "_output_ended", "_timer", "_words")
+
+    def __init__(self, name: str, inbox: Inbox, outbox: Outbox) -> None:
+        self._name = name
+        self._inbox = inbox
+        self._outbox = outbox
+        self._output_ended = False
+        self._words: str | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def exited(self, words: str) -> None:
+        """Take the news that the server has ended: ``words`` say how."""
+        self._words = words
+        self._outbox.end(f"{self._name} {words}.")
+        self._settle()
+
+    def output_ended(self) -> None:
+        """Take the news that nothing more comes from the server."""
+        self._output_ended = True
+        self._settle()
+
+    def cancel(self) -> None:
+        """Forget about it."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _settle(self) -> None:
+        if self._output_ended and self._words is not None:
+            self._inbox.end(f"{self._name} {self._words}.")
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_SETTLE, self._settled)
+
+    def _settled(self) -> None:
+        self._timer = None
+        if self._inbox.paused:  # what was written before the end is still waiting outside
+            self._settle()
+        else:
+            self._inbox.end(f"{self._name} {self._words or 'closed its output'}.")
 
 
 class Tail:

@@ -16,7 +16,7 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tidegate.message import Message
+    from tidegate.message import Id, Message
 
 VERSION, METHOD, NAME, SESSION = "mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id"
 LAST_EVENT = "last-event-id"
@@ -26,7 +26,7 @@ ONCE = frozenset((VERSION, METHOD, NAME, SESSION, LAST_EVENT, "authorization", "
 
 _SAFE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _WRAPPED = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
-_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_VERSION = re.compile(r"[A-Za-z0-9.-]{1,32}")
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,1024}")
 _PARAM_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,128}")
 
@@ -76,19 +76,23 @@ def collect(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return out
 
 
-def check_plain(headers: Mapping[str, str]) -> None:
-    """Hold the headers that say no part of a body to their form.
+def check_plain(headers: Mapping[str, str], identity: Id | None = None) -> None:
+    """Hold the headers that say no part of a body to their form, so that they can carry nothing else.
+
+    Args:
+        headers: the headers.
+        identity: the id of the message they came with.
 
     Raises:
-        Rejected: where a version isn't a date, or a session or event id isn't visible ASCII.
+        Rejected: where a version is no short word, or a session or event id isn't visible ASCII.
     """
     version = headers.get(VERSION)
     if version is not None and not _VERSION.fullmatch(version):
-        raise Rejected("invalid", "The header MCP-Protocol-Version is no protocol version.")
+        raise Rejected("invalid", "The header MCP-Protocol-Version is no protocol version.", id=identity)
     for name in (SESSION, LAST_EVENT):
         value = headers.get(name)
         if value and not _VISIBLE.fullmatch(value):
-            raise Rejected("invalid", f"The header {name} must be visible ASCII.")
+            raise Rejected("invalid", f"The header {name} must be visible ASCII.", id=identity)
 
 
 def routed_name(message: Message) -> str | None:

@@ -135,10 +135,11 @@ class App:
             await request.respond(405, None, {"allow": "POST, GET, DELETE"})
             return
         try:
-            http_headers.check_plain(request.headers)
             if request.method == "POST":
                 await self._post(request, name, principal)
-            elif request.method == "GET":
+                return
+            http_headers.check_plain(request.headers)
+            if request.method == "GET":
                 await self._get(request, name, principal)
             else:
                 await self._delete(request, name, principal)
@@ -155,10 +156,12 @@ class App:
         session_id = request.headers.get(http_headers.SESSION)
         known = self.sessions.find(name, session_id, principal) if session_id else None
         if known is not None and known.relay.version == methods.BATCHING and data.lstrip()[:1] == b"[":
+            http_headers.check_plain(request.headers)
             with known as relay:
                 await self._write(request, await relay.accept(data, self._context(request)))
             return
         message = wire.parse(data, "client", self.core.now.settings.proxy.limits)
+        http_headers.check_plain(request.headers, message.id)
         http_headers.check(message, request.headers)
         if methods.is_modern(_version(message, request)):
             request.headers.pop(http_headers.SESSION, None)  # 2026-07-28 has none: such a header is ignored

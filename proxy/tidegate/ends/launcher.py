@@ -180,7 +180,7 @@ class Keeper:
                 except OSError as error:
                     self._drop()
                     if last:
-                        raise PipeError(f"the keeper process doesn't listen: {error.strerror}") from None
+                        raise PipeError(f"The keeper process doesn't listen: {error.strerror}.") from None
                 else:
                     return
 
@@ -200,7 +200,7 @@ class Keeper:
             self._pid = os.posix_spawn(program[0], program, kept, file_actions=actions)
         except OSError as error:
             ours.close()
-            raise PipeError(f"the keeper process can't be started: {error.strerror}") from None
+            raise PipeError(f"The keeper process can't be started: {error.strerror}.") from None
         finally:
             theirs.close()
         self._socket = ours
@@ -285,4 +285,4 @@ def _process_id(answer: str, name: str, folder: str | None) -> int:
         reason = _SENTENCES.get(int(number), reason)
     elif stage == "keeper":
         reason = "its keeper ended"
-    raise PipeError(f"{name} can't be started: {reason}")
+    raise PipeError(f"{name} can't be started: {reason}.")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class PipeError(Exception):
-    """A pipe can't start, has ended or is closed. The text is one sentence, safe to show, never content."""
+    """A pipe can't start, has ended or is closed. The text is one sentence, safe to show, without content."""
 
 
 class Overlong(Exception):  # noqa: N818 - it says what happened to a frame; the pipe itself is well
@@ -34,8 +34,6 @@ class Pipe(Protocol):
 
     async def send(self, data: bytes) -> None:
         """Queue one JSON text for sending; waits first while too much is queued.
-
-        A cancelled send has sent nothing.
 
         Args:
             data: the text's UTF-8 bytes, without a line end in them.

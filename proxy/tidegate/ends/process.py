@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tidegate.ends.buffers import MAX_BYTES, Inbox, Lines, Outbox, Tail
+from tidegate.ends.buffers import MAX_BYTES, Ending, Inbox, Lines, Outbox, Tail
 from tidegate.ends.launcher import launch
 from tidegate.ends.pipe import PipeError
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 INHERITED = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "TMPDIR")
 """What a server gets of Tidegate's environment, besides ``LC_*``: nothing that could be a secret."""
 
-_SETTLE = 0.5  # seconds between the end of a process and the end of its output, or the other way round
 _GONE = 15.0  # seconds for the keeper to have killed everything
 
 
@@ -66,8 +65,7 @@ class ProcessPipe:
         self._child: Child | None = None
         self._readers: list[asyncio.BaseTransport] = []
         self._stdin: asyncio.WriteTransport | None = None
-        self._output_ended = False
-        self._settling: asyncio.TimerHandle | None = None
+        self._ending = Ending(self._name, self._inbox, self._outbox)
         self._closing = asyncio.Lock()
         self._closed = False
 
@@ -87,7 +85,7 @@ class ProcessPipe:
             await self._connect(to_stdin, from_stdout, from_stderr, pipes)
         except OSError as error:
             self._abort()
-            raise PipeError(f"{self._name} can't be started: {error.strerror}") from None
+            raise PipeError(f"{self._name} can't be started: {error.strerror}.") from None
         except BaseException:
             self._abort()
             raise
@@ -106,7 +104,7 @@ class ProcessPipe:
             transport, _ = await loop.connect_read_pipe(lambda: protocol, file)
             self._readers.append(transport)
             if protocol.take == self._take:
-                self._inbox.transport = transport
+                self._inbox.source = transport
 
         file = os.fdopen(to_stdin, "wb", 0)
         pipes.remove(to_stdin)
@@ -129,7 +127,7 @@ class ProcessPipe:
             if self._closed:
                 return
             self._closed = True
-            reason = f"{self._name} was closed"
+            reason = f"{self._name} was closed."
             self._outbox.end(reason)
             self._inbox.close(reason)
             try:
@@ -149,8 +147,7 @@ class ProcessPipe:
 
     def _abort(self) -> None:
         """End everything at once, without waiting for it."""
-        if self._settling is not None:
-            self._settling.cancel()
+        self._ending.cancel()
         if self._stdin is not None:
             self._stdin.abort()  # closing it would wait for the process to read what is queued
         for transport in self._readers:
@@ -173,45 +170,23 @@ class ProcessPipe:
     def _input_lost(self) -> None:
         self._stdin = None
         if self._child is not None and not self._child.exited.done():
-            self._outbox.end(f"{self._name} closed its input")
+            self._outbox.end(f"{self._name} closed its input.")
 
     def _stdout_ended(self) -> None:
-        self._output_ended = True
         self._inbox.put(self._lines.finish())
-        self._settle()
+        self._ending.output_ended()
 
-    def _exited(self, _: asyncio.Future[int]) -> None:
-        self._outbox.end(self._farewell())
-        self._settle()
+    def _exited(self, status: asyncio.Future[int]) -> None:
+        self._ending.exited(words(status.result()))
 
-    def _settle(self) -> None:
-        """End the receiving side when the process and its output have both ended, or a little after the first of them.
 
-        Something the process started may hold its output open; and what it wrote last may still be on its way.
-        """
-        assert self._child is not None
-        if self._output_ended and self._child.exited.done():
-            self._inbox.end(self._farewell())
-        elif self._settling is None:
-            self._settling = asyncio.get_running_loop().call_later(_SETTLE, self._settled)
-
-    def _settled(self) -> None:
-        self._settling = None
-        if self._inbox.paused:
-            self._settle()
-        else:
-            self._inbox.end(self._farewell())
-
-    def _farewell(self) -> str:
-        assert self._child is not None
-        if not self._child.exited.done():
-            return f"{self._name} closed its output"
-        code = self._child.exited.result()
-        if code >= 0:
-            return f"{self._name} ended with exit code {code}"
-        with suppress(ValueError):
-            return f"{self._name} was ended by {signal.Signals(-code).name}"
-        return f"{self._name} was ended by signal {-code}"
+def words(status: int) -> str:
+    """Return in words how a process ended: with an exit code, or by a signal whose number is negative here."""
+    if status >= 0:
+        return f"ended with exit code {status}"
+    with suppress(ValueError):
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"was ended by signal {-status}"
 
 
 class _Reading(asyncio.Protocol):

@@ -64,7 +64,7 @@ class StdioEnd:
             await self._open(self._writable(sink), reading=False, writing=True)
         except (OSError, ValueError) as error:
             self._restore()
-            raise PipeError(f"standard input and output can't be used: {error}") from None
+            raise PipeError(f"Standard input and output can't be used: {error}.") from None
         except BaseException:
             self._restore()
             raise
@@ -80,8 +80,8 @@ class StdioEnd:
     async def close(self) -> None:
         """Send what is queued, and give standard input and output back."""
         async with self._closing:
-            self._inbox.close("standard input was closed")
-            self._outbox.end("standard output was closed")
+            self._inbox.close("Standard input was closed.")
+            self._outbox.end("Standard output was closed.")
             try:
                 for side in self._sides:
                     side.close()
@@ -163,7 +163,7 @@ class StdioEnd:
         else:
             await loop.connect_write_pipe(lambda: side, os.fdopen(descriptor, "wb", 0))
         if reading:
-            self._inbox.transport = cast("asyncio.ReadTransport", side.transport)
+            self._inbox.source = cast("asyncio.ReadTransport", side.transport)
         if writing:
             self._outbox.open(cast("asyncio.WriteTransport", side.transport))
 
@@ -172,7 +172,7 @@ class StdioEnd:
 
     def _finished(self) -> None:
         self._inbox.put(self._lines.finish())
-        self._inbox.end("standard input has ended")
+        self._inbox.end("Standard input has ended.")
 
 
 class _Side(asyncio.Protocol):
@@ -212,7 +212,7 @@ class _Side(asyncio.Protocol):
         if self._take is not None:
             self._finished()
         if self._outbox is not None:
-            self._outbox.end("standard output was closed by the client")
+            self._outbox.end("The client closed standard output.")
         if not self.lost.done():
             self.lost.set_result(None)
 

@@ -1,0 +1,228 @@
+"""The container engine: how it is reached, and the calls to it. docker-py makes them, in a few threads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import docker
+import requests.exceptions
+from docker.errors import APIError, DockerException, NotFound
+from docker.utils import parse_host
+
+from tidegate.ends import lease
+from tidegate.ends.pipe import PipeError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from tidegate.ends import keeper
+
+T = TypeVar("T")
+
+OWNER = "io.tidegate.owner"
+"""The label of all containers of Tidegate's: the lease of the process they belong to."""
+
+_DEFAULT = "unix:///var/run/docker.sock"
+_CALL_SECONDS = 30.0  # for one answer of the engine
+_STARTS = 4  # more at once are no quicker, and each of them is slower
+_REMOVALS = 4
+_TLS_PORT = 2376
+_PORT = 2375
+
+
+class Engine:
+    """One container engine. All its calls are bounded in time.
+
+    Args:
+        address: as in ``DOCKER_HOST``; what the environment says where it's None.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self.address = address or os.environ.get("DOCKER_HOST") or _DEFAULT
+        self._certificates = None
+        if os.environ.get("DOCKER_TLS_VERIFY"):
+            self._certificates = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+        self._lock = threading.Lock()
+        self._client: docker.APIClient | None = None
+        self._starts = ThreadPoolExecutor(_STARTS, "engine-start")
+        self._removals = ThreadPoolExecutor(_REMOVALS, "engine-remove")  # of its own, so that no start is in its way
+        self._reaped = False
+
+    @property
+    def reached(self) -> keeper.Engine:
+        """How it is reached, as the keeper wants to know it.
+
+        Raises:
+            PipeError: for an address of a kind that isn't supported.
+        """
+        try:
+            base = parse_host(self.address, tls=self._certificates is not None)
+        except DockerException:
+            raise PipeError(f"The Docker engine's address {self.address} is not one.") from None
+        parts = urlsplit(base)
+        if parts.scheme == "http+unix":
+            return {"unix": parts.path}
+        if parts.scheme in ("http", "https") and parts.hostname:
+            tls = None
+            if self._certificates is not None:
+                tls = {name: str(self._certificates / f"{name}.pem") for name in ("ca", "cert", "key")}
+            return {"host": parts.hostname, "port": parts.port or (_TLS_PORT if tls else _PORT), "tls": tls}
+        raise PipeError(f"The Docker engine's address {self.address} is of a kind that isn't supported.")
+
+    async def connect(self, protocol: Callable[[], asyncio.Protocol]) -> None:
+        """Open a connection of its own to the engine.
+
+        Raises:
+            PipeError: where it can't be reached.
+        """
+        loop = asyncio.get_running_loop()
+        reached = self.reached
+        try:
+            if "unix" in reached:
+                await loop.create_unix_connection(protocol, reached["unix"])
+            else:
+                await loop.create_connection(protocol, reached["host"], reached["port"], ssl=_context(reached["tls"]))
+        except OSError:
+            raise self._unreachable() from None
+
+    async def starting(self, call: Callable[[docker.APIClient], T]) -> T:
+        """Make a call that has to do with a container's start; see :meth:`_call`."""
+        return await asyncio.get_running_loop().run_in_executor(self._starts, self._call, call)
+
+    async def removing(self, call: Callable[[docker.APIClient], T]) -> T:
+        """Make a call that has to do with a container's removal; see :meth:`_call`."""
+        return await asyncio.get_running_loop().run_in_executor(self._removals, self._call, call)
+
+    async def remove(self, name: str) -> None:
+        """Kill and remove a container, if there is one.
+
+        Raises:
+            PipeError: where the engine can't be reached, or fails.
+        """
+        try:
+            await self.removing(lambda client: client.remove_container(name, force=True, v=True))
+        except Refused as refusal:
+            if refusal.status not in (404, 409):  # gone, or on its way out
+                raise
+
+    async def reap(self) -> int:
+        """Remove the containers whose Tidegate has died; return how many those were.
+
+        Raises:
+            PipeError: where the engine can't be reached, or fails.
+        """
+        listed = await self.removing(lambda client: client.containers(all=True, filters={"label": OWNER}))
+        removed = 0
+        for container in listed:
+            if await self._is_orphan(container["Labels"].get(OWNER, "")):
+                await self.remove(container["Id"])
+                removed += 1
+        return removed
+
+    async def reap_once(self) -> None:
+        """Reap, if this process hasn't yet.
+
+        Raises:
+            PipeError: where the engine can't be reached, or fails.
+        """
+        if not self._reaped:
+            self._reaped = True
+            try:
+                await self.reap()
+            except BaseException:
+                self._reaped = False
+                raise
+
+    async def _is_orphan(self, label: str) -> bool:
+        owner = lease.read(label)
+        if owner is None:
+            return False
+        return not await self._runs(owner.host) if owner.beside else owner.alive is False
+
+    async def _runs(self, host: str) -> bool:
+        """Whether an owner in another PID namespace may be alive: its host name is its container's id, as a rule."""
+        if len(host) != len("0123456789ab") or any(character not in "0123456789abcdef" for character in host):
+            return True  # can't be told
+        try:
+            found = await self.removing(lambda client: client.inspect_container(host))
+        except Refused as refusal:
+            return refusal.status != 404
+        return bool(found["State"]["Running"])
+
+    def _call(self, call: Callable[[docker.APIClient], T]) -> T:
+        """Make a call, in a thread.
+
+        Raises:
+            Refused: where the engine says no.
+            PipeError: where it can't be reached, or doesn't answer in time.
+        """
+        try:
+            return call(self._connected())
+        except NotFound as error:
+            raise Refused(404, _told(error)) from None
+        except APIError as error:
+            raise Refused(error.status_code or 500, _told(error)) from None
+        except requests.exceptions.Timeout:
+            raise PipeError(f"The Docker engine at {self.address} doesn't answer in time.") from None
+        except (DockerException, requests.exceptions.RequestException, OSError):
+            raise self._unreachable() from None
+
+    def _connected(self) -> docker.APIClient:
+        with self._lock:
+            if self._client is None:
+                tls: Any = False
+                if self._certificates is not None:
+                    pair = (str(self._certificates / "cert.pem"), str(self._certificates / "key.pem"))
+                    tls = docker.tls.TLSConfig(pair, str(self._certificates / "ca.pem"), verify=True)
+                self._client = docker.APIClient(self.address, timeout=int(_CALL_SECONDS), tls=tls)
+            return self._client
+
+    def _unreachable(self) -> PipeError:
+        return PipeError(f"The Docker engine can't be reached at {self.address}.")
+
+
+class Refused(PipeError):
+    """The engine answered a call with an error.
+
+    Attributes:
+        status: the HTTP status.
+        told: what the engine said, one short line.
+    """
+
+    def __init__(self, status: int, told: str) -> None:
+        super().__init__(f"The Docker engine refused: {told}.")
+        self.status = status
+        self.told = told
+
+
+def _told(error: APIError) -> str:
+    lines = str(error.explanation or error).strip().splitlines() or ["no reason given"]
+    return lines[0][:300].rstrip(". ")
+
+
+def _context(tls: dict[str, str] | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    import ssl  # noqa: PLC0415 - only for an engine on another machine
+
+    context = ssl.create_default_context(cafile=tls["ca"])
+    context.load_cert_chain(tls["cert"], tls["key"])
+    return context
+
+
+_engine: Engine | None = None
+
+
+def engine() -> Engine:
+    """Return this process' engine: the one the environment names."""
+    global _engine  # noqa: PLW0603 - one for the process, made when first needed
+    if _engine is None:
+        _engine = Engine()
+    return _engine

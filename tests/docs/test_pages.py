@@ -1,0 +1,101 @@
+"""What pages show and name is there: settings parse, commands exist and run, links lead somewhere."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from docs.pages import ROOT, Block, blocks, pages
+from support.proxy import tidegate
+from tidegate import cli, settings
+
+SECTIONS = set(settings.Settings.model_fields)
+CHEAP = ("init", "explain", "import", "plugins list", "token new", "check --no-servers", "--version", "audit verify")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def heads(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+def test_toml_in_the_documentation_is_what_it_says(block: Block) -> None:
+    tree = tomllib.loads(block.text)
+    if tree.keys() & SECTIONS:
+        settings.parse(block.text, folder=Path(), source=str(block))
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=str)
+def test_json_in_the_documentation_is_json(block: Block) -> None:
+    for text in block.text.strip().split("\n\n"):
+        json.loads(text)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)
+def test_settings_among_the_examples_are_valid(path: Path) -> None:
+    settings.load(path)
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_within_the_project_lead_somewhere(path: Path) -> None:
+    for link in _LINK.findall(path.read_text()):
+        target, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        place = (path.parent / target).resolve() if target else path
+        assert place.exists(), link
+        assert not anchor or place.suffix != ".md" or anchor in heads(place.read_text()), link
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_a_page_names_exists(path: Path) -> None:
+    cli.add_groups(None, every=True)
+    root = typer.main.get_command(cli.app)
+    for words in re.findall(r"(?:^|[`$ ])tidegate ([a-z][a-z -]*)", path.read_text(), re.MULTILINE):
+        inside_code = f"`tidegate {words.strip()}" in path.read_text() or f"$ tidegate {words}" in path.read_text()
+        if not inside_code:
+            continue
+        names = words.split()
+        groups = getattr(root, "commands", {})
+        assert names[0] in groups, f"tidegate {words}"
+        below = getattr(groups[names[0]], "commands", None)
+        if below is not None and len(names) > 1:
+            assert names[1] in below, f"tidegate {words}"
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in blocks("console")}))
+def test_commands_shown_on_a_page_run_one_after_the_other(page: str, tmp_path: Path) -> None:
+    """Those that are cheap, in one folder; a command whose shown output starts with "Error" is meant to fail."""
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "NO_COLOR": "1", "COLUMNS": "100"}
+    for block in (block for block in blocks("console") if block.page == page):
+        for shown in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+            line, _, output = shown.partition("\n")
+            words = shlex.split(line, comments=True)
+            if words[0] != "tidegate" or not " ".join(words[1:]).startswith(CHEAP) or {"|", ">", "&"} & set(words):
+                continue
+            if any(word.endswith((".json", ".jsonl")) and not (tmp_path / word).exists() for word in words):
+                continue
+            done = subprocess.run(
+                tidegate(*words[1:]),
+                capture_output=True,
+                text=True,
+                cwd=tmp_path,
+                env=environment,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == (2 if output.startswith("Error") else 0), f"{block}: {line}\n{done.stderr}"
+
+
+def test_nothing_in_the_project_names_this_machine() -> None:
+    home = re.escape(str(Path.home()))
+    for path in pages():
+        assert not re.search(rf"{home}/|/work/|\.\./shared", path.read_text()), path
