@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from support import engine, node, opa
+from support.clean import Clean
 from support.images import Images
 
 
@@ -46,6 +47,12 @@ _left = pytest.StashKey[list[str]]()
 def images() -> Images:
     """The container images of the tests, each built when first asked for; only for tests marked `docker`."""
     return Images()
+
+
+@pytest.fixture(scope="session")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
+    """An environment with Tidegate's wheel and pytest, made once in about a minute; only for tests marked `slow`."""
+    return Clean(tmp_path_factory.mktemp("clean"))
 
 
 def _required() -> list[str]:

@@ -21,7 +21,7 @@ def as_before() -> Iterator[None]:
     yield
     root.handlers, root.level = before, level
     structlog.reset_defaults()
-    for name in ("uvicorn.access", "aiohttp.access"):
+    for name in ("uvicorn.access",):
         logging.getLogger(name).disabled = False
 
 
@@ -56,7 +56,7 @@ def test_less_than_the_level_is_not_written(capsys: Capture) -> None:
     assert [line["event"] for line in lines(capsys)] == ["shown"]
 
 
-@pytest.mark.parametrize("name", ["uvicorn.error", "aiohttp.client", "asyncio", "anything.else"])
+@pytest.mark.parametrize("name", ["uvicorn.error", "docker.utils", "asyncio", "anything.else"])
 def test_the_libraries_loggers_go_the_same_way(capsys: Capture, name: str) -> None:
     logs.setup("json")
     logging.getLogger(name).warning("said %s", "this")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from tidegate.ends.asgi import Receive, Scope, Send
-    from tidegate.relay import Core
+    from tidegate.flows import Core
     from tidegate.sessions import Sessions
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from tidegate.message import Message
-    from tidegate.relay import Outs, Relay, Reply
+    from tidegate.relay import Relay
+    from tidegate.streams import Outs, Reply
 
 log = structlog.get_logger("tidegate.duplex")
 

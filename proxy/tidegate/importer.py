@@ -205,7 +205,7 @@ class _Reader:
         out = {}
         for name, text in self._strings(key).items():
             if _PLACEHOLDER.search(text):
-                self._notes.append(f"{key} {name} is filled in by the client; write its value there, or leave it out")
+                self._notes.append(f"{key} {name} is filled in by the client; write its value there")
                 continue
             out[name] = text
             self._warn(key, name, text)

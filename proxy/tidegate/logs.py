@@ -1,6 +1,6 @@
 """Logging: structlog, for people on a console or as JSON for machines, to standard error, never a body.
 
-The loggers of the libraries (uvicorn's, aiohttp's, asyncio's) go the same way. Of an exception only its class and the
+The loggers of the libraries (uvicorn's, asyncio's, docker's) go the same way. Of an exception only its class and the
 places in the code are written: its text, and a library's further lines, may quote a message.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Format = Literal["console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
-_QUIET = ("uvicorn.access", "aiohttp.access")  # the audit log says who called what
+_QUIET = ("uvicorn.access",)  # the audit log says who called what
 _FRAMES = 4
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 import itertools
 import secrets
 import traceback
 from dataclasses import dataclass, field
 from time import perf_counter_ns
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
@@ -256,7 +256,7 @@ async def _run(
     started = perf_counter_ns()
     try:
         value = hook.call(first, flow, third)
-        if inspect.iscoroutine(value):
+        if type(value) is CoroutineType:
             async with asyncio.timeout(hook.deadline_ns / 1e9):
                 value = await value
         value = check(value)

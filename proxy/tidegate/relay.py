@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from tidegate import methods, values, wire
 from tidegate.correlate import Open, Table
-from tidegate.flows import Core, Flows, Runtime
+from tidegate.flows import Flows
 from tidegate.message import Message
-from tidegate.upstream import Answer, Arrived, Context, Event, Unavailable, Upstream
+from tidegate.streams import Out, Outs, Reply, merged
+from tidegate.upstream import Answer, Arrived, Context, Unavailable, Upstream
 from tidegate.verdict import CODES, Decision, Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
@@ -27,40 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidegate.flow import Flow, Principal, Server
+    from tidegate.flows import Core
     from tidegate.message import Id
 
 log = structlog.get_logger("tidegate.relay")
 
 _VERSION_HEADER = "mcp-protocol-version"
 _LEARNT = frozenset(("initialize", "tools/list"))
-
-
-class Out(NamedTuple):
-    """One judged message on its way to a client: its bytes, and what a stream of events says of it."""
-
-    data: bytes | None
-    id: str | None = None
-    retry: int | None = None
-
-
-Outs = AsyncGenerator[Out, None]
-
-
-@dataclass(slots=True)
-class Reply:
-    """What a client's end sends back for one message, or for one batch of them.
-
-    Attributes:
-        status: the HTTP status; other ends ignore it.
-        headers: headers for the client, names in lower case.
-        body: judged bytes, or ``None`` for nothing to say.
-        events: judged messages, if it is a stream.
-    """
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    events: Outs | None = None
 
 
 class _Exchange(NamedTuple):
@@ -147,18 +119,16 @@ class Relay:
         return Reply(status, body=values.encode(rpc_error(decision, refused.id)))
 
     async def batch(self, found: Sequence[Message], context: Context) -> Reply:
-        """Take each member of a batch by itself, and answer with an array (2025-03-26, batching)."""
+        """Take each member of a batch by itself; answer with an array, or a stream if one of them has one.
+
+        Source: 2025-03-26, streamable HTTP, sending messages to the server.
+        """
         replies = await asyncio.gather(*(self.take(message, context) for message in found))
-        out: list[bytes] = []
-        for reply in replies:
-            if reply.body is not None:
-                out.append(reply.body)
-            elif reply.events is not None:
-                out += [item.data async for item in reply.events if item.data is not None]
-        if not out:
-            return Reply(202)
         headers = {key: value for reply in replies for key, value in reply.headers.items()}
-        return Reply(200, headers, body=b"[" + b",".join(out) + b"]")
+        if any(reply.events is not None for reply in replies):
+            return Reply(200, headers, events=merged(replies))
+        out = [reply.body for reply in replies if reply.body is not None]
+        return Reply(200, headers, body=b"[" + b",".join(out) + b"]") if out else Reply(202)
 
     async def _request(self, message: Message, context: Context) -> Reply:
         asked = message.id
@@ -413,6 +383,3 @@ def error_bytes(code: str, reason: str, identity: Id | None = None) -> bytes:
     """Return a JSON-RPC error of Tidegate's own that no decision stands behind, such as an unknown session."""
     error = {"code": CODES[code][0], "message": reason, "data": {"code": code}}
     return values.encode({"jsonrpc": "2.0", "id": identity, "error": error})
-
-
-__all__ = ["Core", "Event", "Out", "Relay", "Reply", "Runtime", "error_bytes"]

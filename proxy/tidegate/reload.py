@@ -12,8 +12,8 @@ import structlog
 from tidegate import plugins
 from tidegate import settings as settings_module
 from tidegate.flow import Flow, Principal, Server
+from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
-from tidegate.relay import Core, Runtime
 from tidegate.settings import Settings, SettingsError
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.ends.sse_server import SseClients
 from tidegate.ends.stdio import StdioEnd
 from tidegate.flow import Flow, Principal, Server
+from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
-from tidegate.relay import Core, Relay, Runtime
+from tidegate.relay import Relay
 from tidegate.reload import Reloader
 from tidegate.servers import new_upstream
 from tidegate.session import MemoryStore
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
-    from tidegate.relay import Reply
+    from tidegate.streams import Reply
 
 log = structlog.get_logger("tidegate.serve")
 

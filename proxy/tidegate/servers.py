@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tidegate.ends.http1 import HttpClient
     from tidegate.ends.pipe import Pipe
-    from tidegate.relay import Core
+    from tidegate.flows import Core
     from tidegate.settings import ServerSettings
     from tidegate.upstream import Upstream
 

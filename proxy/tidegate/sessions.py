@@ -17,7 +17,7 @@ from tidegate.upstream import Unavailable
 if TYPE_CHECKING:
     from tidegate.ends.http1 import HttpClient
     from tidegate.flow import Principal
-    from tidegate.relay import Core
+    from tidegate.flows import Core
     from tidegate.servers import OwnSource
 
 log = structlog.get_logger("tidegate.sessions")

@@ -1,5 +1,6 @@
 """Which settings and which server `wrap` runs with. What it does with them is shown end to end elsewhere."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def test_the_command_becomes_a_server_called_as_its_program(
     for settings, found in (wrapped(command, None, name), wrapped(command, file, name)):
         assert found == called
         assert settings.servers[called].command == tuple(command)
+
+
+def test_the_server_gets_the_environment_that_the_client_gave_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "x\ny")
+    monkeypatch.setitem(os.environ, "NOT_TEXT", "\udcff")
+    settings, name = wrapped(["x"], file, None)
+    assert settings.servers[name].env["A_KEY"] == "x\ny"
+    assert "NOT_TEXT" not in settings.servers[name].env
 
 
 def test_the_rest_of_the_settings_stays_as_it_is(file: Path, home: Path) -> None:

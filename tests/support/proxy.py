@@ -88,9 +88,9 @@ def audit_to(path: Path) -> dict[str, Any]:
     return {"use": "audit", "required": True, "path": str(path)}
 
 
-def tidegate(*arguments: str | Path) -> list[str]:
-    """The command line of `tidegate` with the interpreter of the tests."""
-    return [sys.executable, "-m", "tidegate", *map(str, arguments)]
+def tidegate(*arguments: str | Path, python: str | Path = sys.executable) -> list[str]:
+    """The command line of `tidegate` with an interpreter, by default that of the tests."""
+    return [str(python), "-m", "tidegate", *map(str, arguments)]
 
 
 def wrapped(settings: Path, command: Sequence[str]) -> list[str]:
@@ -105,6 +105,7 @@ async def running_tidegate(
     *,
     folder: Path | None = None,
     tables: Mapping[str, Mapping[str, Any]] | None = None,
+    python: str | Path = sys.executable,
     **proxy_settings: Any,
 ) -> AsyncIterator[RunningTidegate]:
     """Run Tidegate in front of `servers` until the block ends, then stop it and see that it ended well.
@@ -114,6 +115,7 @@ async def running_tidegate(
         interceptors: the `[[interceptors]]`; by default the audit log alone, required.
         folder: where settings, audit log and standard error go; by default a temporary folder.
         tables: other top-level tables, such as `{"auth": {...}}`.
+        python: the interpreter to run it with; by default that of the tests.
         proxy_settings: members of `[proxy]`; `listen` is an ephemeral port of 127.0.0.1 unless given.
 
     Raises:
@@ -130,7 +132,7 @@ async def running_tidegate(
         settings = write_settings(place / "tidegate.toml", servers, chosen, proxy, tables)
         with stderr.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *tidegate("run", settings, "--ready-file", ready),
+                *tidegate("run", settings, "--ready-file", ready, python=python),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

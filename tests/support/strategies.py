@@ -68,6 +68,9 @@ def _shuffled(draw: st.DrawFn, tree: dict[str, Any]) -> dict[str, Any]:
 messages = st.one_of(calls(), replies())
 
 
+_LAYOUTS = ({"separators": (",", ":")}, {"indent": 1}, {"indent": "\t"}, {"separators": (" ,\r\n", " : ")})
+
+
 @st.composite
 def texts_of(draw: st.DrawFn, trees: st.SearchStrategy[Any]) -> bytes:
     """A JSON value as one of the texts that say it: with escapes or without, spaced out or not."""

@@ -168,13 +168,29 @@ def wrapped(command: list[str], file: Path | None, name: str | None) -> tuple[Se
             raise output.Failure(
                 f"{file} has a server {called!r} already: leave out COMMAND to use that one, or give --name another"
             )
-        tree["servers"] = {**tree.get("servers", {}), called: server.model_dump(exclude_unset=True)}
+        members = server.model_dump(exclude_unset=True) | {"env": _environment()}
+        tree["servers"] = {**tree.get("servers", {}), called: members}
     else:
         called = str(name)
     for entry in tree.get("interceptors", ()):
         if isinstance(entry.get("path"), str):  # many wraps may share the settings, but not a file they write to
             entry["path"] = entry["path"].replace("{name}", called).replace("{pid}", str(os.getpid()))
     return build(tree, folder=settings.folder, source=str(file or "tidegate wrap")), called
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment, for the server: what a client sets for its server arrives here.
+
+    A variable that is no UTF-8 can't be a setting and is left out.
+    """
+    out = {}
+    for name, value in os.environ.items():
+        try:
+            (name + value).encode()
+        except UnicodeEncodeError:
+            continue
+        out[name] = value
+    return out
 
 
 def drive(work: Coroutine[Any, Any, T]) -> T:

@@ -14,7 +14,7 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tidegate.relay import Outs
+    from tidegate.streams import Outs
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -188,7 +188,7 @@ class Engine:
         return PipeError(f"The Docker engine can't be reached at {self.address}.")
 
 
-class Refused(PipeError):
+class Refused(PipeError):  # noqa: N818 - it says what the engine did
     """The engine answered a call with an error.
 
     Attributes:

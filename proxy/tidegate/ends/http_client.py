@@ -73,17 +73,20 @@ class HttpUpstream:
             routed = http_headers.derive(message, context.headers if context.http else None, context.params)
             headers.update(routed)
         if context.http:
-            for name in (http_headers.SESSION, http_headers.LAST_EVENT):
-                if name in context.headers:
-                    headers[name] = context.headers[name]
-            if message is None and http_headers.VERSION in context.headers:
-                headers[http_headers.VERSION] = context.headers[http_headers.VERSION]
+            said = context.headers
+            if http_headers.SESSION in said:
+                self._session_id = headers[http_headers.SESSION] = said[http_headers.SESSION]
+                self._version = said.get(http_headers.VERSION)
+            if http_headers.LAST_EVENT in said:
+                headers[http_headers.LAST_EVENT] = said[http_headers.LAST_EVENT]
+            if message is None and http_headers.VERSION in said:
+                headers[http_headers.VERSION] = said[http_headers.VERSION]
         else:
             self._add_session(headers, message)
         return headers
 
     def _add_session(self, headers: dict[str, str], message: Message | None) -> None:
-        """For a client that speaks no HTTP, Tidegate keeps session and version (2025-11-25, streamable HTTP)."""
+        """What Tidegate sends of itself, or for a client that speaks no HTTP, is in the session too."""
         if self._session_id is not None:
             headers[http_headers.SESSION] = self._session_id
         if self._version is not None and (message is None or http_headers.VERSION not in headers):
@@ -202,10 +205,11 @@ class HttpUpstream:
         answer = await self._answer(response)
         if answer.events is not None:
             await answer.events.aclose()
+        self._session_id = None
         return answer
 
     async def close(self) -> None:
-        """End the session that Tidegate kept for a client without HTTP."""
+        """End the session, if the client hasn't done so."""
         if self._session_id is not None:
             session, self._session_id = self._session_id, None
             headers = {**self._headers, http_headers.SESSION: session}

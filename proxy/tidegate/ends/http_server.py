@@ -25,10 +25,11 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from tidegate.ends.asgi import Receive, Scope, Send
     from tidegate.ends.sse_server import SseClients
+    from tidegate.flows import Core
     from tidegate.message import Message
-    from tidegate.relay import Core, Reply
     from tidegate.sessions import Entry, Sessions
     from tidegate.settings import ProxySettings
+    from tidegate.streams import Reply
 
 log = structlog.get_logger("tidegate.http")
 

@@ -195,4 +195,3 @@ class _Gate:
 
     def is_closing(self) -> bool:
         return False
-

@@ -9,13 +9,15 @@ from urllib.parse import parse_qs
 
 from tidegate.duplex import Duplex
 from tidegate.ends import sse
-from tidegate.relay import Out, error_bytes
+from tidegate.relay import error_bytes
+from tidegate.streams import Out
 
 if TYPE_CHECKING:
     from tidegate.ends.asgi import Request
     from tidegate.flow import Principal
-    from tidegate.relay import Core, Outs
+    from tidegate.flows import Core
     from tidegate.sessions import Sessions
+    from tidegate.streams import Outs
 
 MAX_QUEUED = 1024  # messages that a client hasn't read; the server behind waits from then on
 

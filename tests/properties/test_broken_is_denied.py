@@ -1,0 +1,254 @@
+"""The law broken-is-denied: whatever an interceptor does wrong, the message is denied, in time, and recorded as such."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from support.rig import Entry, Witness, entry, running_pipeline
+from tidegate import Deny, Finding, Flow, Message, Redact
+from tidegate.testing import assert_denied, flow, request
+
+pytestmark = pytest.mark.requirement("broken-is-denied")
+
+SECRET = "hunter2-is-not-for-logs"
+CALL = request("tools/call", {"name": "add", "arguments": {"password": SECRET}})
+DEADLINE = 0.05
+
+
+class PanicException(BaseException):  # noqa: N818 - the name that extensions written in Rust give theirs
+    """What an extension written in Rust raises when it panics: no Exception, only a BaseException."""
+
+
+class Unprintable(Exception):  # noqa: N818 - it is about what it can't do
+    def __str__(self) -> str:
+        raise RuntimeError(SECRET)
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def hook(*_: Any) -> Any:
+        raise error
+
+    return hook
+
+
+def raising_later(error: BaseException) -> Callable[..., Any]:
+    async def hook(*_: Any) -> Any:
+        await asyncio.sleep(0)
+        raise error
+
+    return hook
+
+
+def returning(value: Any) -> Callable[..., Any]:
+    return lambda *_: value
+
+
+def giving_up_midway(*_: Any) -> Iterator[Finding]:
+    yield Finding("secret", "rule")
+    raise ValueError(SECRET)
+
+
+async def yielding_asynchronously(*_: Any) -> AsyncIterator[Finding]:
+    yield Finding("secret", "rule")
+
+
+def late(*_: Any) -> None:
+    time.sleep(DEADLINE * 1.5)  # sleep: it is late on purpose
+
+
+def late_generator(*_: Any) -> Iterator[Finding]:
+    yield Finding("secret", "rule")
+    time.sleep(DEADLINE * 1.5)  # sleep: it is late on purpose
+
+
+async def hanging(*_: Any) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def swallowing(*_: Any) -> None:
+    try:
+        await hanging()
+    except asyncio.CancelledError:
+        return
+
+
+async def swallowing_and_going_on(*_: Any) -> None:
+    try:
+        await hanging()
+    except asyncio.CancelledError:
+        await asyncio.sleep(DEADLINE)  # sleep: it goes on after it was told to stop
+
+
+async def swallowing_and_raising(*_: Any) -> None:
+    try:
+        await hanging()
+    except asyncio.CancelledError as cancelled:
+        raise ValueError(SECRET) from cancelled
+
+
+async def cancelling_itself(*_: Any) -> None:
+    raise asyncio.CancelledError
+
+
+async def timing_out_itself(*_: Any) -> None:
+    raise TimeoutError(SECRET)
+
+
+ERRORS = (
+    ValueError(SECRET),
+    KeyError(SECRET),
+    PanicException(SECRET),
+    SystemExit(SECRET),
+    StopIteration(SECRET),
+    RecursionError(SECRET),
+    MemoryError(),
+    asyncio.CancelledError(),
+    TimeoutError(),
+    Unprintable(),
+    ExceptionGroup(SECRET, [ValueError(SECRET)]),
+    BaseExceptionGroup(SECRET, [PanicException(SECRET)]),
+)
+RAISES = [pytest.param(raising(error), id=type(error).__name__) for error in ERRORS] + [
+    # An async def can't raise StopIteration: Python makes it a RuntimeError.
+    pytest.param(raising_later(error), id=f"async-{type(error).__name__}")
+    for error in ERRORS
+]
+LATE = [
+    pytest.param(behaviour, id=behaviour.__name__.replace("_", "-"))
+    for behaviour in (late, hanging, swallowing, swallowing_and_going_on)
+]
+BROKEN = [
+    pytest.param(behaviour, id=behaviour.__name__.replace("_", "-"))
+    for behaviour in (swallowing_and_raising, cancelling_itself, timing_out_itself)
+]
+DEFIANT = object()
+WRONG: dict[str, list[Any]] = {
+    "transform": [True, False, 0, "", {}, [], "message", CALL.tree, b"{}", Deny("no"), DEFIANT, [CALL]],
+    "inspect": [True, 0, 1.5, "secret", b"secret", {"a": 1}, [None], [Deny("no")], [CALL], DEFIANT, Finding("a", "b")],
+    "decide": [True, False, 0, "deny", b"deny", {"deny": 1}, [None], [Finding("a", "b")], [[Deny("no")]], DEFIANT],
+    "observe": [True, False, 0, "", [], DEFIANT],
+}
+RETURNS = [pytest.param(hook, value, id=f"{hook}-{value!r:.20}") for hook, values in WRONG.items() for value in values]
+
+
+async def denied_by(broken: Entry, code: str, caplog: pytest.LogCaptureFixture | None = None) -> None:
+    """Judge a message with one good and one broken interceptor, in both orders; see that it is denied."""
+    for first in (True, False):
+        witness = Witness()
+        others = [broken, witness.entry()] if first else [witness.entry(), broken]
+        async with running_pipeline(*others, proxy={"deadline": 5.0}) as pipeline:
+            decision = await asyncio.wait_for(pipeline.judge(CALL, flow(CALL)), 5)
+        assert_denied(decision, code=code)
+        assert not decision.allowed
+        assert witness.recorded[-1].verdict == "deny"
+        assert SECRET not in repr((decision.effects, decision.steps, decision.note))
+
+
+HOOKS = ("transform", "inspect", "decide", "observe")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("behaviour", RAISES)
+async def test_an_interceptor_that_raises_denies(hook: str, behaviour: Callable[..., Any]) -> None:
+    code = "unrecorded" if hook == "observe" else "broken"
+    await denied_by(entry({"required": True}, **{hook: behaviour}), code)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("behaviour", BROKEN)
+async def test_an_interceptor_that_fails_in_an_odd_way_denies(hook: str, behaviour: Callable[..., Any]) -> None:
+    code = "unrecorded" if hook == "observe" else "broken"
+    await denied_by(entry({"required": True, "deadline": DEADLINE}, **{hook: behaviour}), code)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("behaviour", LATE)
+async def test_an_interceptor_that_is_late_denies(hook: str, behaviour: Callable[..., Any]) -> None:
+    code = "unrecorded" if hook == "observe" else "late"
+    await denied_by(entry({"required": True, "deadline": DEADLINE}, **{hook: behaviour}), code)
+
+
+@pytest.mark.parametrize(("hook", "value"), RETURNS)
+async def test_an_interceptor_that_returns_the_wrong_type_denies(hook: str, value: Any) -> None:
+    code = "unrecorded" if hook == "observe" else "broken"
+    await denied_by(entry({"required": True}, **{hook: returning(value)}), code)
+
+
+@pytest.mark.parametrize("hook", ["inspect", "decide"])
+async def test_a_generator_that_raises_midway_denies(hook: str) -> None:
+    await denied_by(entry(**{hook: giving_up_midway}), "broken")
+
+
+async def test_a_generator_that_is_late_midway_denies() -> None:
+    await denied_by(entry({"deadline": DEADLINE}, inspect=late_generator), "late")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+async def test_an_asynchronous_generator_behind_a_plain_function_denies(hook: str) -> None:
+    code = "unrecorded" if hook == "observe" else "broken"
+    await denied_by(entry({"required": True}, **{hook: yielding_asynchronously}), code)
+
+
+def built_wrongly(build: Callable[[], Any]) -> Callable[..., Any]:
+    """Return a decider or inspector that returns what it can build only if nobody looks at the types."""
+    return lambda *_: [build()]
+
+
+@pytest.mark.parametrize(
+    ("hook", "build"),
+    [
+        ("decide", lambda: Deny(None)),
+        ("decide", lambda: Deny("no", code="made-up")),
+        ("decide", lambda: Deny("no", rule=5)),
+        ("decide", lambda: Redact(None)),
+        ("decide", lambda: Redact("/params/arguments/password", span=("a", "b"))),
+        ("decide", lambda: Redact("/params/arguments/password", span=(0, 1, 2))),
+        ("decide", lambda: Redact("/params/arguments/password", span=5)),
+        ("decide", lambda: Redact("/params/arguments/password", label=None)),
+        ("decide", lambda: Redact("/params/arguments/password", label="\ud800")),
+        ("inspect", lambda: Finding("secret", "rule", labels=None)),
+        ("inspect", lambda: Finding("secret", "rule", labels=[["a"]])),
+        ("inspect", lambda: Finding("secret", "rule", labels="label")),
+    ],
+)
+async def test_an_effect_or_finding_that_holds_the_wrong_type_denies(hook: str, build: Callable[[], Any]) -> None:
+    witness = Witness()
+    async with running_pipeline(entry(**{hook: built_wrongly(build)}), witness.entry()) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+    assert not decision.allowed
+    assert witness.recorded[-1].verdict == "deny"
+
+
+def smuggling(tree: dict[str, Any]) -> Callable[..., Any]:
+    def transform(message: Message, _flow: Flow) -> Message:
+        return Message(message.kind, message.sender, message.id, message.method, {**message.tree, **tree})
+
+    return transform
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [{"method": "tools/list"}, {"id": 99}, {"id": "1"}, {"params": [1]}, {"params": None}, {"result": {}}, {"Method": 1}],
+    ids=str,
+)
+async def test_a_transform_whose_message_is_another_than_it_says_denies(tree: dict[str, Any]) -> None:
+    await denied_by(entry(transform=smuggling(tree)), "broken")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", object(), {1: 2}, b"", {"a": float("nan")}], ids=repr)
+async def test_a_transform_that_puts_in_what_json_can_not_say_denies(value: Any) -> None:
+    def transform(message: Message, _flow: Flow) -> Message:
+        return message.replace("/params/arguments/password", value, label="odd")
+
+    await denied_by(entry(transform=transform), "broken")
+
+
+async def test_what_an_interceptor_raises_is_logged_by_name_and_place_only(capsys: pytest.CaptureFixture[str]) -> None:
+    async with running_pipeline(entry(decide=raising(ValueError(SECRET)))) as pipeline:
+        await pipeline.judge(CALL, flow(CALL))
+    said = "".join(capsys.readouterr())
+    assert "ValueError" in said
+    assert SECRET not in said
