@@ -28,8 +28,14 @@ def serve(app: App, ready_file: Path) -> None:
     draft = ready_file.with_suffix(".draft")
     draft.write_text(json.dumps({"listen": f"http://{host}:{port}", "pid": os.getpid()}))
     draft.replace(ready_file)
-    # No access log: it would slow the floor down and make Tidegate look better than it is.
-    config = uvicorn.Config(app, http="httptools", loop="uvloop", access_log=False, log_level="warning")
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="uvloop",
+        access_log=False,  # it would slow the floor down and make Tidegate look better than it is
+        log_level="warning",
+        timeout_keep_alive=75,  # a target waits for its turn longer than the default of 5 seconds
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 

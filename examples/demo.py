@@ -160,36 +160,24 @@ def text_of(path: Path) -> str:
 # -- the client ---------------------------------------------------------------------------------------------
 
 
-async def session(url: str, name: str) -> None:
-    """Connect the client to one server through Tidegate and use it."""
+async def session(url: str, name: str) -> Table:
+    """Connect the client to one server through Tidegate and use it; returns what came of it, as lines."""
+    lines = Table.grid(padding=(0, 2))
+    for width in (1, 5, 16, None):
+        lines.add_column(width=width, overflow="fold")
     async with Client(f"{url}/servers/{name}/mcp") as client:
         tools = [tool.name for tool in (await client.list_tools()).tools]
-        said("✓", "green", name, "tools/list", ", ".join(tools))
-        await call(client, name, "get_current_time", {"timezone": "Europe/Lisbon"})
+        lines.add_row(Text("✓", style="green"), name, "tools/list", ", ".join(tools))
         times = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}
-        await call(client, name, "convert_time", times)
-
-
-async def call(client: Client, server: str, tool: str, arguments: dict[str, Any]) -> None:
-    """Call a tool and tell what came of it."""
-    result = await client.call_tool(tool, arguments)
-    text = " ".join(getattr(content, "text", "") for content in result.content)
-    if result.is_error:
-        said("✗", "bold red", server, tool, text)
-    else:
-        answer = json.loads(text)
-        said("✓", "green", server, tool, f"{answer['datetime']} ({answer['timezone']})")
-
-
-def said(mark: str, style: str, server: str, what: str, text: str) -> None:
-    """Print one line about a request of the client's."""
-    line = Table.grid(padding=(0, 2))
-    line.add_column(width=1)
-    line.add_column(width=5)
-    line.add_column(width=16, no_wrap=True)
-    line.add_column(overflow="fold")
-    line.add_row(Text(mark, style=style), server, what, text)
-    console.print(line)
+        for tool, arguments in (("get_current_time", {"timezone": "Europe/Lisbon"}), ("convert_time", times)):
+            result = await client.call_tool(tool, arguments)
+            text = " ".join(getattr(content, "text", "") for content in result.content)
+            if result.is_error:
+                lines.add_row(Text("✗", style="bold red"), name, tool, text)
+            else:
+                answer = json.loads(text)
+                lines.add_row(Text("✓", style="green"), name, tool, f"{answer['datetime']} ({answer['timezone']})")
+    return lines
 
 
 # -- what went through the pipeline -------------------------------------------------------------------------
@@ -250,10 +238,10 @@ def short(path: Path) -> str:
 async def traffic(container: str | None) -> None:
     """Start Tidegate, and use its servers as a client does."""
     async with tidegate() as url:
-        await session(url, "time")
-        if container:
+        names = ["time", "boxed"] if container else ["time"]
+        for lines in await asyncio.gather(*(session(url, name) for name in names)):
+            console.print(lines)
             console.print()
-            await session(url, "boxed")
 
 
 def demo() -> int:
@@ -266,8 +254,8 @@ def demo() -> int:
     console.print(f"[bold]Tidegate {version}[/] between the mcp SDK's client and mcp-server-time\n")
     asyncio.run(traffic(container))
     if not container:
-        console.print(f"\nThe container part is left out: {why_not}.", style="yellow")
-    console.print("\n[bold]What went through the pipeline[/]\n")
+        console.print(f"The container part is left out: {why_not}.\n", style="yellow")
+    console.print("[bold]What went through the pipeline[/]\n")
     audit = FOLDER / "audit.jsonl"
     show([json.loads(line) for line in audit.read_text().splitlines()])
     whole = verified(audit)

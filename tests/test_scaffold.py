@@ -11,6 +11,7 @@ from support.clean import Clean
 from tidegate import scaffold
 
 NAME = "my-rules"
+SERVER = Path(sys.executable).with_name("mcp-server-time")
 
 
 def test_it_writes_a_package_settings_and_a_test(tmp_path: Path) -> None:
@@ -66,11 +67,13 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", [NAME, "field"])  # the second one's class is called like what the module imports
 def test_what_it_writes_installs_is_found_and_passes_its_own_tests(tmp_path: Path, clean: Clean, name: str) -> None:
-    scaffold.create(name, tmp_path)
+    clean.run("tidegate", "plugins", "new", name, "--folder", str(tmp_path))
     clean.install(clean.wheel(tmp_path))
     assert scaffold.distribution(name) in clean.run("tidegate", "plugins", "list", "--json")
     assert "passed" in clean.run("python", "-m", "pytest", "-q", "-W", "error", cwd=tmp_path)
-    clean.run("tidegate", "check", "tidegate.toml", cwd=tmp_path)
+    settings = tmp_path / "tidegate.toml"
+    settings.write_text(settings.read_text().replace('"mcp-server-time"', f'"{SERVER}"'))
+    assert name in clean.run("tidegate", "check", str(settings))
 
 
 @pytest.mark.parametrize("name", [NAME, "field"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -170,9 +171,8 @@ def show(  # noqa: PLR0913 - every option of a command is a parameter
     """
     globs = _globs(server, method, target, verdict, by, principal)
     wanted = _filter(globs, since, until)
-    reader = _open(_path(path))
-    lines = reader.last(wanted, limit)
-    reader.close()
+    with closing(_open(_path(path))) as reader:
+        lines = reader.last(wanted, limit)
     if json:
         _print(lines, json=True)
     elif lines:
@@ -205,14 +205,13 @@ def tail(  # noqa: PLR0913 - every option of a command is a parameter
     """
     globs = _globs(server, method, target, verdict, by, principal)
     wanted = _filter(globs, since, until)
-    reader = _open(_path(path))
-    _print(reader.last(wanted, limit), json=json)
-    if follow:
-        try:
-            _print(reader.follow(wanted), json=json)
-        except KeyboardInterrupt:
-            raise typer.Exit(0) from None
-    reader.close()
+    with closing(_open(_path(path))) as reader:
+        _print(reader.last(wanted, limit), json=json)
+        if follow:
+            try:
+                _print(reader.follow(wanted), json=json)
+            except KeyboardInterrupt:
+                raise typer.Exit(0) from None
 
 
 def _globs(*wanted: list[str] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ so one look shows all there is to see.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 100
 """Problems that a report lists; all are counted."""
 
-_TRIES, _PAUSE = 5, 0.05  # a line of a log in use may be read while it is being written
+_TRIES, _PAUSE = 3, 0.02  # a line of a log in use may be read while it is being written
 
 
 @dataclass(slots=True)
@@ -108,13 +109,14 @@ def verify(
     head = None if files.is_rotated(path) else files.read_head(path)
     walk = _Walk(head, start, contains)
     parts = files.open_parts(path)
-    for index, (each, file) in enumerate(parts):
-        walk.file = each.name
-        walk.report.files.append(each.name)
-        with file or each.open("rb") as stream:
-            for number, line in enumerate(_lines(stream, live=index == len(parts) - 1), 1):
-                walk.line(number, line)
-                progress(len(line))
+    with parts[-1][1] or contextlib.nullcontext():
+        for index, (each, file) in enumerate(parts):
+            walk.file = each.name
+            walk.report.files.append(each.name)
+            with file or each.open("rb") as stream:
+                for number, line in enumerate(_lines(stream, live=index == len(parts) - 1), 1):
+                    walk.line(number, line)
+                    progress(len(line))
     walk.end(alone=files.is_rotated(path))
     return walk.report
 
@@ -242,8 +244,6 @@ def size(path: Path) -> int:
         LogError: where there is no such log.
         OSError: where it can't be read.
     """
-    total = 0
-    for each, file in files.open_parts(path):
-        with file or each.open("rb") as stream:
-            total += os.fstat(stream.fileno()).st_size
-    return total
+    *older, (last, file) = files.open_parts(path)
+    with file or last.open("rb") as stream:
+        return sum(each.stat().st_size for each, _ in older) + os.fstat(stream.fileno()).st_size

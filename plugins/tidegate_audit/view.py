@@ -43,7 +43,10 @@ def _items(record: dict[str, Any], name: str) -> list[Any]:
 
 
 def _micros(record: dict[str, Any]) -> Text:
+    """Return what all steps took together; nothing for an event, which has none."""
     try:
+        if not record["steps"]:
+            return Text("")
         return Text(f"{sum(step[3] for step in _items(record, 'steps')):,.0f}", "dim")
     except (TypeError, IndexError, KeyError):
         return Text("?")
@@ -55,6 +58,8 @@ def _when(record: dict[str, Any]) -> Text:
 
 def _verdict(record: dict[str, Any]) -> Text:
     verdict = str(record.get("verdict"))
+    if verdict == "allow" and record.get("direction") is None:  # an event that nobody had to allow
+        return Text("-", "dim")
     return _said(verdict, _STYLES.get(verdict, "reverse"))
 
 
@@ -119,7 +124,8 @@ def line(record: dict[str, Any]) -> Text:
     verdict.pad_right(max(0, 6 - len(verdict)))
     parts = [_when(record), verdict, _said(record.get("server") or "-"), _kind(record)]
     parts += [_said(record[name]) for name in ("method", "target", "principal") if record.get(name)]
-    parts += [Text.assemble(_micros(record), " µs"), _why(record)]
+    micros = _micros(record)
+    parts += [Text.assemble(micros, " µs") if micros else micros, _why(record)]
     return Text("  ").join(part for part in parts if part)
 
 

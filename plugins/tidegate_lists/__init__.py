@@ -114,10 +114,10 @@ class Lists:
         """Deny what names a target that may not be called, or none that can be read."""
         if self._idle or message.is_reply:
             return None
-        # The targets of the message as it goes on: a transform may have changed them since the flow was made.
         for target in tidegate.targets(message):
             if target.kind in KINDS:
-                template = message.method == "completion/complete"  # it refers to a URI template by its text
+                # A completion refers to a URI template by its text.
+                template = target.kind == "resource" and message.method == "completion/complete"
                 refused = self._judge(flow, target.kind).refuses(target.name, template=template)
                 if refused is not None:
                     return _deny(flow, target.kind, *refused)

@@ -41,6 +41,7 @@ def redact(message: Message, redactions: Iterable[Redact]) -> Message | Deny:
             message = message.replace(pointer, new, label=",".join(sorted({item.label for item in group})))
         except values.PointerError:
             return _refused()
+    message.encoded  # noqa: B018 - fixes what is sent before anyone else sees the message
     return message
 
 

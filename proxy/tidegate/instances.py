@@ -95,7 +95,8 @@ class Instance:
             await asyncio.wait((self._reader,))
         await self.pipe.close()
 
-    def _end(self, failure: Unavailable) -> None:
+    def _end(self, failure: Unavailable) -> Unavailable:
+        """Note that the server is of no use any more, and tell everyone who waits; return what they are told."""
         self.ended = self.ended or failure
         for waiting in self._waiting.values():
             waiting.mailbox.end(failure)
@@ -103,9 +104,14 @@ class Instance:
         self._tokens.clear()
         self.own.end(failure)
         self.gone.set()
+        return self.ended
 
-    async def send(self, message: Message) -> Waiting | None:
+    async def send(self, message: Message, timeout: float) -> Waiting | None:  # noqa: ASYNC109 - it ends the server too
         """Send a judged message; for a request, return where its answer will come.
+
+        Args:
+            message: the message.
+            timeout: seconds after which a server that takes nothing any more counts as ended.
 
         Raises:
             Unavailable: where the server has ended.
@@ -119,11 +125,12 @@ class Instance:
             if token is not None:
                 self._tokens[key_of(token)] = waiting
         try:
-            await self.pipe.send(message.encoded)
+            async with asyncio.timeout(timeout):
+                await self.pipe.send(message.encoded)
         except PipeError as error:
-            failure = Unavailable(str(error))
-            self._end(failure)
-            raise failure from None
+            raise self._end(Unavailable(str(error))) from None
+        except TimeoutError:
+            raise self._end(Unavailable("The server takes no messages any more.", "overdue")) from None
         return waiting
 
     def forget(self, request: Message) -> None:
@@ -144,7 +151,10 @@ class Instance:
                 for message in wire.parse_many(data, "server", self._limits(), batch=batch):
                     self._route(message)
             except Rejected as refused:
-                self._route(refused)
+                if data.lstrip()[:1] in (b"{", b"["):
+                    self._route(refused)
+                else:  # such as a banner: it was never meant to be anyone's answer
+                    self._unclaimed(refused)
             except Overlong as overlong:
                 reason = f"The message is longer than {self._limits().max_bytes} bytes."
                 self._route(Rejected("limit", reason, size=overlong.size))
@@ -160,12 +170,16 @@ class Instance:
         if waiting is None or waiting.silent:
             if waiting is not None and _closes(item):
                 self.forget(waiting.request)
-            before = self.own.dropped
-            self.own.put_latest(item)
-            if before == 0 and self.own.dropped:
-                log.warning("nobody reads the server's own stream, so its oldest messages are dropped")
+            self._unclaimed(item)
         elif not waiting.mailbox.put(item):
             waiting.mailbox.end(Unavailable("The client reads too slowly, so the rest of its answer was dropped."))
+
+    def _unclaimed(self, item: Message | Rejected) -> None:
+        """Put what belongs to no request on the server's own stream."""
+        before = self.own.dropped
+        self.own.put_latest(item)
+        if before == 0 and self.own.dropped:
+            log.warning("nobody reads the server's own stream, so its oldest messages are dropped")
 
     def _whose(self, item: Message | Rejected) -> Waiting | None:
         if isinstance(item, Rejected) or item.is_reply:
@@ -252,9 +266,10 @@ class PipeUpstream:
         Raises:
             Unavailable: where the server can't be reached, or didn't answer in time.
         """
+        timeout = self._call_timeout()
         try:
             instance = await self._source.acquire()
-            waiting = await instance.send(message)
+            waiting = await instance.send(message, timeout)
         except Unavailable:
             self.forget(message)
             raise
@@ -263,9 +278,9 @@ class PipeUpstream:
         if not context.http:
             return Answer(events=self._events(instance, waiting))
         try:
-            first = await waiting.mailbox.get(SETTLE)
+            first = await waiting.mailbox.get(min(SETTLE, timeout))
         except TimeoutError:
-            return Answer(events=self._events(instance, waiting))
+            return Answer(events=self._events(instance, waiting, waited=SETTLE))
         except Unavailable:
             self.forget(message)
             raise
@@ -277,15 +292,19 @@ class PipeUpstream:
         instance.forget(message)
         return Answer(_status(first.data, message), body=first.data)
 
-    async def _events(self, instance: Instance, waiting: Waiting, first: Event | None = None) -> Events:
+    async def _events(
+        self, instance: Instance, waiting: Waiting, first: Event | None = None, *, waited: float = 0.0
+    ) -> Events:
         endless = waiting.request.method == LISTEN
-        timeout = None if endless else self._call_timeout()
+        silence = None if endless else self._call_timeout()
+        timeout = None if silence is None else max(silence - waited, 0.0)
         closed = False
         try:
             if first is not None:
                 yield first
             while not closed:
                 event = await waiting.mailbox.get(timeout)
+                timeout = silence
                 closed = _closes(event.data)
                 yield event
         except TimeoutError:

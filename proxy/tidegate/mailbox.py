@@ -9,8 +9,8 @@ from tidegate.message import Message
 from tidegate.upstream import Arrived, Event, Unavailable
 from tidegate.wire import Rejected
 
-MAX_EVENTS = 4096
-MAX_BYTES = 32 * 1024 * 1024
+MAX_EVENTS = 1024
+MAX_BYTES = 8 * 1024 * 1024  # encoded; in memory a message takes a few times that
 
 
 class Mailbox:
@@ -36,7 +36,7 @@ class Mailbox:
     def put(self, item: Arrived) -> bool:
         """Add an event; return whether there was room for it."""
         size = size_of(item)
-        if len(self._events) >= MAX_EVENTS or self._bytes + size > MAX_BYTES:
+        if self._events and (len(self._events) >= MAX_EVENTS or self._bytes + size > MAX_BYTES):
             self.dropped += 1
             return False
         self._bytes += size

@@ -114,7 +114,24 @@ ROUTED = frozenset(("name", "uri", "ref", "taskId", "arguments", "_meta", "reque
 """Members of ``params`` that decide where a request goes or what it does. A member that differs from one of
 them in case only is refused, because parsers that ignore case (Go's, for one) would take it for it."""
 
-_FIXED_ANYWHERE = frozenset(("type", "resultType", "cursor", "nextCursor", "requestState", "mimeType", "role"))
+_FIXED_ANYWHERE = frozenset(
+    (
+        "type",
+        "resultType",
+        "cursor",
+        "nextCursor",
+        "requestState",
+        "mimeType",
+        "role",
+        "method",  # of an input request (2026-07-28, multi round-trip requests)
+        "action",  # of an answer to an elicitation
+        "taskId",
+        "taskIds",
+        "status",
+        "resourceSubscriptions",
+        "supportedVersions",
+    )
+)
 _FIXED_PARAMS = frozenset(
     (
         "name",
@@ -238,6 +255,8 @@ def is_payload(message: Message, pointer: str) -> bool:
         tokens = values.split(pointer)
     except values.PointerError:
         return False
+    if values.NESTED in tokens:  # what is inside of a string is as fixed as the string
+        tokens = tokens[: tokens.index(values.NESTED)]
     if len(tokens) < 2:
         return False
     top, rest = tokens[0], tokens[1:]
@@ -251,7 +270,8 @@ def is_payload(message: Message, pointer: str) -> bool:
         return len(rest) > 1 and not rest[1].startswith(META.replace("/", "~1")) and rest[1] != "progressToken"
     if top == "params" and (rest[0] == "ref" or (len(rest) == 1 and rest[0] in _FIXED_PARAMS)):
         return False
-    return rest != ["protocolVersion"] and rest[-1] not in _FIXED_ANYWHERE and not _is_listed_name(message, rest)
+    member = next((token for token in reversed(rest) if not token.isdigit()), "")
+    return rest != ["protocolVersion"] and member not in _FIXED_ANYWHERE and not _is_listed_name(message, rest)
 
 
 def _is_listed_name(message: Message, rest: list[str]) -> bool:

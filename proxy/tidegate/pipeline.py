@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from tidegate import enforce
+from tidegate import enforce, methods, wire
 from tidegate.message import Message
 from tidegate.plugins import Proxy
 from tidegate.settings import SettingsError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tidegate.flow import Flow
     from tidegate.plugins import Hook, Interceptor
+    from tidegate.session import Session
     from tidegate.settings import Settings
 
 log = structlog.get_logger("tidegate.pipeline")
@@ -76,13 +77,14 @@ class Pipeline:
         return f"{self._prefix}-{next(self._numbers)}"
 
     async def start(self, settings: Settings) -> None:
-        """Run ``startup`` of all interceptors that haven't run it; on a failure stop those that have.
+        """Run ``startup`` of all interceptors that haven't run it; on a failure stop those it started.
 
         Raises:
             SettingsError: where one of them fails.
         """
         servers = tuple(settings.server(name) for name in settings.servers)
         principals = tuple(token.name for token in settings.auth.tokens)
+        running = [interceptor for interceptor in self.interceptors if interceptor.started]  # kept by a reload
         for interceptor in self.interceptors:
             hook = interceptor.hooks.get("startup")
             seconds = interceptor.entry.deadline or settings.proxy.deadline
@@ -92,7 +94,7 @@ class Pipeline:
             proxy = Proxy(interceptor.name, settings.folder, servers, principals, seconds)
             _, failure, _ = await _run(dataclasses.replace(hook, deadline_ns=int(60e9)), proxy, None, None, _nothing)
             if failure is not None:
-                await self.stop()
+                await self.stop(keep=running)
                 raise SettingsError(f"interceptor {interceptor.name!r} can't start: {failure.text}")
             interceptor.started = True
 
@@ -135,7 +137,8 @@ class Pipeline:
         plan = self.plan(flow.server.name, message.method)
         work = _Work(message)
         for hook in plan.transform:
-            await _transform(hook, work, flow)
+            if await _transform(hook, work, flow):
+                flow = _about(work.message, flow)
             if work.effects and not explain:
                 break
         work.message.encoded  # noqa: B018 - fixes what is sent before anyone else sees the message
@@ -147,8 +150,10 @@ class Pipeline:
                 if work.effects and not explain and work.denied:
                     break
                 await _decide(hook, work, flow, findings)
-        decision = self._decision(work)
-        return await self._observed(decision, plan, flow, explain=explain)
+        decision = await self._observed(self._decision(work), plan, flow, explain=explain)
+        if decision.allowed and flow.session is not None:
+            _remember(decision, work.findings, flow.session, flow)
+        return decision
 
     def _decision(self, work: _Work) -> Decision:
         message, effects = work.message, work.effects
@@ -205,8 +210,6 @@ class Pipeline:
             decision = dataclasses.replace(decision, effects=(*decision.effects, *failed), verdict="deny")
             for hook in told:  # they recorded it as allowed: tell them what became of it
                 await _run(hook, decision, flow, None, _nothing)
-        elif decision.allowed and decision.message is not None and flow.session is not None:
-            _remember(decision, flow)
         if explain or failed:
             decision = dataclasses.replace(decision, steps=(*decision.steps, *steps))
         return decision
@@ -215,15 +218,14 @@ class Pipeline:
 _UNRECORDED = "The record of this message could not be written, so it is not sent."
 
 
-def _remember(decision: Decision, flow: Flow) -> None:
-    """Put what goes on into the conversation's memory."""
-    assert flow.session is not None
-    for _, finding in decision.findings:
-        flow.session.label(finding.labels)
+def _remember(decision: Decision, findings: list[tuple[str, Finding]], session: Session, flow: Flow) -> None:
+    """Put what goes on into the conversation's memory; what ``report_only`` entries found leaves no label."""
+    for _, finding in findings:
+        session.label(finding.labels)
     message = decision.message
     if message is not None and message.kind == "request" and message.method in _REMEMBERED:
         for target in flow.targets:
-            flow.session.called(flow.server.name, message.method, target.name, flow.server.labels)
+            session.called(flow.server.name, message.method, target.name, flow.server.labels)
 
 
 class _Failure(NamedTuple):
@@ -301,9 +303,16 @@ def _stop(hook: Hook, failure: _Failure, work: _Work) -> None:
     (work.reported if hook.report_only else work.effects).append((hook.by, failure.effect))
 
 
-async def _transform(hook: Hook, work: _Work, flow: Flow) -> None:
+def _about(message: Message, flow: Flow) -> Flow:
+    """Return the flow of a rewritten message: its targets are those of the message as it goes on."""
+    targets = flow.targets if message.is_reply else methods.targets(message)
+    return flow if targets == flow.targets else dataclasses.replace(flow, targets=targets, tool=None)
+
+
+async def _transform(hook: Hook, work: _Work, flow: Flow) -> bool:
+    """Run a transform; return whether it changed the message."""
     if hook.matcher and not hook.matcher.hits(flow):
-        return
+        return False
     before = work.message
 
     def check(value: Any) -> Message:
@@ -311,16 +320,7 @@ async def _transform(hook: Hook, work: _Work, flow: Flow) -> None:
             return before
         if not isinstance(value, Message):
             raise TypeError("transform returns a Message or None")
-        same = (value.kind, value.sender, value.id, value.method) == (
-            before.kind,
-            before.sender,
-            before.id,
-            before.method,
-        )
-        if not same or value.edits[: len(before.edits)] != before.edits:
-            raise TypeError("transform returns the message's own replacement")
-        value.encoded  # noqa: B018 - raises here for what JSON can't say
-        return value
+        return value if value is before else _replacement(value, before)
 
     value, failure, elapsed = await _run(hook, before, flow, None, check)
     if failure is not None:
@@ -330,6 +330,25 @@ async def _transform(hook: Hook, work: _Work, flow: Flow) -> None:
         work.message = value
     outcome: Outcome = failure.outcome if failure else "edit" if changed else "pass"
     work.steps.append(Step(hook.by, "transform", outcome, elapsed, hook.report_only))
+    return changed and not hook.report_only
+
+
+def _replacement(value: Message, before: Message) -> Message:
+    """Return what a transform made of a message, as its tree says it: not what the transform says of it.
+
+    Raises:
+        TypeError: where it isn't the message's own replacement.
+        Rejected: where it is no message any more.
+        ValueError: for what JSON can't say.
+    """
+    said = wire.classify(value.tree, before.sender)
+    same = (value.kind, value.sender, value.id, value.method) == (before.kind, before.sender, before.id, before.method)
+    same = same and (said.kind, said.id) == (before.kind, before.id) and (said.is_reply or said.method == before.method)
+    if not same or type(said.id) is not type(before.id) or value.edits[: len(before.edits)] != before.edits:
+        raise TypeError("transform returns the message's own replacement")
+    made = Message(before.kind, before.sender, before.id, before.method, value.tree, value.edits)
+    made.encoded  # noqa: B018 - raises here for what JSON can't say
+    return made
 
 
 def _as_findings(value: Any) -> tuple[Finding, ...]:

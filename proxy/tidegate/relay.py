@@ -112,11 +112,11 @@ class Relay:
         except Rejected as refused:
             return await self.refuse(refused)
 
-    async def refuse(self, refused: Rejected, *, status: int = 400) -> Reply:
+    async def refuse(self, refused: Rejected) -> Reply:
         """Record refused bytes of the client's, and say why."""
         deny = Deny(refused.reason, code=refused.code, rule="wire")
         decision = await self.core.now.pipeline.note("rejected", self.flows.of(), deny, size=refused.size)
-        return Reply(status, body=values.encode(rpc_error(decision, refused.id)))
+        return Reply(400, body=values.encode(rpc_error(decision, refused.id)))
 
     async def batch(self, found: Sequence[Message], context: Context) -> Reply:
         """Take each member of a batch by itself; answer with an array, or a stream if one of them has one.

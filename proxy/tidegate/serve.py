@@ -19,6 +19,7 @@ from tidegate import defaults, plugins, wire, workers
 from tidegate import settings as settings_module
 from tidegate.admin import Admin
 from tidegate.duplex import Duplex
+from tidegate.ends.clients import ClientConnection
 from tidegate.ends.http1 import HttpClient
 from tidegate.ends.http_server import App
 from tidegate.ends.pipe import Overlong, PipeError
@@ -79,7 +80,20 @@ async def core_of(settings: Settings) -> AsyncGenerator[tuple[Core, HttpClient],
 
 
 class _Uvicorn(uvicorn.Server):
-    """A server that leaves signals to Tidegate."""
+    """A server that leaves signals to Tidegate, and cuts off clients that are too slow."""
+
+    def __init__(self, config: uvicorn.Config, core: Core) -> None:
+        super().__init__(config)
+        self._core = core
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look once a second, which is every tenth tick, for clients that are too slow."""
+        if counter % 10 == 0:
+            now, patience = asyncio.get_running_loop().time(), self._core.now.settings.proxy.client_timeout
+            for connection in list(self.server_state.connections):
+                assert isinstance(connection, ClientConnection)
+                connection.check(now, patience)
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -87,10 +101,10 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def _server(app: Any) -> _Uvicorn:
+def _server(app: Any, core: Core) -> _Uvicorn:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=ClientConnection,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -103,7 +117,7 @@ def _server(app: Any) -> _Uvicorn:
         timeout_graceful_shutdown=GRACE,
         backlog=2048,
     )
-    return _Uvicorn(config)
+    return _Uvicorn(config, core)
 
 
 def _bind(address: str, what: str) -> socket.socket:
@@ -151,7 +165,7 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
             if admin_socket is not None:
                 apps.append((Admin(core, sessions, stop), admin_socket))
             reloader = Reloader(core, sessions, path)
-            async with _serving(apps), reloader.running(watch=watch):
+            async with _serving(apps, core), reloader.running(watch=watch):
                 _announce(core, _url(listen), _url(admin_socket) if admin_socket else None, ready_file)
                 await stop.wait()
                 log.info("stopping")
@@ -159,9 +173,9 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
 
 
 @contextlib.asynccontextmanager
-async def _serving(apps: list[tuple[Any, socket.socket]]) -> AsyncGenerator[None, None]:
+async def _serving(apps: list[tuple[Any, socket.socket]], core: Core) -> AsyncGenerator[None, None]:
     """Serve applications on bound sockets, from here until the block ends."""
-    servers = [_server(app) for app, _ in apps]
+    servers = [_server(app, core) for app, _ in apps]
     tasks = [
         asyncio.create_task(server.serve(sockets=[sock]), name="http server")
         for server, (_, sock) in zip(servers, apps, strict=True)

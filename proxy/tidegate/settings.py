@@ -94,6 +94,11 @@ class ProxySettings(Model):
         600.0, description="Seconds a server may be silent about a request before the request is failed."
     )
     idle_timeout: Seconds = Field(1800.0, description="Seconds after which an unused session is closed.")
+    client_timeout: Seconds = Field(
+        60.0,
+        description="Seconds a client may take to send a request's head, its body (at 16 KiB a second or more), "
+        "or to take what waits for it, until it is cut off.",
+    )
     max_sessions: int = Field(10_000, ge=1, description="Sessions open at the same time.")
     allowed_hosts: tuple[str, ...] = Field(
         (), description="More values of the Host header to serve, like `mcp.example.com`."

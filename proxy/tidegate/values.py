@@ -9,6 +9,7 @@ token can't be mistaken for a key.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import jiter
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 NESTED = "~2"
 """The pointer token that steps into the JSON text a string holds."""
+
+_BAD_ESCAPE = re.compile(r"~(?![01])")
 
 NESTED_DEPTH = 4
 """How many JSON texts inside JSON texts are opened. Deeper text is still seen, as a string."""
@@ -79,6 +82,8 @@ def thaw(value: Any) -> Any:
         return {_key(key): thaw(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [thaw(item) for item in value]
+    if isinstance(value, float) and value - value != 0.0:
+        raise TypeError("not a JSON value: NaN or an infinity")
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise TypeError(f"not a JSON value: {type(value).__name__}")
@@ -93,8 +98,10 @@ def _key(key: object) -> str:
 def encode(value: Any) -> bytes:
     """Return the canonical encoding of a JSON value: UTF-8, no white space, members in their order.
 
+    NaN and infinities, which no JSON value has (:func:`thaw` and the parser refuse them), become ``null``.
+
     Raises:
-        ValueError: for what JSON can't say: NaN, infinities, lone surrogates, values of another type.
+        ValueError: for what JSON can't say: lone surrogates, values of another type.
     """
     try:
         return orjson.dumps(value)
@@ -125,7 +132,11 @@ def split(pointer: str) -> list[str]:
 
 
 def _unescape(token: str) -> str:
-    return token.replace("~1", "/").replace("~0", "~") if "~" in token else token
+    if "~" not in token:
+        return token
+    if _BAD_ESCAPE.search(token):  # else two pointers would name the same member
+        raise PointerError("in a JSON Pointer, '~' stands before 0 or 1 only")
+    return token.replace("~1", "/").replace("~0", "~")
 
 
 def _index(token: str, length: int) -> int:
@@ -137,15 +148,36 @@ def _index(token: str, length: int) -> int:
     return index
 
 
+class _Pairs(list[tuple[str, Any]]):
+    """The members of a JSON object in which keys may stand twice."""
+
+
 def nested(text: str) -> Any:
-    """Return the object or array that a string holds as JSON text, or ``None`` where it holds none."""
-    start = text.lstrip(" \t\r\n")[:1]
-    if start not in ("{", "["):
+    """Return the object or array that a string holds as JSON text; ``None`` where it holds none that is unambiguous."""
+    if text.lstrip(" \t\r\n")[:1] not in ("{", "["):
         return None
     try:
-        return jiter.from_json(text.encode(), allow_inf_nan=False)
+        return jiter.from_json(text.encode(), allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError:
         return None
+
+
+def _opened(text: str) -> Any:
+    """Return all that any parser could find in a string's JSON text, so that none of it stays unseen.
+
+    Keys that stand twice, NaN, lone surrogates and control characters: lenient parsers take them. Numbers aren't kept.
+    """
+    strict = nested(text)
+    if strict is not None or text.lstrip(" \t\r\n")[:1] not in ("{", "["):
+        return strict
+    try:
+        return json.loads(text, strict=False, object_pairs_hook=_Pairs, parse_int=_no_number, parse_float=_no_number)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_number(_text: str) -> int:
+    return 0
 
 
 def _step(value: Any, token: str) -> Any:
@@ -191,12 +223,19 @@ def replaced(value: Any, tokens: list[str], new: Any) -> Any:
     head, rest = tokens[0], tokens[1:]
     changed = replaced(_step(value, head), rest, new)
     if head == NESTED and isinstance(value, str):
-        return encode(changed).decode()
+        return _text_of(changed)
     if isinstance(value, dict):
         return {**value, _unescape(head): changed}
     copy = list(value)
     copy[_index(head, len(value))] = changed
     return copy
+
+
+def _text_of(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:  # a number that overflowed
+        raise PointerError("the JSON text that a string holds can't be written again as it was") from None
 
 
 def strings(value: Any, pointer: str = "", *, depth: int = NESTED_DEPTH) -> Iterator[Leaf]:
@@ -209,12 +248,13 @@ def strings(value: Any, pointer: str = "", *, depth: int = NESTED_DEPTH) -> Iter
         value, pointer, depth = stack.pop()
         if isinstance(value, str):
             yield Leaf(pointer, value, is_key=False)
-            inner = nested(value) if depth and len(value) > 1 else None
+            inner = _opened(value) if depth and len(value) > 1 else None
             if inner is not None:
                 stack.append((inner, f"{pointer}/{NESTED}", depth - 1))
-        elif isinstance(value, dict):
-            below = [(item, f"{pointer}/{escape(key)}", depth) for key, item in value.items()]
-            for key, (_, where, _) in zip(value, below, strict=True):
+        elif isinstance(value, dict | _Pairs):
+            members = value.items() if isinstance(value, dict) else value
+            below = [(item, f"{pointer}/{escape(key)}", depth) for key, item in members]
+            for (key, _), (_, where, _) in zip(members, below, strict=True):
                 yield Leaf(where, key, is_key=True)
             stack.extend(reversed(below))
         elif isinstance(value, list):

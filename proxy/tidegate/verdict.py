@@ -42,6 +42,25 @@ DECISION_KEY = "io.tidegate/decision"
 """The member of a denied tool result's ``_meta`` that says which decision it was."""
 
 
+def _texts(*given: object) -> None:
+    """Refuse what isn't text that can be written: it goes into answers and records.
+
+    Raises:
+        TypeError: for what is no string.
+        ValueError: for a string with lone surrogates, which UTF-8 can't say.
+    """
+    for text in given:
+        if not isinstance(text, str):
+            raise TypeError(f"a string is needed, not {type(text).__name__}")
+        if not text.isascii():
+            text.encode()
+
+
+def _spans(span: object) -> None:
+    if span is not None and not (isinstance(span, tuple) and [type(part) for part in span] == [int, int]):
+        raise TypeError("a span is None or two integers")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A fact about a message, never a verdict.
@@ -64,6 +83,20 @@ class Finding:
     fingerprint: str = ""
     labels: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse parts of another type, where they are made.
+
+        Raises:
+            TypeError: for a part of another type.
+            ValueError: for text that UTF-8 can't say.
+        """
+        _spans(self.span)
+        if not isinstance(self.labels, tuple):
+            raise TypeError("labels is a tuple of strings")
+        _texts(self.kind, self.rule, self.pointer, self.fingerprint, *self.labels)
+        if not isinstance(self.confidence, float | int):
+            raise TypeError("confidence is a number")
+
 
 @dataclass(frozen=True, slots=True)
 class Deny:
@@ -80,11 +113,13 @@ class Deny:
     rule: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a code that isn't documented.
+        """Refuse a code that isn't documented, and parts of another type.
 
         Raises:
-            ValueError: for a code that is not in :data:`CODES`.
+            TypeError: for a part of another type.
+            ValueError: for a code that is not in :data:`CODES`, or text that UTF-8 can't say.
         """
+        _texts(self.reason, self.code, self.rule)
         if self.code not in CODES:
             raise ValueError(f"unknown deny code {self.code!r}")
 
@@ -103,6 +138,16 @@ class Redact:
     span: tuple[int, int] | None = None
     label: str = "redacted"
 
+    def __post_init__(self) -> None:
+        """Refuse parts of another type, where they are made.
+
+        Raises:
+            TypeError: for a part of another type.
+            ValueError: for text that UTF-8 can't say.
+        """
+        _spans(self.span)
+        _texts(self.pointer, self.label)
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -119,6 +164,19 @@ class Hold:
     approvers: tuple[str, ...] = ()
     ttl: float = 300.0
     rule: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse parts of another type, where they are made.
+
+        Raises:
+            TypeError: for a part of another type.
+            ValueError: for text that UTF-8 can't say.
+        """
+        if not isinstance(self.approvers, tuple):
+            raise TypeError("approvers is a tuple of strings")
+        if not isinstance(self.ttl, float | int):
+            raise TypeError("ttl is a number of seconds")
+        _texts(self.reason, self.rule, *self.approvers)
 
 
 Effect = Deny | Redact | Hold

@@ -8,7 +8,8 @@ from conformance import verdicts
 from conformance.reference import client_command, environment
 from conformance.suite import VERSIONS, run_client
 
-pytestmark = [pytest.mark.node, pytest.mark.slow]
+# The timeout is for a busy machine: they start dozens of programs.
+pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(480)]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -9,7 +9,8 @@ from conformance.reference import reference_server
 from conformance.suite import VERSIONS, run_server
 from support.proxy import running_tidegate
 
-pytestmark = [pytest.mark.node, pytest.mark.slow]
+# The timeout is for a busy machine: each starts several programs.
+pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CHECKS = {"2025-11-25": 84, "2026-07-28": 152}
 

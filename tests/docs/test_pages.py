@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import typer
 
 from docs.pages import ROOT, Block, blocks, pages
 from support.proxy import tidegate
-from tidegate import cli, settings
+from tidegate import cli, importer, settings
 
 SECTIONS = set(settings.Settings.model_fields)
-CHEAP = ("init", "explain", "import", "plugins list", "token new", "check --no-servers", "--version", "audit verify")
+CHEAP = ("init", "check", "explain", "import", "plugins list", "token new", "--version")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -71,18 +72,39 @@ def test_every_command_a_page_names_exists(path: Path) -> None:
             assert names[1] in below, f"tidegate {words}"
 
 
-@pytest.mark.parametrize("page", sorted({block.page for block in blocks("console")}))
-def test_commands_shown_on_a_page_run_one_after_the_other(page: str, tmp_path: Path) -> None:
-    """Those that are cheap, in one folder; a command whose shown output starts with "Error" is meant to fail."""
-    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "NO_COLOR": "1", "COLUMNS": "100"}
+def shown_commands(page: str) -> list[tuple[Block, str, str]]:
+    """The commands of a page's console blocks, each with the output it is shown with."""
+    out = []
     for block in (block for block in blocks("console") if block.page == page):
         for shown in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
             line, _, output = shown.partition("\n")
-            words = shlex.split(line, comments=True)
-            if words[0] != "tidegate" or not " ".join(words[1:]).startswith(CHEAP) or {"|", ">", "&"} & set(words):
-                continue
-            if any(word.endswith((".json", ".jsonl")) and not (tmp_path / word).exists() for word in words):
-                continue
+            out.append((block, line, output))
+    return out
+
+
+def plainly(text: str) -> set[str]:
+    """The lines of an output, numbers and spaces aside."""
+    lines = (
+        re.sub(r"[\s─]+", " ", re.sub(r"[0-9a-f]*[0-9][0-9a-f.-]*", "0", line)).strip() for line in text.splitlines()
+    )
+    return {line for line in lines if line}
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in blocks("console")}))
+def test_commands_shown_on_a_page_say_what_the_page_shows(page: str, tmp_path: Path) -> None:
+    """Those that are cheap, in a folder with the page's first settings, and the files that `cat` shows."""
+    given = [
+        block.text for block in blocks("toml") if block.page == page and tomllib.loads(block.text).keys() & SECTIONS
+    ]
+    if given:
+        (tmp_path / "tidegate.toml").write_text(given[0])
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "XDG_STATE_HOME": str(tmp_path / "state"), "COLUMNS": "120"}
+    for block, line, output in shown_commands(page):
+        words = shlex.split(line, comments=True)
+        if words[0] == "cat":
+            (tmp_path / words[1]).write_text(output)
+        elif words[0] == "tidegate" and " ".join(words[1:]).startswith(CHEAP):
             done = subprocess.run(
                 tidegate(*words[1:]),
                 capture_output=True,
@@ -92,7 +114,25 @@ def test_commands_shown_on_a_page_run_one_after_the_other(page: str, tmp_path: P
                 timeout=60,
                 check=False,
             )
-            assert done.returncode == (2 if output.startswith("Error") else 0), f"{block}: {line}\n{done.stderr}"
+            assert done.returncode == (1 if "DENY" in output else 0), f"{block}: {line}\n{done.stderr}"
+            if words[1] != "token":  # every one is another
+                assert plainly(output) <= plainly(done.stdout), f"{block}: {line}"
+
+
+def test_the_page_on_importing_shows_what_importing_makes() -> None:
+    client, made = (
+        next(block for block in blocks(kind) if block.page == "docs/how-to/import.md") for kind in ("json", "toml")
+    )
+    assert importer.read(client.text, "mcp.json").toml() == made.text
+
+
+def test_every_dependency_has_its_reasons() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [re.split(r"[^\w-]", wanted)[0] for wanted in project["dependencies"]]
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    assert [re.findall(r"`([\w-]+)`", row)[0] for row in rows] == names
+    assert all(cell.strip() for row in rows for cell in row.strip("|").split("|"))
 
 
 def test_nothing_in_the_project_names_this_machine() -> None:

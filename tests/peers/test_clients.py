@@ -12,7 +12,8 @@ from peers.running import everything_over
 from peers.servers import SERVERS
 from support.proxy import audit_to, running_tidegate, wrapped, write_settings
 
-pytestmark = pytest.mark.slow
+# The timeout is for a busy machine: each starts several programs.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def of(*transports: str) -> list[object]:

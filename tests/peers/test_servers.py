@@ -13,7 +13,8 @@ from peers.running import Era, everything_over, python_client, web_page
 from peers.servers import SERVERS, Server, everything
 from support.proxy import audit_to, running_tidegate, wrapped, write_settings
 
-pytestmark = pytest.mark.slow
+# The timeout is for a busy machine: each starts several programs.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 WAYS = [
     pytest.param(server, era, id=f"{server.name}-{era}", marks=[pytest.mark.node] if server.node else [])

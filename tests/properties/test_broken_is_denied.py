@@ -1,4 +1,4 @@
-"""The law broken-is-denied: whatever an interceptor does wrong, the message is denied, in time, and recorded as such."""
+"""The law broken-is-denied: whatever an interceptor does wrong, its message is denied, in time, and recorded so."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.rig import Entry, Witness, entry, running_pipeline
-from tidegate import Deny, Finding, Flow, Message, Redact
+from tidegate import Deny, Finding, Flow, Hold, Message, Redact
 from tidegate.testing import assert_denied, flow, request
 
 pytestmark = pytest.mark.requirement("broken-is-denied")
@@ -18,7 +18,7 @@ CALL = request("tools/call", {"name": "add", "arguments": {"password": SECRET}})
 DEADLINE = 0.05
 
 
-class PanicException(BaseException):  # noqa: N818 - the name that extensions written in Rust give theirs
+class PanicException(BaseException):
     """What an extension written in Rust raises when it panics: no Exception, only a BaseException."""
 
 
@@ -192,34 +192,36 @@ async def test_an_asynchronous_generator_behind_a_plain_function_denies(hook: st
     await denied_by(entry({"required": True}, **{hook: yielding_asynchronously}), code)
 
 
-def built_wrongly(build: Callable[[], Any]) -> Callable[..., Any]:
-    """Return a decider or inspector that returns what it can build only if nobody looks at the types."""
-    return lambda *_: [build()]
+PASSWORD = "/params/arguments/password"
 
 
 @pytest.mark.parametrize(
-    ("hook", "build"),
+    ("hook", "made", "parts"),
     [
-        ("decide", lambda: Deny(None)),
-        ("decide", lambda: Deny("no", code="made-up")),
-        ("decide", lambda: Deny("no", rule=5)),
-        ("decide", lambda: Redact(None)),
-        ("decide", lambda: Redact("/params/arguments/password", span=("a", "b"))),
-        ("decide", lambda: Redact("/params/arguments/password", span=(0, 1, 2))),
-        ("decide", lambda: Redact("/params/arguments/password", span=5)),
-        ("decide", lambda: Redact("/params/arguments/password", label=None)),
-        ("decide", lambda: Redact("/params/arguments/password", label="\ud800")),
-        ("inspect", lambda: Finding("secret", "rule", labels=None)),
-        ("inspect", lambda: Finding("secret", "rule", labels=[["a"]])),
-        ("inspect", lambda: Finding("secret", "rule", labels="label")),
+        ("decide", Deny, {"reason": None}),
+        ("decide", Deny, {"reason": "no", "code": "made-up"}),
+        ("decide", Deny, {"reason": "no", "rule": 5}),
+        ("decide", Deny, {"reason": "\ud800"}),
+        ("decide", Redact, {"pointer": None}),
+        ("decide", Redact, {"pointer": PASSWORD, "span": ("a", "b")}),
+        ("decide", Redact, {"pointer": PASSWORD, "span": (0, 1, 2)}),
+        ("decide", Redact, {"pointer": PASSWORD, "span": 5}),
+        ("decide", Redact, {"pointer": PASSWORD, "label": None}),
+        ("decide", Redact, {"pointer": PASSWORD, "label": "\ud800"}),
+        ("decide", Hold, {"reason": 5}),
+        ("decide", Hold, {"reason": "wait", "approvers": "me"}),
+        ("decide", Hold, {"reason": "wait", "ttl": "soon"}),
+        ("inspect", Finding, {"kind": "secret", "rule": "rule", "labels": None}),
+        ("inspect", Finding, {"kind": "secret", "rule": "rule", "labels": (["a"],)}),
+        ("inspect", Finding, {"kind": "secret", "rule": "rule", "labels": "label"}),
+        ("inspect", Finding, {"kind": "secret", "rule": "rule", "confidence": "high"}),
+        ("inspect", Finding, {"kind": "secret", "rule": None}),
     ],
 )
-async def test_an_effect_or_finding_that_holds_the_wrong_type_denies(hook: str, build: Callable[[], Any]) -> None:
-    witness = Witness()
-    async with running_pipeline(entry(**{hook: built_wrongly(build)}), witness.entry()) as pipeline:
-        decision = await pipeline.judge(CALL, flow(CALL))
-    assert not decision.allowed
-    assert witness.recorded[-1].verdict == "deny"
+async def test_an_effect_or_finding_with_a_part_of_the_wrong_type_denies(
+    hook: str, made: Callable[..., Any], parts: dict[str, Any]
+) -> None:
+    await denied_by(entry(**{hook: lambda *_: [made(**parts)]}), "broken")
 
 
 def smuggling(tree: dict[str, Any]) -> Callable[..., Any]:
@@ -231,14 +233,24 @@ def smuggling(tree: dict[str, Any]) -> Callable[..., Any]:
 
 @pytest.mark.parametrize(
     "tree",
-    [{"method": "tools/list"}, {"id": 99}, {"id": "1"}, {"params": [1]}, {"params": None}, {"result": {}}, {"Method": 1}],
+    [
+        {"method": "tools/list"},
+        {"id": 99},
+        {"id": "1"},
+        {"params": [1]},
+        {"params": None},
+        {"result": {}},
+        {"Method": 1},
+    ],
     ids=str,
 )
 async def test_a_transform_whose_message_is_another_than_it_says_denies(tree: dict[str, Any]) -> None:
     await denied_by(entry(transform=smuggling(tree)), "broken")
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", object(), {1: 2}, b"", {"a": float("nan")}], ids=repr)
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), "\ud800", object(), {1: 2}, b"", {"a": float("nan")}], ids=repr
+)
 async def test_a_transform_that_puts_in_what_json_can_not_say_denies(value: Any) -> None:
     def transform(message: Message, _flow: Flow) -> Message:
         return message.replace("/params/arguments/password", value, label="odd")

@@ -18,7 +18,8 @@ class Clean:
         self.bin = folder / "venv" / "bin"
         self.python = self.bin / "python"
         venv.create(folder / "venv", with_pip=True)
-        self.install(self.wheel(ROOT), "pytest", "pytest-asyncio")
+        self.tidegate = self.wheel(ROOT)
+        self.install(self.tidegate, "pytest", "pytest-asyncio")
 
     def wheel(self, project: Path) -> Path:
         """Build a project's wheel, with the build backend of the tests' own environment."""

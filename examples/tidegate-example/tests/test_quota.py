@@ -1,7 +1,6 @@
 """What `quota` promises, shown on Tidegate's real pipeline."""
 
 import pytest
-
 from tidegate import Decision, Session
 from tidegate.testing import (
     Clock,
@@ -11,10 +10,12 @@ from tidegate.testing import (
     assert_passes,
     flow,
     harness,
+    notification,
     request,
     samples,
     session,
 )
+
 from tidegate_example import Quota
 
 
@@ -64,6 +65,12 @@ async def test_calls_that_are_forgotten_are_not_taken_for_none() -> None:
         for number in range(talk.calls.maxlen):
             talk.called("web", "tools/call", f"other-{number}", ())
         assert_denied(await call(h, talk), rule="quota-unknown")
+
+
+async def test_a_call_that_wants_no_answer_can_not_be_counted_so_it_is_denied() -> None:
+    async with harness(Quota, {"limit": 2}) as h:
+        message = notification("tools/call", {"name": "search"})
+        assert_denied(await h.judge(message, flow(message)), rule="quota-unknown")
 
 
 async def test_nothing_but_calls_is_stopped() -> None:

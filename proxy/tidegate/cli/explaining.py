@@ -262,6 +262,7 @@ def _print(decision: Decision, flow: Flow, answer: dict[str, Any] | None) -> Non
     ]
     if rows:
         console.print(output.table(("", "by", "hook", "outcome", "µs"), rows, right=("", "µs")))
+        console.print("It is the first message, so the steps are slower than they will be.", style="dim")
     else:
         output.say("No interceptor is for this message.")
     output.say()

@@ -21,7 +21,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 KEEP_ALIVE = 15.0  # seconds of silence on a stream until a comment is sent, so that nobody takes it for dead
-BODY_TIMEOUT = 30.0  # seconds between two parts of a request's body
+SLOWEST = 16 * 1024  # bytes a second at which a request's body gets on
 COMMENT = b":\r\n\r\n"
 JSON = (b"content-type", b"application/json")
 STREAM = (
@@ -33,6 +33,18 @@ STREAM = (
 
 class Gone(Exception):  # noqa: N818 - it says what happened
     """The client closed the connection."""
+
+
+class Refused(Rejected):
+    """A request that is refused with an HTTP status of its own.
+
+    Attributes:
+        status: the status.
+    """
+
+    def __init__(self, status: int, code: str, reason: str, *, size: int = 0) -> None:
+        super().__init__(code, reason, size=size)
+        self.status = status
 
 
 @dataclass(slots=True)
@@ -70,8 +82,12 @@ class Request:
         headers = http_headers.collect(scope["headers"])
         return cls(scope["method"], scope["path"], scope["query_string"], headers, receive, send)
 
-    async def body(self, most: int) -> bytes:
+    async def body(self, most: int, patience: float) -> bytes:
         """Return the whole body.
+
+        Args:
+            most: how many bytes it may have.
+            patience: how long it may take, in seconds; each 16 KiB that come give it one more.
 
         Raises:
             Rejected: where it is longer than ``most`` bytes, or doesn't come.
@@ -80,32 +96,24 @@ class Request:
         length = self.headers.get("content-length", "")
         if length.isdigit() and len(length) < 19 and int(length) > most:
             raise Rejected("limit", f"The message is longer than {most} bytes.", size=int(length))
-        part = await self.receive()
-        if part["type"] == "http.disconnect":
-            raise Gone
-        first: bytes = part.get("body", b"")
-        if not part.get("more_body"):
-            if len(first) > most:
-                raise Rejected("limit", f"The message is longer than {most} bytes.", size=len(first))
-            return first
-        return await self._long_body(first, most)
-
-    async def _long_body(self, first: bytes, most: int) -> bytes:
-        parts, size, more = [first], len(first), True
-        while more:
-            try:
-                async with asyncio.timeout(BODY_TIMEOUT):
+        parts: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(patience) as clock:
+                while more:
                     part = await self.receive()
-            except TimeoutError:
-                raise Rejected("parse", "The rest of the body didn't come.", size=size) from None
-            if part["type"] == "http.disconnect":
-                raise Gone
-            parts.append(part.get("body", b""))
-            size += len(parts[-1])
-            if size > most:
-                raise Rejected("limit", f"The message is longer than {most} bytes.", size=size)
-            more = part.get("more_body", False)
-        return b"".join(parts)
+                    if part["type"] == "http.disconnect":
+                        raise Gone
+                    parts.append(part.get("body", b""))
+                    size += len(parts[-1])
+                    if size > most:
+                        raise Rejected("limit", f"The message is longer than {most} bytes.", size=size)
+                    more = part.get("more_body", False)
+                    if more:
+                        clock.reschedule((clock.when() or 0.0) + len(parts[-1]) / SLOWEST)
+        except TimeoutError:
+            raise Refused(408, "parse", "The rest of the body didn't come in time.", size=size) from None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def gone(self) -> None:
         """Wait until the client closes the connection; the body must have been read."""

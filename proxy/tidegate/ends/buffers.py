@@ -255,7 +255,7 @@ class Ending:
         outbox: where its input comes from.
     """
 
-    __slots__ = ("_inbox", "_name", "_outbox", "_output_ended", "_timer", "_words")
+    __slots__ = ("_inbox", "_input_timer", "_name", "_outbox", "_output_ended", "_timer", "_words")
 
     def __init__(self, name: str, inbox: Inbox, outbox: Outbox) -> None:
         self._name = name
@@ -264,12 +264,19 @@ class Ending:
         self._output_ended = False
         self._words: str | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._input_timer: asyncio.TimerHandle | None = None
 
     def exited(self, words: str) -> None:
         """Take the news that the server has ended: ``words`` say how."""
         self._words = words
         self._outbox.end(f"{self._name} {words}.")
         self._settle()
+
+    def input_ended(self) -> None:
+        """Take the news that nothing more can be sent to the server; why is known in a moment, as a rule."""
+        self._outbox.pause()
+        reason = f"{self._name} closed its input."
+        self._input_timer = asyncio.get_running_loop().call_later(_SETTLE, self._outbox.end, reason)
 
     def output_ended(self) -> None:
         """Take the news that nothing more comes from the server."""
@@ -278,8 +285,9 @@ class Ending:
 
     def cancel(self) -> None:
         """Forget about it."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._input_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _settle(self) -> None:
         if self._output_ended and self._words is not None:

@@ -167,8 +167,9 @@ class ContainerPipe:
         if transport.can_write_eof():
             transport.write_eof()
         flooding = asyncio.create_task(self._flooding.wait())
+        waited: set[asyncio.Future[Any]] = {self._ended.status, flooding}
         try:
-            await asyncio.wait([self._ended.status, flooding], timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waited, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
         finally:
             flooding.cancel()
 

@@ -14,7 +14,7 @@ import structlog
 
 from tidegate import methods, wire
 from tidegate.ends import http_headers
-from tidegate.ends.asgi import Gone, Request, unless_gone
+from tidegate.ends.asgi import Gone, Refused, Request, unless_gone
 from tidegate.flow import Flow, Principal, Server
 from tidegate.relay import error_bytes
 from tidegate.settings import is_loopback, split_address
@@ -36,7 +36,6 @@ log = structlog.get_logger("tidegate.http")
 ANONYMOUS = Principal()
 _JSON, _STREAM = "application/json", "text/event-stream"
 _REMEMBERED = 256  # values of Host and Origin, and of Accept, whose reading is remembered
-_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 class App:
@@ -53,18 +52,14 @@ class App:
         """Serve one request (ASGI 3)."""
         if scope["type"] != "http":
             return  # lifespan is switched off, and there are no WebSockets
+        request = Request(scope["method"], scope["path"], b"", {}, receive, send)
         try:
             request = Request.of(scope, receive, send)
-        except Rejected as refused:
-            blank = Request(scope["method"], scope["path"], b"", {}, receive, send)
-            await blank.respond(400, error_bytes(refused.code, refused.reason))
-            return
-        try:
             await self._serve(request)
         except Gone:
             return
         except Rejected as refused:
-            await request.respond(413 if refused.code == "limit" else 400, error_bytes(refused.code, refused.reason))
+            await self._refused(request, refused)
         except Unavailable as failure:
             await request.respond(503, error_bytes(failure.code, str(failure)))
 
@@ -86,6 +81,15 @@ class App:
         else:
             await request.respond(404, error_bytes("invalid", "There is nothing at this path."))
 
+    async def _refused(self, request: Request, refused: Rejected) -> None:
+        """Record a request that is refused before it is known whose session it is about, and answer it."""
+        name, _ = self._route(request.path)
+        server = self.core.now.settings.server(name) if name else Server("")
+        pipeline = self.core.now.pipeline
+        deny = Deny(refused.reason, code=refused.code, rule="wire")
+        await pipeline.note("rejected", Flow(pipeline.new_id(), server), deny, size=refused.size)
+        await request.respond(*_refusal(refused, error_bytes(refused.code, refused.reason)))
+
     def _route(self, path: str) -> tuple[str, str]:
         """Return server and end that a path names; ``""`` for what isn't there."""
         parts = path.split("/")
@@ -106,9 +110,9 @@ class App:
             return None
         local = is_loopback(split_address(proxy.listen)[0])
         known = host in proxy.allowed_hosts or host.rpartition(":")[0] in proxy.allowed_hosts
-        if (local or proxy.allowed_hosts) and not known and not (local and _hostname(f"//{host}") in _LOOPBACK):
+        if (local or proxy.allowed_hosts) and not known and not (local and _is_local(f"//{host}")):
             return 421, Deny("The Host header names another host.", code="origin", rule="host")
-        accepted = origin is None or origin in proxy.allowed_origins or (local and _hostname(origin) in _LOOPBACK)
+        accepted = origin is None or origin in proxy.allowed_origins or (local and _is_local(origin))
         if not accepted:
             return 403, Deny("Requests from this origin are not accepted.", code="origin", rule="origin")
         if len(self._welcome) < _REMEMBERED:
@@ -146,14 +150,15 @@ class App:
                 await self._delete(request, name, principal)
         except Rejected as refused:
             entry = self.sessions.stateless(name, principal)
-            await self._write(request, await entry.relay.refuse(refused, status=_status_of(refused)))
+            reply = await entry.relay.refuse(refused)
+            await request.respond(*_refusal(refused, reply.body))
 
     async def _post(self, request: Request, name: str, principal: Principal) -> None:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != _JSON:
-            await request.respond(415, error_bytes("invalid", "Content-Type must be application/json."))
-            return
-        data = await request.body(self.core.now.settings.proxy.max_message_bytes)
+            raise Refused(415, "invalid", "Content-Type must be application/json.")
+        proxy = self.core.now.settings.proxy
+        data = await request.body(proxy.max_message_bytes, proxy.client_timeout)
         session_id = request.headers.get(http_headers.SESSION)
         known = self.sessions.find(name, session_id, principal) if session_id else None
         if known is not None and known.relay.version == methods.BATCHING and data.lstrip()[:1] == b"[":
@@ -272,11 +277,12 @@ def _accepted(accept: str) -> str:
     return ", ".join(kind for kind in (_JSON, _STREAM, "*/*") if kind in accept)
 
 
-def _hostname(url: str) -> str | None:
+def _is_local(url: str) -> bool:
+    """Whether a URL's host is an address or name of this machine that no name service gives to others."""
     try:
-        return urlsplit(url).hostname
+        return is_loopback(urlsplit(url).hostname or "")
     except ValueError:
-        return None
+        return False
 
 
 def _version(message: Message, request: Request) -> str | None:
@@ -286,5 +292,7 @@ def _version(message: Message, request: Request) -> str | None:
     return methods.version_in(message) or request.headers.get(http_headers.VERSION)
 
 
-def _status_of(refused: Rejected) -> int:
-    return 413 if refused.code == "limit" else 400
+def _refusal(refused: Rejected, body: bytes | None) -> tuple[int, bytes | None, dict[str, str]]:
+    """Return status, body and headers of the answer to a refused request."""
+    status = refused.status if isinstance(refused, Refused) else 413 if refused.code == "limit" else 400
+    return status, body, {"connection": "close"} if status == 408 else {}

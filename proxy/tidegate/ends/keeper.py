@@ -18,6 +18,10 @@ instant leaves only what had left its parent; nothing in user space is left to s
 This file runs by itself, with the standard library alone. Secrets in a server's environment reach only its shim.
 """
 
+# long: it runs by itself, so it can't be two
+
+from __future__ import annotations
+
 import json
 import os
 import select
@@ -27,7 +31,10 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LENGTH = 4
 """Bytes of the big-endian length in front of a request to a shim."""
@@ -35,6 +42,7 @@ LENGTH = 4
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _RESTORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD, signal.SIGXFSZ)
 _PATIENCE = 10.0  # seconds for killed processes to be gone: one in uninterruptible sleep is let be after that
+_DESCRIPTORS = 4096  # at least so many are looked at
 _LOOK = 0.005  # seconds between two looks
 _ENGINE_SECONDS = 10.0
 _SECOND_LOOK = 1.0  # seconds until a container that wasn't there is asked for again: it may have been in the making
@@ -44,27 +52,16 @@ Engine = dict[str, Any]
 
 
 def _prctl(option: int, value: int) -> None:
-    if _libc is not None:
-        _libc.prctl(option, value, 0, 0, 0)
-
-
-def _load_libc() -> Any:
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
+    """Call prctl(2), where there is one."""
+    with suppress(ImportError, AttributeError):
         import ctypes  # noqa: PLC0415 - some builds of Python have none
-    except ImportError:
-        return None
-    return ctypes.CDLL(None)
 
-
-_libc: Any = None
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def main() -> None:
     """Serve Tidegate until it is gone; then remove what it left, and end."""
-    global _libc  # noqa: PLW0603 - a script's one start, not a module's import
-    _libc = _load_libc()
+    os.closerange(3, max(os.sysconf("SC_OPEN_MAX"), _DESCRIPTORS))  # what Tidegate's own starter left open is nobody's
     with suppress(OSError):
         os.setsid()
     os.chdir("/")
@@ -105,7 +102,7 @@ class Keeper:
 
     def _hear(self) -> bool:
         try:
-            data, controls, _, _ = socket.recv_fds(self._tidegate, 65536, 64)
+            data, controls = _receive(self._tidegate, 65536, 64)
         except ConnectionError:
             return False
         self._controls.extend(controls)
@@ -136,6 +133,8 @@ class Keeper:
             if pid == 0:
                 try:
                     self._tidegate.close()
+                    for other in self._controls:
+                        os.close(other)
                     Shim(socket.socket(fileno=control)).run()
                     os._exit(0)
                 finally:
@@ -147,10 +146,16 @@ class Keeper:
         """Take in children that ended; where a shim was killed, kill what became ours by that."""
         ended = _reap_children()
         if any(pid in self._shims and status != 0 for pid, status in ended.items()):
-            for pid in _children_of(os.getpid()) - self._shims:
-                _kill(pid)
-                _kill_below(pid)
+            self._shims.difference_update(ended)
+            self._kill_strays()
         self._shims.difference_update(ended)
+
+    def _kill_strays(self) -> None:
+        """Kill what became a child of this process because its shim was killed, and all below it."""
+        for pid in _children_by_file(os.getpid()):
+            if pid not in self._shims:
+                _kill_below(pid)
+                _kill(pid)
 
     def sweep(self) -> None:
         """Remove everything still noted, and see all shims out, which clean up by themselves."""
@@ -168,8 +173,7 @@ class Keeper:
             except ChildProcessError:
                 return
             if pid == 0:
-                for stray in _children_of(os.getpid()) - self._shims:
-                    _kill(stray)
+                self._kill_strays()
                 time.sleep(_LOOK)
 
 
@@ -221,13 +225,14 @@ class Shim:
         except (ConnectionError, EOFError):
             return False  # Tidegate thought better of it, or is gone
         said, sayer = os.pipe()
+        shim = os.getpid()
         try:
             self._server = os.fork()
         except OSError as error:
             self._say(f"failed fork {error.errno}")
             return False
         if self._server == 0:
-            _become(request, stdio, sayer)
+            _become(request, stdio, sayer, shim)
         self._group = self._server
         for descriptor in (*stdio, sayer):
             os.close(descriptor)
@@ -237,7 +242,7 @@ class Shim:
         return not text
 
     def _request(self) -> tuple[dict[str, Any], list[int]]:
-        head, stdio, _, _ = socket.recv_fds(self._control, LENGTH, 3)
+        head, stdio = _receive(self._control, LENGTH, 3)
         if len(stdio) != 3:
             raise EOFError
         head += self._exactly(LENGTH - len(head))
@@ -261,7 +266,7 @@ class Shim:
         status = _reap_children().get(self._server)
         if status is not None:
             self._server = 0
-            if _libc is not None:
+            if sys.platform == "linux":
                 self._group = 0  # all are found without it, and its number may come to mean another
             self._say(f"exited {os.waitstatus_to_exitcode(status)}")
 
@@ -279,14 +284,13 @@ class Shim:
             time.sleep(_LOOK)
 
 
-def _become(request: dict[str, Any], stdio: list[int], sayer: int) -> None:
+def _become(request: dict[str, Any], stdio: list[int], sayer: int, shim: int) -> None:
     """Turn this freshly forked process into the server; says on ``sayer`` what failed. Doesn't return."""
     stage = "setup"
     try:
-        parent = os.getppid()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+        if os.getppid() != shim:
+            os._exit(1)  # it died before the kernel was told
         os.setsid()
         for number in _RESTORED:
             signal.signal(number, signal.SIG_DFL)
@@ -301,6 +305,14 @@ def _become(request: dict[str, Any], stdio: list[int], sayer: int) -> None:
         os.write(sayer, f"failed {stage} {error.errno}".encode())
     finally:
         os._exit(127)
+
+
+def _receive(source: socket.socket, size: int, most: int) -> tuple[bytes, list[int]]:
+    """Return bytes, and the descriptors that came with them, which no other program shall get."""
+    data, descriptors, _, _ = socket.recv_fds(source, size, most)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the function's own signature
+    return data, descriptors
 
 
 def _child_bell() -> int:
@@ -330,74 +342,71 @@ def _kill(pid: int, number: int = signal.SIGKILL) -> None:
 
 
 def _kill_below(root: int) -> None:
-    """Kill all descendants of a process; found before the first is killed, as a killed parent's trail is lost."""
-    parents = _parents()
-    found = {root}
-    grown = True
-    while grown:
-        more = {pid for pid, parent in parents.items() if parent in found and pid not in found}
-        found |= more
-        grown = bool(more)
-    for pid in found - {root}:
+    """Kill all descendants of a process; found before the first is killed, as a killed parent's trail may be lost."""
+    children = _children_by_scan() if _no_children_files() else _children_by_file
+    below = [root]
+    for pid in below:
+        below += children(pid)
+    for pid in below[1:]:
         _kill(pid)
 
 
-def _children_of(root: int) -> set[int]:
-    return {pid for pid, parent in _parents().items() if parent == root}
+def _no_children_files() -> bool:
+    return not os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110 - pathlib takes much memory
 
 
-def _parents() -> dict[int, int]:
-    """Return the parent of every process there is."""
-    if not os.path.isdir("/proc/self"):  # noqa: PTH112 - pathlib would triple this process' memory
-        with os.popen("/bin/ps -A -o pid= -o ppid=") as listing:  # noqa: S605 - a fixed command
-            return {int(pid): int(parent) for pid, parent in (line.split() for line in listing)}
-    parents = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208 - as above
-        if name.isdigit():
-            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123 - as above
-                parents[int(name)] = int(stat.read().rpartition(b")")[2].split()[1])
-    return parents
+def _children_by_file(parent: int) -> list[int]:
+    """Return a process' children as proc(5) lists them: so quick that a process that keeps forking is caught."""
+    found = []
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208 - as above
+            with suppress(OSError), open(f"/proc/{parent}/task/{task}/children", "rb") as children:  # noqa: PTH123 - as above
+                found += [int(pid) for pid in children.read().split()]
+    return found
+
+
+def _children_by_scan() -> Callable[[int], list[int]]:
+    """Return the same for a system that lists processes only."""
+    by_parent: dict[int, list[int]] = {}
+    with os.popen("/bin/ps -A -o pid= -o ppid=") as listing:  # noqa: S605 - a fixed command
+        for line in listing:
+            pid, parent = line.split()
+            by_parent.setdefault(int(parent), []).append(int(pid))
+    return lambda parent: by_parent.get(parent, [])
 
 
 def _remove(path: str) -> None:
-    """Remove a file or folder, if it is there."""
+    """Remove a file, or a folder with all in it, if it is there."""
+    from shutil import rmtree  # noqa: PLC0415 - seldom needed
+
     try:
-        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - as above
-            for entry in os.scandir(path):
-                _remove(entry.path)
-            os.rmdir(path)  # noqa: PTH106 - as above
-        else:
-            os.unlink(path)  # noqa: PTH108 - as above
+        os.unlink(path)  # noqa: PTH108 - as above
     except OSError:
-        return
+        rmtree(path, ignore_errors=True)
 
 
 def remove_container(engine: Engine, name: str) -> bool:
     """Kill and remove a container over the engine's API; whether the engine had it."""
     from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415 - seldom needed, and large
 
-    connection: HTTPConnection
     try:
         if "unix" in engine:
             connection = HTTPConnection("localhost", timeout=_ENGINE_SECONDS)
             connection.sock = socket.socket(socket.AF_UNIX)
             connection.sock.settimeout(_ENGINE_SECONDS)
             connection.sock.connect(engine["unix"])
-        elif engine.get("tls"):
+        elif tls := engine["tls"]:
             import ssl  # noqa: PLC0415 - as above
 
-            context = ssl.create_default_context(cafile=engine["tls"]["ca"])
-            if engine["tls"].get("cert"):
-                context.load_cert_chain(engine["tls"]["cert"], engine["tls"]["key"])
+            context = ssl.create_default_context(cafile=tls["ca"])
+            context.load_cert_chain(tls["cert"], tls["key"])
             connection = HTTPSConnection(engine["host"], engine["port"], timeout=_ENGINE_SECONDS, context=context)
         else:
             connection = HTTPConnection(engine["host"], engine["port"], timeout=_ENGINE_SECONDS)
         connection.request("DELETE", f"/containers/{name}?force=1&v=1")
-        status = connection.getresponse().status
-        connection.close()
+        return connection.getresponse().status != 404
     except (OSError, HTTPException):
         return False
-    return status != 404
 
 
 if __name__ == "__main__":

@@ -176,8 +176,11 @@ class Keeper:
                     self._launch()
                 assert self._socket is not None
                 try:
-                    socket.send_fds(self._socket, [line], descriptors)
+                    sent = socket.send_fds(self._socket, [line], descriptors)
+                    self._socket.sendall(line[sent:])
                 except OSError as error:
+                    if isinstance(error, TimeoutError):  # it lives, but must not see to what is left: we still are
+                        os.kill(self._pid, signal.SIGKILL)
                     self._drop()
                     if last:
                         raise PipeError(f"The keeper process doesn't listen: {error.strerror}.") from None

@@ -169,8 +169,8 @@ class ProcessPipe:
 
     def _input_lost(self) -> None:
         self._stdin = None
-        if self._child is not None and not self._child.exited.done():
-            self._outbox.end(f"{self._name} closed its input.")
+        if not self._closed:
+            self._ending.input_ended()
 
     def _stdout_ended(self) -> None:
         self._inbox.put(self._lines.finish())

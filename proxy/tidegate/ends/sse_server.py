@@ -67,6 +67,7 @@ class SseClients:
         if duplex is None or owner is None or owner.name != principal.name:
             await request.respond(404, error_bytes("invalid", "There is no such session."))
             return
-        data = await request.body(self.core.now.settings.proxy.max_message_bytes)
+        proxy = self.core.now.settings.proxy
+        data = await request.body(proxy.max_message_bytes, proxy.client_timeout)
         await request.respond(202)
         await duplex.accept(data)

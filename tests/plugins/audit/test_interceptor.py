@@ -64,7 +64,9 @@ async def test_a_message_whose_record_cannot_be_written_is_denied_where_required
 
 @pytest.mark.parametrize("durability", ["buffered", "fsync"])
 async def test_many_messages_at_once_make_one_whole_chain(tmp_path: Path, durability: str) -> None:
-    async with harness("audit", {"durability": durability, "rotate_bytes": 20_000}, required=True, folder=tmp_path) as h:
+    async with harness(
+        "audit", {"durability": durability, "rotate_bytes": 20_000}, required=True, folder=tmp_path
+    ) as h:
         async with asyncio.timeout(DEADLINE):
             decisions = await asyncio.gather(*(h.judge(call()) for _ in range(300)))
         assert all(decision.allowed for decision in decisions)

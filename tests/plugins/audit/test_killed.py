@@ -66,6 +66,7 @@ def killed_after(folder: Path, durability: str, count: int) -> list[str]:
         assert process.stderr is not None
         told = [process.stdout.readline().strip() for _ in range(count)]
         process.kill()
-        rest, errors = process.communicate(timeout=DEADLINE)
-    assert all(told), errors
+        process.wait(timeout=DEADLINE)
+        rest = process.stdout.read()  # not communicate(), which passes over what readline() has read ahead
+        assert all(told), process.stderr.read()
     return [*told, *rest.split("\n")[:-1]]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it comes without types
 import pytest
 
 from plugins.audit.building import call, decided, recorded
@@ -166,7 +166,10 @@ def test_findings_keep_their_place_their_fingerprint_and_who_found_them() -> Non
     ],
 )
 def test_a_step_that_only_reports_says_what_it_would_have_done(outcome: Any, effect: Any, rule: str) -> None:
-    steps = (Step("new", "inspect", "pass", 100, report_only=True), Step("new", "decide", outcome, 900, report_only=True))
+    steps = (
+        Step("new", "inspect", "pass", 100, report_only=True),
+        Step("new", "decide", outcome, 900, report_only=True),
+    )
     record = recorded(decided(steps=steps, reported=(("new", effect),)))
     assert record["verdict"] == "allow"
     assert record["steps"] == [

@@ -83,7 +83,9 @@ def test_a_file_that_is_no_audit_log_is_refused_and_left_alone(tmp_path: Path, c
 def test_a_changed_last_record_stops_the_start_in_one_sentence_and_is_left_alone(log: Path) -> None:
     changed = log.read_bytes().replace(b"an event", b"no event")
     log.write_bytes(changed)
-    with pytest.raises(LogError, match=r"^the last record of .*audit\.jsonl is not what was written; see `tidegate audit"):
+    with pytest.raises(
+        LogError, match=r"^the last record of .*audit\.jsonl is not what was written; see `tidegate audit"
+    ):
         Writer(log, SLOW_FSYNC)
     assert log.read_bytes() == changed
 

@@ -35,33 +35,50 @@ def rehashed(line: bytes, **members: object) -> bytes:
     return chain.seal(record)[0]
 
 
+@pytest.mark.requirement("tamper-evident")
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        pytest.param(lambda l: [*l[:2], l[2].replace(b"an", b"no"), *l[3:]], [("changed", 3, 3)], id="a changed line"),
-        pytest.param(lambda l: [*l[:2], l[2].replace(b'"seq":3', b'"seq": 3'), *l[3:]], [("changed", 3, 3)], id="space"),
-        pytest.param(lambda l: [*l[:2], l[2][:50] + b"\n", *l[3:]], [("cut", 3, 3)], id="a line cut short"),
-        pytest.param(lambda l: [*l[:5], l[5][:50]], [("cut", 6, 6)], id="the last line cut short"),
-        pytest.param(lambda l: [*l[:5], l[5][:-1]], [("cut", 6, 6)], id="the last line end cut off"),
-        pytest.param(lambda l: [*l[:2], b"\n", *l[2:]], [("cut", 3, 3)], id="an empty line put in"),
-        pytest.param(lambda l: [*l[:2], *l[3:]], [("missing", 3, 3)], id="a line taken out"),
-        pytest.param(lambda l: [*l[:2], *l[4:]], [("missing", 3, 3)], id="two lines taken out"),
-        pytest.param(lambda l: l[1:], [("missing", 1, 1)], id="the first line taken out"),
-        pytest.param(lambda l: l[:-1], [("missing", 0, 6)], id="the last line taken out"),
+        pytest.param(
+            lambda old: [*old[:2], old[2].replace(b"an", b"no"), *old[3:]], [("changed", 3, 3)], id="a changed line"
+        ),
+        pytest.param(
+            lambda old: [*old[:2], old[2].replace(b'"seq":3', b'"seq": 3'), *old[3:]], [("changed", 3, 3)], id="space"
+        ),
+        pytest.param(lambda old: [*old[:2], old[2][:50] + b"\n", *old[3:]], [("cut", 3, 3)], id="a line cut short"),
+        pytest.param(lambda old: [*old[:5], old[5][:50]], [("cut", 6, 6)], id="the last line cut short"),
+        pytest.param(lambda old: [*old[:5], old[5][:-1]], [("cut", 6, 6)], id="the last line end cut off"),
+        pytest.param(lambda old: [*old[:2], b"\n", *old[2:]], [("cut", 3, 3)], id="an empty line put in"),
+        pytest.param(lambda old: [*old[:2], *old[3:]], [("missing", 3, 3)], id="a line taken out"),
+        pytest.param(lambda old: [*old[:2], *old[4:]], [("missing", 3, 3)], id="two lines taken out"),
+        pytest.param(lambda old: old[1:], [("missing", 1, 1)], id="the first line taken out"),
+        pytest.param(lambda old: old[:-1], [("missing", 0, 6)], id="the last line taken out"),
         pytest.param(lambda _: [], [("missing", 0, 1)], id="all lines taken out"),
-        pytest.param(lambda l: [l[0], l[2], l[1], *l[3:]], [("reordered", 3, 2)], id="two lines swapped"),
-        pytest.param(lambda l: [*l[:5], l[4], l[5]], [("reordered", 6, 5)], id="a line doubled"),
-        pytest.param(lambda l: [*l[1:], l[0]], [("reordered", 6, 1)], id="the first line put last"),
+        pytest.param(lambda old: [old[0], old[2], old[1], *old[3:]], [("reordered", 3, 2)], id="two lines swapped"),
+        pytest.param(lambda old: [*old[:5], old[4], old[5]], [("reordered", 6, 5)], id="a line doubled"),
+        pytest.param(lambda old: [*old[1:], old[0]], [("reordered", 6, 1)], id="the first line put last"),
         pytest.param(
-            lambda l: [*l[:2], rehashed(l[2], verdict="deny"), *l[3:]], [("changed", 4, 4)], id="a line replaced"
+            lambda old: [*old[:2], rehashed(old[2], verdict="deny"), *old[3:]],
+            [("changed", 4, 4)],
+            id="a line replaced",
         ),
-        pytest.param(lambda l: [*l[:5], rehashed(l[5], verdict="deny")], [("changed", 6, 6)], id="the last replaced"),
-        pytest.param(lambda l: [rehashed(l[0], prev="1" * 64), *l[1:]], [("changed", 1, 1), ("changed", 2, 2)], id="start"),
-        pytest.param(lambda l: [*l[:2], rehashed(l[2], seq="x"), *l[3:]], [("changed", 3, 3)], id="no number"),
         pytest.param(
-            lambda l: [l[0].replace(b"an", b"no"), *l[1:4], l[5]], [("changed", 1, None), ("missing", 5, 5)], id="two things"
+            lambda old: [*old[:5], rehashed(old[5], verdict="deny")], [("changed", 6, 6)], id="the last replaced"
         ),
-        pytest.param(lambda l: [l[0], l[1][:-1] + l[2], *l[3:]], [("changed", 2, 2), ("missing", 3, 3)], id="two joined"),
+        pytest.param(
+            lambda old: [rehashed(old[0], prev="1" * 64), *old[1:]], [("changed", 1, 1), ("changed", 2, 2)], id="start"
+        ),
+        pytest.param(lambda old: [*old[:2], rehashed(old[2], seq="x"), *old[3:]], [("changed", 3, 3)], id="no number"),
+        pytest.param(
+            lambda old: [old[0].replace(b"an", b"no"), *old[1:4], old[5]],
+            [("changed", 1, None), ("missing", 5, 5)],
+            id="two things",
+        ),
+        pytest.param(
+            lambda old: [old[0], old[1][:-1] + old[2], *old[3:]],
+            [("changed", 2, 2), ("missing", 3, 3)],
+            id="two joined",
+        ),
     ],
 )
 def test_verification_says_what_is_wrong_and_where(

@@ -166,6 +166,14 @@ async def test_a_completion_is_judged_by_the_template_it_refers_to() -> None:
             assert (await h.judge(message)).allowed is allowed
 
 
+async def test_a_completion_for_a_prompt_is_judged_by_its_name_whatever_is_in_it() -> None:
+    async with harness("lists", {"allow": ["server/sum{mary}"], "deny": ["server/x{*"]}) as h:
+        for name, allowed in (("sum{mary}", True), ("sum{x}", False), ("x{y}", False)):
+            message = request("completion/complete", {"ref": {"type": "ref/prompt", "name": name}})
+            assert (await h.judge(message)).allowed is allowed
+            assert all(step.outcome != "error" for step in h.steps)
+
+
 async def test_a_reference_that_names_both_a_prompt_and_a_resource_is_judged_as_both() -> None:
     async with harness("lists", {"deny": ["resource:server/*"]}) as h:
         ref = {"type": "ref/resource", "uri": "file:///x", "name": "harmless"}
@@ -206,7 +214,7 @@ async def test_a_name_too_long_to_judge_is_denied_and_not_listed() -> None:
 
 
 async def test_the_name_that_goes_on_is_judged_and_not_the_one_that_came() -> None:
-    """A transform before it may have renamed the tool, which the flow's targets don't show."""
+    """Whatever the flow was made of."""
     async with harness("lists", {"deny": ["files/delete_*"]}, servers=SERVERS) as h:
         came, context = call("tidy")
         assert_denied(await h.judge(came.replace("/params/name", "delete_all", label="renamed"), context))

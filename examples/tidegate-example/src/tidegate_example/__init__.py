@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 
-from pydantic import BaseModel, ConfigDict, Field
-
 import tidegate
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class QuotaConfig(BaseModel):
@@ -36,17 +35,16 @@ class Quota:
         """Deny a call over the limit, and one that can't be counted."""
         if message.method != "tools/call" or message.is_reply:
             return None
-        names = [target.name for target in tidegate.targets(message)]
-        for name in names:
+        for _, name in flow.targets:
             if self._is_counted(f"{flow.server.name}/{name}"):
-                return self._over(flow, name)
+                return self._over(message, flow, name)
         return None
 
     def _is_counted(self, name: str) -> bool:
         return any(fnmatch.fnmatchcase(name, glob) for glob in self.config.tools)
 
-    def _over(self, flow: tidegate.Flow, name: str) -> tidegate.Deny | None:
-        if flow.session is None:
+    def _over(self, message: tidegate.Message, flow: tidegate.Flow, name: str) -> tidegate.Deny | None:
+        if flow.session is None or message.kind != "request":  # only requests are remembered
             return tidegate.Deny("The calls of this tool can't be counted.", rule="quota-unknown")
         calls, since = flow.session.calls, flow.session.clock() - self.config.seconds
         if len(calls) == calls.maxlen and calls[0].at > since:  # older ones of this while are forgotten

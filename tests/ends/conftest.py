@@ -1,0 +1,15 @@
+"""Transports that both event loops serve differently are tested under both: asyncio's own, and Tidegate's."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+import uvloop
+
+BOTH = ("test_docker", "test_keeper", "test_process", "test_sse_client", "test_stdio")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.path.stem in BOTH:
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
