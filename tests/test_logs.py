@@ -64,6 +64,16 @@ def test_the_libraries_loggers_go_the_same_way(capsys: Capture, name: str) -> No
     assert (line["event"], line["logger"], line["level"]) == ("said this", name, "warning")
 
 
+def test_libraries_say_what_is_wrong_and_not_all_they_do(capsys: Capture) -> None:
+    logs.setup("json")
+    logging.getLogger("uvicorn.error").info("Started server process")
+    logging.getLogger("urllib3.connectionpool").debug("GET /containers/json")
+    assert not capsys.readouterr().err
+    logs.setup("json", "debug")
+    logging.getLogger("uvicorn.error").info("Started server process")
+    assert len(lines(capsys)) == 1
+
+
 def test_requests_are_not_logged_line_by_line(capsys: Capture) -> None:
     logs.setup("json", "debug")
     logging.getLogger("uvicorn.access").info("GET /servers/time/mcp?token=x")

@@ -62,15 +62,18 @@ class Table:
         return len(self._open)
 
     def open(self, request: Message, flow_id: str, owner: Any = None) -> Open:
-        """Note a request.
+        """Note a request. Where too many are open, cancelled ones make room: nobody waits for their replies.
 
         Raises:
-            Rejected: where its id is in use, or too many are open.
+            Rejected: where its id is in use, without the id, because that is another's; or too many are open.
         """
         assert request.id is not None
         key = key_of(request.id)
         if key in self._open:
-            raise Rejected("unsolicited", "A request with this id is already open.", id=request.id)
+            raise Rejected("unsolicited", "A request with this id is already open.")
+        if len(self._open) >= MAX_OPEN:
+            for entry in [entry for entry in self._open.values() if entry.cancelled]:
+                self.drop(entry.request.id)
         if len(self._open) >= MAX_OPEN:
             raise Rejected("limit", f"More than {MAX_OPEN} requests are open.", id=request.id)
         token = progress_token(request)
@@ -105,7 +108,7 @@ class Table:
             if entry is None and again:
                 entry = self._answered.get(key)
         if entry is None:
-            raise Rejected("unsolicited", "The reply answers no open request.", id=reply.id)
+            raise Rejected("unsolicited", "The reply answers no open request.")
         return reply.answering(entry.request.method), entry
 
     def _close(self, key: Key) -> Open | None:
@@ -120,9 +123,9 @@ class Table:
                 self._answered.popitem(last=False)
         return entry
 
-    def drop(self, identity: Id) -> Open | None:
+    def drop(self, identity: Id | None) -> Open | None:
         """Close a request that will get no reply; return its entry, or ``None`` where it isn't open."""
-        return self._close(key_of(identity))
+        return self._close(key_of(identity)) if identity is not None else None
 
     def cancel(self, notification: Message) -> Open | None:
         """Note a ``notifications/cancelled``; return the request's entry, or ``None`` where it isn't open."""

@@ -18,7 +18,7 @@ from tidegate.correlate import Remap, key_of
 from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.mailbox import Mailbox
 from tidegate.message import Message
-from tidegate.upstream import Answer, Arrived, Context, Event, Events, Unavailable
+from tidegate.upstream import Answer, Arrived, Context, Event, Events, Unavailable, primed
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -131,6 +131,9 @@ class Instance:
             raise self._end(Unavailable(str(error))) from None
         except TimeoutError:
             raise self._end(Unavailable("The server takes no messages any more.", "overdue")) from None
+        except asyncio.CancelledError:  # then nothing was sent
+            self.forget(message)
+            raise
         return waiting
 
     def forget(self, request: Message) -> None:
@@ -182,6 +185,8 @@ class Instance:
             log.warning("nobody reads the server's own stream, so its oldest messages are dropped")
 
     def _whose(self, item: Message | Rejected) -> Waiting | None:
+        if isinstance(item, Rejected) and item.call:
+            return None
         if isinstance(item, Rejected) or item.is_reply:
             if item.id is not None:
                 return self._waiting.get(key_of(item.id))
@@ -276,11 +281,11 @@ class PipeUpstream:
         if waiting is None:
             return Answer(202)
         if not context.http:
-            return Answer(events=self._events(instance, waiting))
+            return Answer(events=await primed(self._events(instance, waiting)))
         try:
             first = await waiting.mailbox.get(min(SETTLE, timeout))
         except TimeoutError:
-            return Answer(events=self._events(instance, waiting, waited=SETTLE))
+            return Answer(events=await primed(self._events(instance, waiting, waited=SETTLE)))
         except Unavailable:
             self.forget(message)
             raise
@@ -288,7 +293,7 @@ class PipeUpstream:
             _give_up(instance, waiting)
             raise
         if not _closes(first.data):
-            return Answer(events=self._events(instance, waiting, first))
+            return Answer(events=await primed(self._events(instance, waiting, first)))
         instance.forget(message)
         return Answer(_status(first.data, message), body=first.data)
 
@@ -300,6 +305,7 @@ class PipeUpstream:
         timeout = None if silence is None else max(silence - waited, 0.0)
         closed = False
         try:
+            yield Event(None)  # for primed()
             if first is not None:
                 yield first
             while not closed:

@@ -22,6 +22,7 @@ Format = Literal["console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _QUIET = ("uvicorn.access",)  # the audit log says who called what
+_CHATTY = ("uvicorn", "docker", "urllib3")  # what they do all day is worth a line to those who debug only
 _FRAMES = 4
 
 
@@ -52,7 +53,7 @@ def setup(form: Format | None = None, level: Level = "info") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_first_line, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(chosen)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(chosen)],
         )
     )
     root = logging.getLogger()
@@ -61,16 +62,26 @@ def setup(form: Format | None = None, level: Level = "info") -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi"):  # they bring handlers of their own
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     for name in _QUIET:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = False
         logging.getLogger(name).disabled = True
 
 
-def _renderer(chosen: Format) -> Processor:
+def _rendering(chosen: Format) -> list[Processor]:
     if chosen == "json":
-        return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=36)
+        return [structlog.processors.JSONRenderer()]
+    drawn = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24, sort_keys=False)
+    return [_without_own_name, drawn]
+
+
+def _without_own_name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Leave out the logger's name where it is one of Tidegate's: people look at the sentence."""
+    if str(event.get("logger", "")).startswith("tidegate."):
+        del event["logger"]
+    return event
 
 
 def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -110,9 +110,28 @@ _NAMING = frozenset(name for name, method in METHODS.items() if method.target) |
     "subscriptions/listen",
 }
 
-ROUTED = frozenset(("name", "uri", "ref", "taskId", "arguments", "_meta", "requestState", "inputResponses"))
+ROUTED = frozenset(
+    (
+        "name",
+        "uri",
+        "ref",
+        "taskId",
+        "arguments",
+        "_meta",
+        "requestState",
+        "inputResponses",
+        "notifications",
+        "resourceSubscriptions",
+    )
+)
 """Members of ``params`` that decide where a request goes or what it does. A member that differs from one of
 them in case only is refused, because parsers that ignore case (Go's, for one) would take it for it."""
+
+ROUTED_INSIDE = {
+    "ref": frozenset(("type", "name", "uri")),
+    "notifications": frozenset(("resourceSubscriptions",)),
+}
+"""The same for members of members of ``params``."""
 
 _FIXED_ANYWHERE = frozenset(
     (

@@ -198,7 +198,7 @@ class Pipeline:
         steps: list[Step] = []
         failed: list[tuple[str, Effect]] = []
         for hook in plan.observe:
-            if hook.matcher and not hook.matcher.hits(flow):
+            if hook.matcher and not hook.matcher.hits(flow, decision.message):
                 continue
             _, failure, elapsed = await _run(hook, decision, flow, None, _nothing)
             steps.append(Step(hook.by, hook.name, failure.outcome if failure else "pass", elapsed, hook.report_only))
@@ -223,7 +223,7 @@ def _remember(decision: Decision, findings: list[tuple[str, Finding]], session: 
     for _, finding in findings:
         session.label(finding.labels)
     message = decision.message
-    if message is not None and message.kind == "request" and message.method in _REMEMBERED:
+    if message is not None and not message.is_reply and message.method in _REMEMBERED:
         for target in flow.targets:
             session.called(flow.server.name, message.method, target.name, flow.server.labels)
 
@@ -311,7 +311,7 @@ def _about(message: Message, flow: Flow) -> Flow:
 
 async def _transform(hook: Hook, work: _Work, flow: Flow) -> bool:
     """Run a transform; return whether it changed the message."""
-    if hook.matcher and not hook.matcher.hits(flow):
+    if hook.matcher and not hook.matcher.hits(flow, work.message):
         return False
     before = work.message
 
@@ -370,7 +370,7 @@ def _as_effects(value: Any) -> tuple[Effect, ...]:
 
 
 async def _inspect(hook: Hook, work: _Work, flow: Flow) -> None:
-    if hook.matcher and not hook.matcher.hits(flow):
+    if hook.matcher and not hook.matcher.hits(flow, work.message):
         return
     found, failure, elapsed = await _run(hook, work.message, flow, None, _as_findings)
     if failure is not None:
@@ -385,7 +385,7 @@ _OUTCOMES: dict[Verdict, Outcome] = {"allow": "pass", "redact": "redact", "hold"
 
 
 async def _decide(hook: Hook, work: _Work, flow: Flow, findings: tuple[Finding, ...]) -> None:
-    if hook.matcher and not hook.matcher.hits(flow):
+    if hook.matcher and not hook.matcher.hits(flow, work.message):
         return
     given, failure, elapsed = await _run(hook, work.message, flow, findings, _as_effects)
     outcome: Outcome = "pass"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pluggy
 from pydantic import BaseModel, ValidationError
 
-from tidegate import hookspecs
+from tidegate import hookspecs, methods
 from tidegate.settings import SettingsError, sentence
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tidegate.flow import Flow, Server
+    from tidegate.message import Message
     from tidegate.settings import InterceptorSettings, Settings, When
 
 GROUP = "tidegate"
@@ -55,6 +56,7 @@ class Found(NamedTuple):
     distribution: str
     version: str
     value: str
+    point: metadata.EntryPoint
 
 
 class Matcher:
@@ -71,9 +73,12 @@ class Matcher:
             return False
         return not (self._methods and method is not None and not self._methods.match(method))
 
-    def hits(self, flow: Flow) -> bool:
-        """Whether it covers the targets of a flow."""
-        return self.targets is None or any(self.targets.match(target.name) for target in flow.targets)
+    def hits(self, flow: Flow, message: Message | None) -> bool:
+        """Whether it covers the targets of a flow; a target that can't be read may be any, so it is covered."""
+        if self.targets is None or any(self.targets.match(target.name) for target in flow.targets):
+            return True
+        subject = flow.request or message
+        return subject is not None and bool(methods.unreadable(subject))
 
 
 def _compile(globs: Iterable[str]) -> re.Pattern[str] | None:
@@ -124,9 +129,9 @@ def installed() -> dict[str, Found]:
     out: dict[str, Found] = {}
     for point in metadata.entry_points(group=GROUP):
         dist = point.dist
-        found = Found(point.name, dist.name if dist else "?", dist.version if dist else "?", point.value)
+        found = Found(point.name, dist.name if dist else "?", dist.version if dist else "?", point.value, point)
         other = out.get(found.name)
-        if other is not None and other != found:
+        if other is not None and other[:4] != found[:4]:
             raise SettingsError(
                 f"interceptor {found.name!r} is in both {other.distribution} and {found.distribution}; uninstall one"
             )
@@ -145,12 +150,13 @@ def load(settings: Settings, extra: dict[str, type] | None = None) -> list[Inter
         SettingsError: for an interceptor that isn't installed, can't be imported, has wrong settings, or has
             hooks that don't fit.
     """
-    known = installed()
+    own = extra or {}
+    known = installed() if any(entry.use not in own for entry in settings.interceptors) else {}
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     made = []
     for entry in settings.interceptors:
-        cls = (extra or {}).get(entry.use) or _import(entry.use, known)
+        cls = own.get(entry.use) or _import(entry.use, known)
         interceptor = Interceptor(entry.name or entry.use, entry, _make(cls, entry))
         _register(manager, interceptor)
         made.append(interceptor)
@@ -175,9 +181,8 @@ def _import(use: str, known: dict[str, Found]) -> type:
     if use not in known:
         have = ", ".join(sorted(known)) or "none"
         raise SettingsError(f"interceptors: {use!r} is not installed (installed are: {have})")
-    points = metadata.entry_points(group=GROUP, name=use)
     try:
-        cls = next(iter(points)).load()
+        cls = known[use].point.load()
     except (ImportError, AttributeError, SyntaxError) as error:
         raise SettingsError(f"interceptor {use!r} can't be imported: {type(error).__name__}: {error}") from error
     if not isinstance(cls, type):

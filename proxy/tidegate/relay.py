@@ -18,7 +18,7 @@ from tidegate.correlate import Open, Table
 from tidegate.flows import Flows
 from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply, merged
-from tidegate.upstream import Answer, Arrived, Context, Unavailable, Upstream
+from tidegate.upstream import Answer, Arrived, Context, Unavailable, Upstream, primed
 from tidegate.verdict import CODES, Decision, Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
@@ -148,9 +148,11 @@ class Relay:
                 return self._denied(decision, message)
             if message.method == "initialize" and not self.stateless:
                 self.flows.client = flow.client
+            if flow.tool is not None and not context.http:
+                context = Context(tool=flow.tool)
             answer = await self.upstream.send(decision.message, context)
             if answer.events is not None:
-                return Reply(answer.status, answer.headers, events=self._events(answer, exchange))
+                return Reply(answer.status, answer.headers, events=await primed(self._events(answer, exchange)))
             return await self._single(answer, exchange)
         except Unavailable as failure:
             return Reply(body=await self._failed(failure, exchange))
@@ -158,6 +160,7 @@ class Relay:
             table.drop(asked)
             raise
         except asyncio.CancelledError:
+            self.upstream.forget(sent)
             await self._abandoned(exchange)
             raise
 
@@ -234,6 +237,7 @@ class Relay:
         entry = exchange.entry
         try:
             async with contextlib.aclosing(answer.events) as events:
+                yield Out(None)  # for primed()
                 async for event in events:
                     entry.replayable = entry.replayable or event.id is not None
                     data = None if event.data is None else await self._incoming(event.data, exchange)

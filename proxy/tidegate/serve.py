@@ -219,19 +219,22 @@ async def wrap(settings: Settings, name: str) -> int:
         name: the server's name in them.
 
     Returns:
-        0 when the client closed its side, 3 when the server ended by itself or couldn't start.
+        0 when the client closed its side, 3 when the server ended by itself.
 
     Raises:
         SettingsError: where an interceptor isn't well.
-        DependencyError: where standard input and output can't be used.
+        DependencyError: where the server can't start, or standard input and output can't be used.
     """
     end = StdioEnd(settings.proxy.max_message_bytes)
     async with core_of(settings) as (core, client):
         upstream, own = new_upstream(core, name, Principal(), client, shared=False)
         relay = Relay(core, settings.server(name), upstream, Principal(), session_id="stdio")
         try:
+            if own is not None:
+                await own.acquire()
             await end.start()
-        except PipeError as error:
+        except (Unavailable, PipeError) as error:
+            await relay.close()
             raise DependencyError(str(error)) from None
         duplex = Duplex(relay, end.send)
         reader = asyncio.create_task(_read(end, relay, duplex), name="client reader")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from tidegate.message import Message
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
     from tidegate.ends.http_headers import Params
+
+T = TypeVar("T")
 
 Arrived = bytes | Message | Rejected
 """What arrived from a server: raw bytes, a parsed message, or bytes that are none; none of it judged."""
@@ -46,6 +48,15 @@ class Event(NamedTuple):
 Events = AsyncGenerator[Event, None]
 
 
+async def primed(events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """Start a generator that yields something of no interest first, and return it.
+
+    A generator that was never started has nothing to put away when it is closed; one that waits has.
+    """
+    await anext(events)
+    return events
+
+
 @dataclass(slots=True)
 class Answer:
     """What a server answered to one message.
@@ -72,11 +83,13 @@ class Context:
             Otherwise a server that speaks HTTP gets all that its version wants.
         headers: the client's headers that may go on, names in lower case, checked.
         params: the ``Mcp-Param-*`` headers, as what they say of the body.
+        tool: for a client that speaks no HTTP, the definition of the tool it calls, where it is known.
     """
 
     http: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Params = ()
+    tool: Mapping[str, Any] | None = None
 
 
 class Upstream(Protocol):

@@ -32,6 +32,8 @@ CODES: dict[str, tuple[int, str]] = {
     "origin": (-31421, "The request's Host or Origin is not one that Tidegate serves."),
     "parse": (-32700, "The bytes are not a JSON text (JSON-RPC 2.0, section 5.1)."),
     "invalid": (-32600, "The JSON is not a JSON-RPC message (JSON-RPC 2.0, section 5.1)."),
+    "meta": (-32602, "A request lacks the _meta that its version demands (MCP 2026-07-28, versioning)."),
+    "method": (-32601, "The request's version has no such method (JSON-RPC 2.0, section 5.1)."),
     "header": (-32020, "A routing header disagrees with the body (MCP 2026-07-28, streamable HTTP)."),
 }
 """Deny codes: per code the number of the JSON-RPC error, and what it means.
@@ -69,7 +71,7 @@ class Finding:
         kind: what sort of fact: ``secret``, ``pii``, ``injection``, ...
         rule: the rule that found it.
         pointer: where, as a JSON Pointer from the message's root.
-        span: first and last-but-one character in that string, or ``None`` for all of it.
+        span: where in that string, from its first character up to the one behind its last; ``None`` for all of it.
         confidence: 0.0 to 1.0.
         fingerprint: a keyed HMAC of what was found, never the value or a part of it.
         labels: what is put on the session when the message goes on.
@@ -130,7 +132,7 @@ class Redact:
 
     Attributes:
         pointer: which string, as a JSON Pointer from the message's root.
-        span: first and last-but-one character, or ``None`` for all of it.
+        span: from its first character up to the one behind its last; ``None`` for all of it.
         label: what stands in its place, as ``[redacted:LABEL]``.
     """
 

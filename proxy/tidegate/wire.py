@@ -23,6 +23,7 @@ _SMALL = 16 * 1024  # bytes up to which counting brackets is quicker than a walk
 _PARSER_DEPTH = 200  # jiter's own limit on nesting; max_depth can't be above it
 _FOLDED_ENVELOPE = {name.casefold(): name for name in ENVELOPE}
 _FOLDED_ROUTED = {name.casefold(): name for name in methods.ROUTED}
+_FOLDED_INSIDE = {member: {name.casefold(): name for name in names} for member, names in methods.ROUTED_INSIDE.items()}
 _LONE_ID = re.compile(rb'"id"\s*:\s*("[^"\\\x00-\x1f]{1,200}"|-?[0-9]{1,18})\s*[,}]')
 
 
@@ -52,7 +53,10 @@ class Rejected(Exception):  # noqa: N818 - it is a verdict on bytes, and reads a
     Attributes:
         code: one of :data:`tidegate.verdict.CODES`.
         reason: one sentence that is safe to show to the sender.
-        id: the id of the message where it can be told without doubt, for the answer; else ``None``.
+        id: the id of the client's request that the bytes are, from a client, or answer, from a server, where that
+            can be told without doubt; else ``None``. The ids of what a server asks are never among them: to the
+            client, an error under one would answer a request of its own.
+        call: whether the bytes are no reply but a request or notification, as far as can be seen.
         size: how many bytes were refused.
     """
 
@@ -61,7 +65,14 @@ class Rejected(Exception):  # noqa: N818 - it is a verdict on bytes, and reads a
         self.code = code
         self.reason = reason
         self.id = id
+        self.call = False
         self.size = size
+
+    def about(self, identity: Id | None, sender: Sender, *, called: bool, replied: bool) -> Rejected:
+        """Note which message was refused: its id, who sent it, and which members of a call or of a reply it has."""
+        self.call = called and not replied
+        self.id = identity if (self.call if sender == "client" else not called) else None
+        return self
 
 
 def parse(data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS) -> Message:
@@ -75,7 +86,7 @@ def parse(data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS) -> Messa
     Raises:
         Rejected: where it is no message, is ambiguous, or is over a limit.
     """
-    tree, encoded = _loaded(data, limits)
+    tree, encoded = _loaded(data, sender, limits)
     return _message(tree, data, sender, encoded)
 
 
@@ -86,7 +97,7 @@ def parse_many(data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS, *, 
         Rejected: as :func:`parse`; also for an empty array, for an array where none may be sent, and for
             an array in which one member is no message.
     """
-    tree, encoded = _loaded(data, limits)
+    tree, encoded = _loaded(data, sender, limits)
     if not isinstance(tree, list):
         return [_message(tree, data, sender, encoded)]
     if not batch:
@@ -107,10 +118,10 @@ def load(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     Raises:
         Rejected: with code ``parse``, ``ambiguous`` or ``limit``.
     """
-    return _loaded(data, limits)[0]
+    return _loaded(data, "client", limits)[0]
 
 
-def _loaded(data: bytes, limits: Limits) -> tuple[Any, bytes | None]:
+def _loaded(data: bytes, sender: Sender, limits: Limits) -> tuple[Any, bytes | None]:
     """Parse and hold to the limits; return the value and, where it came about on the way, its encoding."""
     size = len(data)
     if size > limits.max_bytes:
@@ -118,7 +129,7 @@ def _loaded(data: bytes, limits: Limits) -> tuple[Any, bytes | None]:
     try:
         tree = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
-        raise _refusal(str(error), data) from None
+        raise _seen(_refusal(str(error)), data, sender) from None
     if type(tree) is not dict and type(tree) is not list:
         return tree, None
     if size <= _SMALL:
@@ -128,8 +139,7 @@ def _loaded(data: bytes, limits: Limits) -> tuple[Any, bytes | None]:
     try:
         _measure(tree, limits, strings=size > limits.max_string_bytes)
     except Rejected as refused:
-        refused.id, refused.size = lone_id(data), size
-        raise
+        raise _seen(refused, data, sender) from None
     return tree, None
 
 
@@ -151,14 +161,20 @@ def _plainly_small(tree: Any, data: bytes, limits: Limits) -> bytes | None:
     return encoded if encoded.count(b"null") == data.count(b"null") else None
 
 
-def _refusal(text: str, data: bytes) -> Rejected:
+def _refusal(text: str) -> Rejected:
     """Turn the parser's error into ours; its text may quote the message, so nothing of it is kept."""
-    found, size = lone_id(data), len(data)
     if text.startswith("Detected duplicate key"):
-        return Rejected("ambiguous", "A key stands twice in the same object.", id=found, size=size)
+        return Rejected("ambiguous", "A key stands twice in the same object.")
     if text.startswith("recursion limit"):
-        return Rejected("limit", f"The message is nested deeper than {_PARSER_DEPTH} levels.", id=found, size=size)
-    return Rejected("parse", "The bytes are not a JSON text.", id=found, size=size)
+        return Rejected("limit", f"The message is nested deeper than {_PARSER_DEPTH} levels.")
+    return Rejected("parse", "The bytes are not a JSON text.")
+
+
+def _seen(refused: Rejected, data: bytes, sender: Sender) -> Rejected:
+    """Note what can be seen of refused bytes without parsing them."""
+    refused.size = len(data)
+    replied = b'"result"' in data or b'"error"' in data
+    return refused.about(lone_id(data), sender, called=b'"method"' in data, replied=replied)
 
 
 def lone_id(data: bytes) -> Id | None:
@@ -210,8 +226,9 @@ def _message(tree: Any, data: bytes, sender: Sender, encoded: bytes | None = Non
         return classify(tree, sender, encoded)
     except Rejected as refused:
         refused.size = len(data)
-        if refused.id is None and type(tree) is dict and _is_id(tree.get("id")):
-            refused.id = tree["id"]
+        if type(tree) is dict:
+            identity = tree["id"] if _is_id(tree.get("id")) else None
+            refused.about(identity, sender, called="method" in tree, replied="result" in tree or "error" in tree)
         raise
 
 
@@ -249,7 +266,7 @@ def _call(tree: dict[str, Any], method: Any, sender: Sender, encoded: bytes | No
         if type(params) is not dict:
             raise Rejected("invalid", 'The member "params" must be an object.')
         if method in methods.METHODS:
-            _check_folded(params, _FOLDED_ROUTED, 'The object "params"')
+            _check_routed(params)
     if "id" not in tree:
         return Message("notification", sender, None, method, tree, (), encoded)
     if not _is_id(tree["id"]):
@@ -282,6 +299,15 @@ def _check_error(error: Any) -> None:
 
 def _is_id(value: Any) -> bool:
     return type(value) is str or type(value) is int
+
+
+def _check_routed(params: dict[str, Any]) -> None:
+    """Refuse twins, but for their case, of the members that say what a message of MCP is about."""
+    _check_folded(params, _FOLDED_ROUTED, 'The object "params"')
+    for member, folded in _FOLDED_INSIDE.items():
+        inner = params.get(member)
+        if type(inner) is dict:
+            _check_folded(inner, folded, f'The object "{member}"')
 
 
 def _check_folded(tree: dict[str, Any], folded: dict[str, str], what: str) -> None:

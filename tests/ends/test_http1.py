@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tidegate.ends.http1 import HIGH, HttpClient, HttpError, Response, Target, TooLong
 
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ async def test_the_request_says_host_path_query_headers_and_length() -> None:
 async def test_however_an_answer_is_cut_into_packets_it_is_read_the_same(cuts: list[int]) -> None:
     answer = CHUNKED + b"3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n"
     places = [0, *sorted({cut for cut in cuts if cut < len(answer)}), len(answer)]
-    parts = [answer[start:end] for start, end in zip(places, places[1:], strict=False)]
+    parts = [answer[start:end] for start, end in pairwise(places)]
     async with serving(answering(*parts, again=True)) as (server, client):
         assert await call(server, client) == (200, b"abcde")
         assert await call(server, client) == (200, b"abcde")
@@ -210,7 +212,7 @@ async def test_a_reader_that_waits_makes_the_server_wait() -> None:
     async with serving(script) as (server, client):
         response = await post(server, client)
         while response._size <= HIGH:  # it fills up to the bound, and then reading pauses
-            await asyncio.sleep(0)  # sleep: gives the sockets their turn
+            await asyncio.sleep(0)
         assert response._size < total // 2
         assert sum([len(part) async for part in response.parts()]) == total
         assert sent == total

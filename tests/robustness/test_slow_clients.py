@@ -4,14 +4,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from robustness.running import stdio_server
 from robustness.talking import JSON, MODERN, Answer, Closed, Line, Peer, head_of
 from robustness.watching import LOOK, MB, Peak, descriptors, until
 from support.proxy import RunningTidegate, running_tidegate
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE = 2.0
 CUT_WITHIN = PATIENCE + 4.0  # seconds: Tidegate looks once a second, and this machine may be busy
@@ -21,9 +23,9 @@ HEAD = {**JSON, "mcp-protocol-version": MODERN}
 Slow = Callable[[Line, str], Awaitable[bytes]]
 
 
-@pytest.fixture
-async def tidegate(tmp_path: Path) -> AsyncIterator[RunningTidegate]:
-    async with running_tidegate({"odd": stdio_server()}, folder=tmp_path, client_timeout=PATIENCE) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tidegate() -> AsyncIterator[RunningTidegate]:
+    async with running_tidegate({"odd": stdio_server()}, client_timeout=PATIENCE) as running:
         yield running
 
 
@@ -128,10 +130,11 @@ async def test_a_client_that_sends_too_slowly_is_told_and_cut_off_and_others_go_
 
 
 async def test_what_came_of_a_slow_body_is_in_the_audit_log(tidegate: RunningTidegate) -> None:
+    before = len(tidegate.records())
     line = await Line.to(tidegate.url)
     await a_body_that_never_comes(line, "/servers/odd/mcp")
     await line.close()
-    [record] = [record for record in tidegate.records() if record["kind"] == "rejected"]
+    [record] = [record for record in tidegate.records()[before:] if record["kind"] == "rejected"]
     assert record["verdict"] == "deny"
     assert "didn't come" in record["reason"]
 
@@ -168,7 +171,9 @@ async def test_trailers_are_no_headers(tidegate: RunningTidegate) -> None:
         body = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
         head = head_of("POST", peer.path, {**JSON, "transfer-encoding": "chunked"})
         line = await peer.line()
-        await line.send(b"%b%x\r\n%b\r\n0\r\nmcp-session-id: %b\r\n\r\n" % (head, len(body), body, str(session).encode()))
+        await line.send(
+            b"%b%x\r\n%b\r\n0\r\nmcp-session-id: %b\r\n\r\n" % (head, len(body), body, str(session).encode())
+        )
         answer = await line.answer()
         assert answer.status == 400
         assert "session id is missing" in answer.tree["error"]["message"]
@@ -189,8 +194,7 @@ async def test_a_client_that_never_reads_its_stream_is_cut_off_and_others_go_on(
             line = await flooding(peer, 60 * MB)
             head = await line.head()
             assert head.headers["content-type"] == "text/event-stream"
-            log = tidegate.stderr
-            await until(lambda: "too slow" in log.read_text(), "the cut of the client that doesn't read")
+            await until(lambda: "too slow to read" in tidegate.told(), "the cut of the client that doesn't read")
             with pytest.raises(Closed):
                 async for _ in line.events():
                     pass

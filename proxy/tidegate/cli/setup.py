@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,8 @@ def import_(
         output.dump({"servers": imported.servers, "disabled": sorted(imported.disabled), "notes": notes})
     else:
         output.say(imported.toml())
+    if not as_json and sys.stdout.isatty():
+        return  # the notes were just seen, as comments
     for name, said in imported.notes:
         output.note(f"{name}: {said}" if name else said)
 

@@ -136,12 +136,12 @@ class Request:
         When the client closes the connection, ``events`` is closed.
         """
         head = [*STREAM, *((key.encode("latin-1"), value.encode("latin-1")) for key, value in headers.items())]
-        await self.send({"type": "http.response.start", "status": status, "headers": head})
-        if first:
-            await self._part(first)
         watch = asyncio.create_task(self._watch(asyncio.current_task()), name="stream watch")
         try:
             async with contextlib.aclosing(events):
+                await self.send({"type": "http.response.start", "status": status, "headers": head})
+                if first:
+                    await self._part(first)
                 async for out in events:
                     await self._part(sse.encode(out.data or b"", id=out.id, retry=out.retry))
             await self.send({"type": "http.response.body", "body": b""})

@@ -255,12 +255,13 @@ class Ending:
         outbox: where its input comes from.
     """
 
-    __slots__ = ("_inbox", "_input_timer", "_name", "_outbox", "_output_ended", "_timer", "_words")
+    __slots__ = ("_cancelled", "_inbox", "_input_timer", "_name", "_outbox", "_output_ended", "_timer", "_words")
 
     def __init__(self, name: str, inbox: Inbox, outbox: Outbox) -> None:
         self._name = name
         self._inbox = inbox
         self._outbox = outbox
+        self._cancelled = False
         self._output_ended = False
         self._words: str | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -284,7 +285,8 @@ class Ending:
         self._settle()
 
     def cancel(self) -> None:
-        """Forget about it."""
+        """Forget about it: the pipe was closed."""
+        self._cancelled = True
         for timer in (self._timer, self._input_timer):
             if timer is not None:
                 timer.cancel()
@@ -292,7 +294,7 @@ class Ending:
     def _settle(self) -> None:
         if self._output_ended and self._words is not None:
             self._inbox.end(f"{self._name} {self._words}.")
-        elif self._timer is None:
+        elif self._timer is None and not self._cancelled:
             self._timer = asyncio.get_running_loop().call_later(_SETTLE, self._settled)
 
     def _settled(self) -> None:

@@ -11,11 +11,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tidegate import methods
-from tidegate.ends import http_headers
+from tidegate.ends import http_headers, http_rules
 from tidegate.ends.http1 import HttpError, Target, TooLong
 from tidegate.ends.pipe import Overlong
 from tidegate.ends.sse import Parser
-from tidegate.upstream import Answer, Context, Event, Events, Unavailable
+from tidegate.upstream import Answer, Context, Event, Events, Unavailable, primed
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ class HttpUpstream:
             headers["content-type"] = "application/json"
             routed = http_headers.derive(message, context.headers if context.http else None, context.params)
             headers.update(routed)
+            if context.tool is not None and methods.is_modern(routed.get(http_headers.VERSION)):
+                wanted = http_rules.wanted_params(message, context.tool)
+                headers.update({name: http_headers.encode(said) for name, said in wanted.items() if said is not None})
         if context.http:
             said = context.headers
             if http_headers.SESSION in said:
@@ -137,7 +140,7 @@ class HttpUpstream:
             raise Unavailable("The server compressed its answer without being asked to.")
         kind = said.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
-            answer.events = self._events(response)
+            answer.events = await primed(self._events(response))
             return answer
         body = await self._body(response)
         if body and (kind == "application/json" or response.status < 400):
@@ -160,6 +163,7 @@ class HttpUpstream:
         most = self._proxy().max_message_bytes
         parser = Parser(max_bytes=most)
         try:
+            yield Event(None)  # for primed()
             async for part in response.parts():
                 for event in parser.feed(part):
                     if isinstance(event, Overlong):

@@ -113,11 +113,11 @@ def check(message: Message, headers: Mapping[str, str]) -> None:
     Raises:
         Rejected: with code ``header`` where they disagree.
     """
-    said = methods.version_in(message) if message.method != "initialize" else None
+    own = methods.version_in(message) if message.method != "initialize" else None
     version = headers.get(VERSION)
-    if said is not None and version is not None and said != version:
+    if own is not None and version is not None and own != version:
         raise Rejected("header", "The header MCP-Protocol-Version disagrees with the body.", id=message.id)
-    if not methods.is_modern(said or version) or message.method is None:
+    if not methods.is_modern(own or version) or message.method is None:
         return
     if headers.get(METHOD, message.method) != message.method:
         raise Rejected("header", "The header Mcp-Method disagrees with the body.", id=message.id)
@@ -127,7 +127,12 @@ def check(message: Message, headers: Mapping[str, str]) -> None:
         raise Rejected("header", "The header Mcp-Name disagrees with the body.", id=message.id)
 
 
-def _said(value: Any) -> str | None:
+def is_param_token(token: str) -> bool:
+    """Whether a text can stand behind ``Mcp-Param-`` in a header's name."""
+    return _PARAM_NAME.fullmatch(token.lower()) is not None
+
+
+def said(value: Any) -> str | None:
     """Return what a header says of an argument: strings, integers and booleans only."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -145,16 +150,16 @@ def params(message: Message, headers: Mapping[str, str]) -> Params:
         return ()
     body = message.tree.get("params")
     arguments = body.get("arguments") if isinstance(body, dict) else None
-    said: dict[str, list[str]] = {}
+    repeated: dict[str, list[str]] = {}
     for pointer, value in _leaves(arguments, "/params/arguments"):
-        text = _said(value)
+        text = said(value)
         if text is not None:
-            said.setdefault(text, []).append(pointer)
+            repeated.setdefault(text, []).append(pointer)
     out = []
     for key, value in given:
         text = decode(value)
-        if text is not None and text in said and _PARAM_NAME.fullmatch(key):
-            out.append(Param(key, tuple(said[text])))
+        if text is not None and text in repeated and _PARAM_NAME.fullmatch(key):
+            out.append(Param(key, tuple(repeated[text])))
     return tuple(out)
 
 
@@ -170,14 +175,14 @@ def _leaves(value: Any, pointer: str) -> Iterable[tuple[str, Any]]:
             yield pointer, value
 
 
-def derive(message: Message, headers: Mapping[str, str] | None, said: Params) -> dict[str, str]:
+def derive(message: Message, headers: Mapping[str, str] | None, repeated: Params) -> dict[str, str]:
     """Return the routing headers for a judged message.
 
     Args:
         message: exactly what is sent.
         headers: the client's headers, of which only those that it sent are sent on, each with what the body
             says now; ``None`` for a client that speaks no HTTP: then all that the version wants.
-        said: the ``Mcp-Param-*`` headers as :func:`params` found them.
+        repeated: the ``Mcp-Param-*`` headers as :func:`params` found them.
 
     Raises:
         Rejected: where a rewritten body leaves open what an ``Mcp-Param-*`` header should say.
@@ -188,15 +193,15 @@ def derive(message: Message, headers: Mapping[str, str] | None, said: Params) ->
         version = headers.get(VERSION)
     if version is not None and (headers is None or VERSION in headers):
         out[VERSION] = version
-    if not methods.is_modern(version) or message.method is None:
+    if message.method is None or (headers is None and not methods.is_modern(version)):
         return out
     if headers is None or METHOD in headers:
         out[METHOD] = message.method
     name = routed_name(message)
     if name is not None and (headers is None or NAME in headers):
         out[NAME] = encode(name)
-    for param in said:
-        texts = {_said(_at(message, pointer)) for pointer in param.pointers}
+    for param in repeated:
+        texts = {said(_at(message, pointer)) for pointer in param.pointers}
         if len(texts) != 1:
             raise Rejected("header", "A rewritten argument leaves a routing header ambiguous.", id=message.id)
         text = texts.pop()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from tidegate import methods, wire
-from tidegate.ends import http_headers
+from tidegate.ends import http_headers, http_rules
 from tidegate.ends.asgi import Gone, Refused, Request, unless_gone
 from tidegate.flow import Flow, Principal, Server
 from tidegate.relay import error_bytes
@@ -35,6 +35,7 @@ log = structlog.get_logger("tidegate.http")
 
 ANONYMOUS = Principal()
 _JSON, _STREAM = "application/json", "text/event-stream"
+_STATUS = {"limit": 413, "method": 404}  # of refused messages; of all others, 400
 _REMEMBERED = 256  # values of Host and Origin, and of Accept, whose reading is remembered
 
 
@@ -180,6 +181,9 @@ class App:
             await self._sessionless(request, name, principal, message)
 
     async def _modern(self, request: Request, entry: Entry, message: Message) -> None:
+        if entry.relay.upstream.ordered:  # the server behind speaks no HTTP, so its checks are ours
+            name = http_headers.routed_name(message) or ""
+            http_rules.check(message, request.headers, entry.relay.flows.tools.get(name))
         context = self._context(request, message)
 
         async def work() -> None:
@@ -287,12 +291,11 @@ def _is_local(url: str) -> bool:
 
 def _version(message: Message, request: Request) -> str | None:
     """Return the version of one message: what its body says, or else its header (2026-07-28, versioning)."""
-    if message.method == "initialize":
-        return None
-    return methods.version_in(message) or request.headers.get(http_headers.VERSION)
+    said = methods.version_in(message) if message.method != "initialize" else None
+    return said or request.headers.get(http_headers.VERSION)
 
 
 def _refusal(refused: Rejected, body: bytes | None) -> tuple[int, bytes | None, dict[str, str]]:
     """Return status, body and headers of the answer to a refused request."""
-    status = refused.status if isinstance(refused, Refused) else 413 if refused.code == "limit" else 400
+    status = refused.status if isinstance(refused, Refused) else _STATUS.get(refused.code, 400)
     return status, body, {"connection": "close"} if status == 408 else {}

@@ -117,7 +117,8 @@ class Keeper:
     @property
     def pid(self) -> int | None:
         """Its process ID, while there is one."""
-        return self._pid or None
+        with self._lock:
+            return self._pid or None
 
     def start(self, control: socket.socket) -> None:
         """Have a shim started that talks over ``control``.

@@ -110,7 +110,11 @@ class Parser:
             self._long_line(line, found)
         elif line.startswith(b":"):
             self.comments += 1
-        elif not self._drop_event:
+        elif self._drop_event:
+            return
+        elif line.startswith(b"data: "):  # nearly every line, and the long ones: not to be copied twice
+            self._add(line[6:], found)
+        else:
             self._field(line, found)
 
     def _long_line(self, line: bytes | bytearray, found: list[Event | Overlong]) -> None:
@@ -157,7 +161,8 @@ class Parser:
         if self._retry is not None:
             self.retry = self._retry
         if self._data:
-            found.append(Event(b"\n".join(self._data), self._event or "message", self._id, self._retry))
+            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            found.append(Event(data, self._event or "message", self._id, self._retry))
         self._clear()
         self._drop_event = False
 
