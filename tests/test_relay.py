@@ -653,7 +653,7 @@ async def test_each_member_of_a_servers_batch_is_judged_by_itself() -> None:
     async with relaying(denying("notifications/message"), version=BATCHING) as rig:
         asked = rig.ask(call("a"))
         got = await rig.pipe.next()
-        members = [
+        members: list[dict[str, Any]] = [
             {"method": "notifications/message", "params": {"data": "no"}},
             {"method": "notifications/tools/list_changed"},
             {"id": got["id"], "result": "well"},

@@ -115,8 +115,8 @@ class Table:
         entry = self._open.pop(key, None)
         if entry is None:
             return None
-        if entry.token is not None:
-            self._tokens.pop(key_of(entry.token), None)
+        if entry.token is not None and self._tokens.get(key_of(entry.token)) == key:  # not another's by now
+            del self._tokens[key_of(entry.token)]
         if entry.replayable:
             self._answered[key] = entry
             while len(self._answered) > MAX_ANSWERED:
@@ -195,8 +195,8 @@ class Remap:
 
     def __init__(self) -> None:
         self._last = 0
-        self._ids: dict[Key, Id] = {}  # minted -> the client's own
-        self._tokens: dict[Key, Id] = {}
+        self._ids: dict[Key, tuple[Id, Key | None]] = {}  # minted -> the client's own, and the minted token
+        self._tokens: dict[Key, tuple[Id, Key]] = {}  # minted -> the client's own, and the minted id
 
     def mint(self, like: Id) -> Id:
         """Return an id that was never used on this connection, of the same type."""
@@ -207,35 +207,42 @@ class Remap:
         """Return a client's request with minted id and progress token."""
         assert request.id is not None
         minted = self.mint(request.id)
-        self._ids[key_of(minted)] = request.id
         at: dict[str, Any] = {}
-        token = progress_token(request)
+        token, token_key = progress_token(request), None
         if token is not None:
             at["/params/_meta/progressToken"] = minted_token = self.mint(token)
-            self._tokens[key_of(minted_token)] = token
+            token_key = key_of(minted_token)
+            self._tokens[token_key] = (token, key_of(minted))
+        self._ids[key_of(minted)] = (request.id, token_key)
         return request.rewired(id=minted, at=at)
 
     def inward(self, message: Message) -> Message:
-        """Return a server's message with the client's own ids and tokens; unknown ones stay as they are."""
-        at: dict[str, Any] = {}
-        parts: dict[str, Any] = {}
-        if message.is_reply and message.id is not None:
-            parts["id"] = self._ids.get(key_of(message.id), message.id)
-        token = token_of(message)
-        if token is not None and key_of(token) in self._tokens:
-            at["/params/progressToken"] = self._tokens[key_of(token)]
-        tag = subscription_id(message)
-        if tag is not None and key_of(tag) in self._ids:
-            where = "result" if message.kind == "result" else "params"
-            at[f"/{where}/_meta/{values.escape(methods.SUBSCRIPTION_KEY)}"] = self._ids[key_of(tag)]
-        if not at and not parts:
+        """Return a server's message with the client's own ids and tokens; unknown ones stay as they are.
+
+        A message is about one request. What it says of another one, of which its reader knows nothing, stays too.
+        """
+        token, tag = token_of(message), subscription_id(message)
+        known = self._tokens.get(key_of(token)) if token is not None else None
+        if message.is_reply:
+            about = key_of(message.id) if message.id is not None else None
+        elif token is not None:
+            about = known[1] if known is not None else None
+        else:
+            about = key_of(tag) if tag is not None else None
+        if about is None or about not in self._ids:
             return message
-        return message.rewired(at=at, **parts)
+        own = self._ids[about][0]
+        at: dict[str, Any] = {}
+        if known is not None:
+            at["/params/progressToken"] = known[0]
+        if tag is not None and key_of(tag) == about:
+            where = "result" if message.kind == "result" else "params"
+            at[f"/{where}/_meta/{values.escape(methods.SUBSCRIPTION_KEY)}"] = own
+        return message.rewired(at=at, **({"id": own} if message.is_reply else {}))
 
     def forget(self, request: Message) -> None:
         """Forget a request, given with its minted id, that is closed."""
         assert request.id is not None
-        self._ids.pop(key_of(request.id), None)
-        token = progress_token(request)
+        _, token = self._ids.pop(key_of(request.id), (None, None))
         if token is not None:
-            self._tokens.pop(key_of(token), None)
+            self._tokens.pop(token, None)

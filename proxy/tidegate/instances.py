@@ -152,7 +152,9 @@ class Instance:
                 data = await self.pipe.receive()
                 batch = self._version() == methods.BATCHING
                 for message in wire.parse_many(data, "server", self._limits(), batch=batch):
-                    self._route(message)
+                    waiting = self._route(message)
+                    if waiting is not None and self.remap is None and waiting.mailbox.full:
+                        await waiting.mailbox.room()  # its own client's pace is the server's
             except Rejected as refused:
                 if data.lstrip()[:1] in (b"{", b"["):
                     self._route(refused)
@@ -163,10 +165,11 @@ class Instance:
                 self._route(Rejected("limit", reason, size=overlong.size))
             except PipeError as error:
                 self._end(Unavailable(str(error)))
+                await self.pipe.close()  # whatever it leaves behind
                 return
 
-    def _route(self, item: Message | Rejected) -> None:
-        """Put what came from the server where it belongs."""
+    def _route(self, item: Message | Rejected) -> Waiting | None:
+        """Put what came from the server where it belongs; return who waited for it."""
         waiting = self._whose(item)
         if self.remap is not None and isinstance(item, Message):
             item = self.remap.inward(item)
@@ -176,6 +179,7 @@ class Instance:
             self._unclaimed(item)
         elif not waiting.mailbox.put(item):
             waiting.mailbox.end(Unavailable("The client reads too slowly, so the rest of its answer was dropped."))
+        return waiting
 
     def _unclaimed(self, item: Message | Rejected) -> None:
         """Put what belongs to no request on the server's own stream."""
@@ -353,6 +357,7 @@ def _give_up(instance: Instance, waiting: Waiting) -> None:
         instance.forget(waiting.request)
     else:
         waiting.silent = True
+        waiting.mailbox.leave()
 
 
 def _status(data: Arrived | None, request: Message) -> int:

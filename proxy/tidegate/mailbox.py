@@ -10,7 +10,7 @@ from tidegate.upstream import Arrived, Event, Unavailable
 from tidegate.wire import Rejected
 
 MAX_EVENTS = 1024
-MAX_BYTES = 8 * 1024 * 1024  # encoded; in memory a message takes a few times that
+MAX_BYTES = 8 * 1024 * 1024  # encoded, the last event not counted; in memory a message takes a few times that
 
 
 class Mailbox:
@@ -26,22 +26,45 @@ class Mailbox:
 
     def __init__(self, kept: int = 0) -> None:
         self._events: deque[Event] = deque()
-        self._kept: deque[Event] = deque(maxlen=kept)
-        self._bytes = 0
+        self._kept: deque[Event] = deque()
+        self._most = kept
+        self._bytes = self._kept_bytes = 0
         self._last = 0
         self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._left = False
         self._ended: Unavailable | None = None
         self.dropped = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another event."""
+        return len(self._events) >= MAX_EVENTS or self._bytes >= MAX_BYTES
+
+    async def room(self) -> None:
+        """Wait until there is room, or nobody reads any more."""
+        while self.full and not self._left:
+            self._writer = asyncio.get_running_loop().create_future()
+            await self._writer
+
+    def leave(self) -> None:
+        """Say that nobody reads any more."""
+        self._left = True
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._writer is not None and not self._writer.done():
+            self._writer.set_result(None)
 
     def put(self, item: Arrived) -> bool:
         """Add an event; return whether there was room for it."""
         size = size_of(item)
-        if self._events and (len(self._events) >= MAX_EVENTS or self._bytes + size > MAX_BYTES):
+        if self.full:
             self.dropped += 1
             return False
         self._bytes += size
         self._last += 1
-        self._events.append(Event(item, str(self._last) if self._kept.maxlen else None))
+        self._events.append(Event(item, str(self._last) if self._most else None))
         self._wake()
         return True
 
@@ -62,15 +85,16 @@ class Mailbox:
     def _pop(self) -> Event:
         event = self._events.popleft()
         self._bytes -= size_of(event.data)
+        self._make_room()
         return event
 
     def resume(self, last_id: str) -> None:
         """Put back what came after the event that a reader saw last; an id never given means nothing."""
         if not last_id.isascii() or not last_id.isdigit() or len(last_id) > 18:
             return
-        again = [event for event in self._kept if event.id is not None and int(event.id) > int(last_id)]
-        for event in reversed(again):
-            self._kept.remove(event)
+        while self._kept and int(self._kept[-1].id or 0) > int(last_id):
+            event = self._kept.pop()
+            self._kept_bytes -= size_of(event.data)
             self._events.appendleft(event)
             self._bytes += size_of(event.data)
         self._wake()
@@ -97,9 +121,16 @@ class Mailbox:
                 async with asyncio.timeout(timeout):
                     await reader
         event = self._pop()
-        if self._kept.maxlen:
-            self._kept.append(event)
+        if self._most:
+            self._keep(event)
         return event
+
+    def _keep(self, event: Event) -> None:
+        """Remember an event that was read, and forget those before it that have no room beside it."""
+        self._kept.append(event)
+        self._kept_bytes += size_of(event.data)
+        while len(self._kept) > self._most or (self._kept_bytes > MAX_BYTES and len(self._kept) > 1):
+            self._kept_bytes -= size_of(self._kept.popleft().data)
 
 
 def size_of(item: Arrived | None) -> int:

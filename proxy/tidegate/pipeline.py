@@ -60,7 +60,7 @@ class _Work:
 
     @property
     def denied(self) -> bool:
-        return any(type(effect) is Deny for _, effect in self.effects)
+        return any(isinstance(effect, Deny) for _, effect in self.effects)
 
 
 class Pipeline:
@@ -157,14 +157,15 @@ class Pipeline:
 
     def _decision(self, work: _Work) -> Decision:
         message, effects = work.message, work.effects
-        if effects and verdict_of(tuple(effects)) == "redact":
+        redactions = [effect for _, effect in effects if isinstance(effect, Redact)]
+        if redactions and not work.denied:  # one that can't be carried out denies, held or not
             started = perf_counter_ns()
-            done = enforce.redact(message, (effect for _, effect in effects if isinstance(effect, Redact)))
-            refused = isinstance(done, Deny)
-            work.steps.append(Step("tidegate", "enforce", "deny" if refused else "redact", perf_counter_ns() - started))
+            done = enforce.redact(message, redactions)
+            outcome: Outcome = "deny" if isinstance(done, Deny) else "redact"
+            work.steps.append(Step("tidegate", "enforce", outcome, perf_counter_ns() - started))
             if isinstance(done, Deny):
                 effects.append(("tidegate", done))
-            else:
+            elif verdict_of(tuple(effects)) == "redact":
                 message = done
         return Decision(
             self.new_id(),
@@ -282,8 +283,7 @@ def _being_cancelled(error: BaseException) -> bool:
 
 def _late(hook: Hook) -> _Failure:
     log.warning("interceptor too slow", interceptor=hook.by, hook=hook.name, deadline_s=hook.deadline_ns / 1e9)
-    reason = f"The interceptor {hook.by!r} was too slow."
-    return _Failure("timeout", Deny(reason, code="late", rule=hook.by), "it was too slow")
+    return _Failure("timeout", Deny(f"The interceptor {hook.by!r} was too slow.", "late", hook.by), "it was too slow")
 
 
 def _broken(hook: Hook, error: BaseException) -> _Failure:
@@ -295,8 +295,7 @@ def _broken(hook: Hook, error: BaseException) -> _Failure:
     say = log.debug if starting else log.error
     say("interceptor failed", interceptor=hook.by, hook=hook.name, error=kind, where=where)
     text = str(error) if starting else kind
-    reason = f"The interceptor {hook.by!r} failed."
-    return _Failure("error", Deny(reason, code="broken", rule=hook.by), text)
+    return _Failure("error", Deny(f"The interceptor {hook.by!r} failed.", "broken", hook.by), text)
 
 
 def _stop(hook: Hook, failure: _Failure, work: _Work) -> None:

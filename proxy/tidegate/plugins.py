@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 
 GROUP = "tidegate"
 
+# What the code of others raises where it is imported or an interceptor is made; it stops the start.
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -172,9 +187,12 @@ def load(settings: Settings, extra: dict[str, type] | None = None) -> list[Inter
 
 def _pending(error: pluggy.PluginValidationError) -> str:
     found = re.search(r"unknown hook '(\w+)'", str(error))
+    return _unknown(found[1] if found else "?")
+
+
+def _unknown(hook: str) -> str:
     names = ", ".join(hookspecs.HOOKS)
-    hook = f"{found[1]!r}" if found else "one"
-    return f"an interceptor implements the hook {hook}, which doesn't exist; the hooks are {names}"
+    return f"an interceptor implements the hook {hook!r}, which doesn't exist; the hooks are {names}"
 
 
 def _import(use: str, known: dict[str, Found]) -> type:
@@ -183,7 +201,7 @@ def _import(use: str, known: dict[str, Found]) -> type:
         raise SettingsError(f"interceptors: {use!r} is not installed (installed are: {have})")
     try:
         cls = known[use].point.load()
-    except (ImportError, AttributeError, SyntaxError) as error:
+    except _FAULTS as error:
         raise SettingsError(f"interceptor {use!r} can't be imported: {type(error).__name__}: {error}") from error
     if not isinstance(cls, type):
         raise SettingsError(f"interceptor {use!r} is not a class")
@@ -195,18 +213,26 @@ def _make(cls: type, entry: InterceptorSettings) -> Any:
     if config_class is None:
         if entry.config:
             raise SettingsError(f"interceptor {entry.use!r} has no settings, but {min(entry.config)!r} is given")
-        return cls()
+        return _built(entry, cls)
     if not (isinstance(config_class, type) and issubclass(config_class, BaseModel)):
         raise SettingsError(f"interceptor {entry.use!r}: its Config is not a pydantic model")
     unknown = sorted(entry.config.keys() - _keys(config_class))
     if unknown and config_class.model_config.get("extra") != "allow":
         raise SettingsError(f"interceptor {entry.use!r} has no setting {unknown[0]!r}")
     try:
-        return cls(config_class.model_validate(entry.config))
+        config = config_class.model_validate(entry.config)
     except ValidationError as error:
         raise SettingsError(f"interceptor {entry.use!r}: {sentence(error)}") from None
-    except ValueError as error:
+    return _built(entry, cls, config)
+
+
+def _built(entry: InterceptorSettings, cls: type, *given: BaseModel) -> Any:
+    try:
+        return cls(*given)
+    except ValueError as error:  # how an interceptor refuses its settings
         raise SettingsError(f"interceptor {entry.use!r}: {error}") from None
+    except _FAULTS as error:
+        raise SettingsError(f"interceptor {entry.use!r} can't be made: {type(error).__name__}: {error}") from error
 
 
 def _keys(config: type[BaseModel]) -> set[str]:
@@ -242,6 +268,10 @@ def _collect(manager: pluggy.PluginManager, interceptor: Interceptor, deadline: 
                 )
             if inspect.isasyncgenfunction(impl.function):
                 raise SettingsError(f"interceptor {entry.use!r}: {caller.name} must return its results, not yield them")
+            if caller.name not in hookspecs.HOOKS:  # an optionalhook, which check_pending() lets pass
+                raise SettingsError(_unknown(caller.name))
+            if caller.name in interceptor.hooks:
+                raise SettingsError(f"interceptor {entry.use!r} implements {caller.name} twice")
             call = _adapt(impl.function, tuple(impl.argnames))
             interceptor.hooks[caller.name] = Hook(
                 interceptor.name,

@@ -84,6 +84,7 @@ class Reloader:
             return False
         try:
             settings = settings_module.load(self._path)
+            settings.check_environment()
             self._check_addresses(old.settings, settings)
             pipeline = Pipeline(self._kept(old, settings, plugins.load(settings)))
             await pipeline.start(settings)

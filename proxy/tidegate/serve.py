@@ -19,7 +19,8 @@ from tidegate import defaults, plugins, wire, workers
 from tidegate import settings as settings_module
 from tidegate.admin import Admin
 from tidegate.duplex import Duplex
-from tidegate.ends.clients import ClientConnection
+from tidegate.ends import descriptors
+from tidegate.ends.clients import ClientConnection, ClientServer
 from tidegate.ends.http1 import HttpClient
 from tidegate.ends.http_server import App
 from tidegate.ends.pipe import Overlong, PipeError
@@ -30,7 +31,7 @@ from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
 from tidegate.relay import Relay
 from tidegate.reload import Reloader
-from tidegate.servers import new_upstream
+from tidegate.servers import OwnSource, new_upstream
 from tidegate.session import MemoryStore
 from tidegate.sessions import Sessions
 from tidegate.settings import Settings, split_address
@@ -38,7 +39,7 @@ from tidegate.upstream import Context, Unavailable
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from tidegate.streams import Reply
@@ -79,29 +80,7 @@ async def core_of(settings: Settings) -> AsyncGenerator[tuple[Core, HttpClient],
         await workers.close()
 
 
-class _Uvicorn(uvicorn.Server):
-    """A server that leaves signals to Tidegate, and cuts off clients that are too slow."""
-
-    def __init__(self, config: uvicorn.Config, core: Core) -> None:
-        super().__init__(config)
-        self._core = core
-
-    async def on_tick(self, counter: int) -> bool:
-        """Look once a second, which is every tenth tick, for clients that are too slow."""
-        if counter % 10 == 0:
-            now, patience = asyncio.get_running_loop().time(), self._core.now.settings.proxy.client_timeout
-            for connection in list(self.server_state.connections):
-                assert isinstance(connection, ClientConnection)
-                connection.check(now, patience)
-        return await super().on_tick(counter)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
-
-
-def _server(app: Any, core: Core) -> _Uvicorn:
+def _server(app: Any, core: Core) -> ClientServer:
     config = uvicorn.Config(
         app,
         http=ClientConnection,
@@ -117,13 +96,14 @@ def _server(app: Any, core: Core) -> _Uvicorn:
         timeout_graceful_shutdown=GRACE,
         backlog=2048,
     )
-    return _Uvicorn(config, core)
+    return ClientServer(config, lambda: core.now.settings.proxy.client_timeout)
 
 
 def _bind(address: str, what: str) -> socket.socket:
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, because asyncio's own loop sets TCP_NODELAY only where it is.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
@@ -151,6 +131,8 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
         DependencyError: where an address is in use, or a record can't be written.
     """
     settings = settings_module.load(path) if path is not None else defaults.load()
+    settings.check_environment()
+    descriptors.raise_limit()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -219,21 +201,21 @@ async def wrap(settings: Settings, name: str) -> int:
         name: the server's name in them.
 
     Returns:
-        0 when the client closed its side, 3 when the server ended by itself.
+        0 when the client closed its side, 3 when the server ended by itself or didn't start; then each request
+        of the client's is answered with why.
 
     Raises:
         SettingsError: where an interceptor isn't well.
-        DependencyError: where the server can't start, or standard input and output can't be used.
+        DependencyError: where standard input and output can't be used.
     """
     end = StdioEnd(settings.proxy.max_message_bytes)
     async with core_of(settings) as (core, client):
         upstream, own = new_upstream(core, name, Principal(), client, shared=False)
         relay = Relay(core, settings.server(name), upstream, Principal(), session_id="stdio")
+        failed = not await _started(own, name)
         try:
-            if own is not None:
-                await own.acquire()
             await end.start()
-        except (Unavailable, PipeError) as error:
+        except PipeError as error:
             await relay.close()
             raise DependencyError(str(error)) from None
         duplex = Duplex(relay, end.send)
@@ -251,13 +233,25 @@ async def wrap(settings: Settings, name: str) -> int:
             if ended:
                 await duplex.drained()
                 log.error("the server ended", server=name, reason=own.said if own is not None else "")
-            return 3 if ended else 0
+            return 3 if ended or failed else 0
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
             await duplex.close()
             await end.close()
+
+
+async def _started(own: OwnSource | None, name: str) -> bool:
+    """Start the server before the client asks for it; return whether it runs, where it is one of ours to run."""
+    if own is None:
+        return True
+    try:
+        await own.acquire()
+    except Unavailable as failure:
+        log.error("the server can't start", server=name, reason=str(failure))  # noqa: TRY400 - a sentence, no traceback
+        return False
+    return True
 
 
 async def _signalled() -> None:

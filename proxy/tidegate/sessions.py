@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("tidegate.sessions")
 
-SWEEP = 15.0  # seconds between two looks for idle sessions
+SWEEP = 15.0  # seconds between two looks for idle sessions, at most
 
 
 class Entry:
@@ -118,7 +118,7 @@ class Sessions:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP)
+            await asyncio.sleep(min(SWEEP, self.core.now.settings.proxy.idle_timeout / 2))
             limit = self.core.now.settings.proxy.idle_timeout
             oldest = time.monotonic() - limit
             for table in (self._open, self._stateless):

@@ -9,18 +9,23 @@ import hashlib
 import ipaddress
 import os
 import re
-import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tidegate import flow
+from tidegate import flow, remote
 from tidegate.wire import Limits
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_IN_TOML = {
+    "dict_type": "input should be a table",
+    "model_type": "input should be a table",
+    "tuple_type": "input should be a list",
+}
+"""What TOML calls the types of pydantic's errors."""
 
 
 class SettingsError(Exception):
@@ -42,7 +47,9 @@ def _address(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 Address = Annotated[str, AfterValidator(_address)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False, strict=True)]
+Count = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 def split_address(value: str) -> tuple[str, int]:
@@ -84,10 +91,10 @@ class ProxySettings(Model):
         "tool_result",
         description="How a denied `tools/call` is answered: as a tool result a model reads, or as an error.",
     )
-    max_message_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Bytes of one message as received.")
-    max_depth: int = Field(64, ge=4, le=190, description="Nested objects and arrays of one message.")
-    max_members: int = Field(100_000, ge=16, description="Members and items of one message, all together.")
-    max_string_bytes: int = Field(4 * 1024 * 1024, ge=64, description="Bytes of one string.")
+    max_message_bytes: Count = Field(4 * 1024 * 1024, ge=1024, description="Bytes of one message as received.")
+    max_depth: Count = Field(64, ge=4, le=190, description="Nested objects and arrays of one message.")
+    max_members: Count = Field(100_000, ge=16, description="Members and items of one message, all together.")
+    max_string_bytes: Count = Field(4 * 1024 * 1024, ge=64, description="Bytes of one string.")
     deadline: Seconds = Field(2.0, description="Seconds an interceptor may take for one message.")
     start_timeout: Seconds = Field(60.0, description="Seconds a server may take to start or to accept a connection.")
     call_timeout: Seconds = Field(
@@ -99,7 +106,7 @@ class ProxySettings(Model):
         description="Seconds a client may take to send a request's head, its body (at 16 KiB a second or more), "
         "or to take what waits for it, until it is cut off.",
     )
-    max_sessions: int = Field(10_000, ge=1, description="Sessions open at the same time.")
+    max_sessions: Count = Field(10_000, ge=1, description="Sessions open at the same time.")
     allowed_hosts: tuple[str, ...] = Field(
         (), description="More values of the Host header to serve, like `mcp.example.com`."
     )
@@ -151,7 +158,7 @@ class SessionSettings(Model):
     by: Literal["principal", "mcp-session"] = Field(
         "principal", description="What a conversation is: all a principal does, or one MCP session of it."
     )
-    ttl: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+    ttl: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] = Field(
         8 * 3600.0, description="Seconds after its last message until a conversation is forgotten."
     )
 
@@ -180,10 +187,13 @@ class ServerSettings(Model):
         given = [key for key in ("command", "image", "url") if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError("a server has exactly one of command, image and url")
-        if self.command is not None and not self.command:
+        if self.command is not None and not (self.command and self.command[0]):
             raise ValueError("command is a list: the program and its arguments")
-        if self.url is not None and not re.match(r"https?://[^/]", self.url):
-            raise ValueError("url starts with http:// or https://")
+        if self.image == "":
+            raise ValueError("image names a container image")
+        if self.url is not None:
+            remote.check_url(self.url)
+            remote.check_headers(self.headers)
         allowed = {
             "command": {"env", "cwd"},
             "image": {"args", "env", "mounts"},
@@ -200,12 +210,12 @@ class ServerSettings(Model):
         return "process" if self.command is not None else "container" if self.image is not None else "remote"
 
     def resolved_headers(self) -> dict[str, str]:
-        """Return :attr:`headers` with ``env:NAME`` replaced by the variable's value.
+        """Return :attr:`headers`, names in lower case, with ``env:NAME`` replaced by the variable's value.
 
         Raises:
             SettingsError: where a variable isn't set.
         """
-        return {key: self._resolve(key, value) for key, value in self.headers.items()}
+        return {key.lower(): self._resolve(key, value) for key, value in self.headers.items()}
 
     @staticmethod
     def _resolve(key: str, value: str) -> str:
@@ -213,7 +223,7 @@ class ServerSettings(Model):
             return value
         found = os.environ.get(value[4:])
         if found is None:
-            raise SettingsError(f"header {key}: the environment variable {value[4:]} is not set")
+            raise SettingsError(f"headers.{key}: the environment variable {value[4:]} is not set")
         return found
 
 
@@ -232,10 +242,10 @@ class InterceptorSettings(BaseModel):
 
     use: str = Field(description="The interceptor: the name of its entry point.")
     name: Name | None = Field(None, description="What it is called in records; by default as in `use`.")
-    required: bool = Field(
+    required: Flag = Field(
         default=False, description="Whether a message whose record this entry can't write is denied."
     )
-    report_only: bool = Field(default=False, description="Whether what it says is recorded but not carried out.")
+    report_only: Flag = Field(default=False, description="Whether what it says is recorded but not carried out.")
     deadline: Seconds | None = Field(
         None, description="Seconds it may take for one message; by default as in `[proxy]`."
     )
@@ -276,6 +286,18 @@ class Settings(Model):
         """The folder that relative paths start from: the settings file's."""
         return self._folder
 
+    def check_environment(self) -> None:
+        """See that what the settings want of the environment is there.
+
+        Raises:
+            SettingsError: where it isn't.
+        """
+        for name, server in self.servers.items():
+            try:
+                server.resolved_headers()
+            except SettingsError as error:
+                raise SettingsError(f"servers.{name}.{error}") from None
+
     def server(self, name: str) -> flow.Server:
         """Return a server as flows show it."""
         found = self.servers[name]
@@ -310,8 +332,10 @@ def parse(text: str, *, folder: Path, source: str = "settings") -> Settings:
     """
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # an integer of too many digits is one, but no TOMLDecodeError
         raise SettingsError(f"{source}: not TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{source}: not TOML that can be read: it is nested too deeply") from None
     return build(tree, folder=folder, source=source)
 
 
@@ -333,14 +357,20 @@ def sentence(error: ValidationError) -> str:
     """Return what is wrong with settings in one sentence: the first error, and how many more there are."""
     errors = error.errors(include_input=False, include_url=False)
     first = errors[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(_shown(part) for part in first["loc"] if part != "[key]")
     if first["type"] == "extra_forbidden":
         said = "there is no such setting"
     else:
         said = first["msg"].removeprefix("Value error, ")
-        said = said[0].lower() + said[1:]
+        said = said[:1].lower() + said[1:]
+    said = _IN_TOML.get(first["type"], said)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"{where}: {said}{more}" if where else f"{said}{more}"
+
+
+def _shown(part: str | int) -> str:
+    """Return a key as it may stand in a sentence of one line."""
+    return part if isinstance(part, str) and part.isprintable() else ascii(part)
 
 
 def command_server(command: list[str]) -> tuple[str, ServerSettings]:
@@ -349,7 +379,7 @@ def command_server(command: list[str]) -> tuple[str, ServerSettings]:
     Raises:
         SettingsError: for an empty command.
     """
-    if not command:
+    if not command or not command[0].strip():
         raise SettingsError("say which server to run: tidegate wrap -- COMMAND [ARGUMENT]…")
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(shlex.split(command[0])[0] if command[0] else "").name).strip("-")
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(command[0].split(maxsplit=1)[0]).name).strip("-")
     return stem[:64].strip("-") or "server", ServerSettings(command=tuple(command))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psutil
@@ -76,9 +76,6 @@ while True:
     os.write(1, lines)
 """
 
-# Never reads.
-SLEEPER = DEAF
-
 
 def python(source: str, *arguments: str) -> list[str]:
     """The command that runs a program."""
@@ -96,10 +93,11 @@ async def gone(processes: Iterable[psutil.Process], within: float = PATIENCE) ->
     return (await asyncio.to_thread(psutil.wait_procs, list(processes), timeout=within))[1]
 
 
-async def childless(process: psutil.Process) -> None:
-    """Wait until a process has no children; nothing tells, so it is looked at again and again."""
-    while process.children():
-        await asyncio.sleep(0.02)
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so that nobody tells of: it is looked at again and again."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.001)
 
 
 def marked(mark: str) -> list[psutil.Process]:

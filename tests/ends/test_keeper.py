@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ends.programs import DAEMON, DEAF, ECHO, PATIENCE, STUBBORN, childless, gone, python, receive
 
+from ends.programs import DAEMON, DEAF, ECHO, PATIENCE, STUBBORN, gone, python, receive, until
 from tidegate.ends.launcher import Keeper, keeper
 from tidegate.ends.pipe import PipeError
 from tidegate.ends.process import ProcessPipe
@@ -131,6 +131,10 @@ async def test_the_keeper_ignores_what_ends_others() -> None:
         assert not await gone(started, PROMPT)
 
 
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 @pytest.mark.requirement("no-orphans")
 async def test_files_of_a_killed_tidegate_are_removed(tmp_path: Path) -> None:
     file, folder, link, kept = tmp_path / "file", tmp_path / "folder", tmp_path / "link", tmp_path / "kept"
@@ -142,7 +146,7 @@ async def test_files_of_a_killed_tidegate_are_removed(tmp_path: Path) -> None:
     async with parent(paths=(file, folder, link, tmp_path / "never was")) as (process, helper, _):
         process.kill()
         assert not await gone([helper], PROMPT)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept"]
+    assert names(tmp_path) == ["kept"]
 
 
 async def test_a_forgotten_file_is_not_removed(tmp_path: Path) -> None:
@@ -186,9 +190,7 @@ async def test_a_killed_keeper_is_replaced_before_it_is_needed(tmp_path: Path) -
     assert await gone([first], within=1.5) == [first]  # it has lived for a while
     first.kill()
     assert not await gone([first])
-    async with asyncio.timeout(PATIENCE):
-        while own.pid in (None, first.pid):
-            await asyncio.sleep(0)
+    await until(lambda: own.pid not in (None, first.pid))
     second = psutil.Process(own.pid or 0)
     own.forked()
     assert not await gone([second], PROMPT)
@@ -241,7 +243,7 @@ async def test_one_keeper_serves_a_whole_process_and_holds_no_secret() -> None:
         assert {child.pid for shim in shims for child in shim.children()} >= {pipe.pid for pipe in pipes}
         for pipe in pipes:
             await pipe.close()
-        await childless(helper)
+        await until(lambda: not helper.children())
 
 
 async def test_a_fork_leaves_the_keeper_to_its_parent() -> None:
@@ -252,7 +254,7 @@ async def test_a_fork_leaves_the_keeper_to_its_parent() -> None:
     if forked == 0:
         os.write(sayer, str(keeper.pid).encode())
         os._exit(0)
-    os.waitpid(forked, 0)
+    await asyncio.to_thread(os.waitpid, forked, 0)
     assert os.read(heard, 100) == b"None"
     os.close(heard)
     os.close(sayer)

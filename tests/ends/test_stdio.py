@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ends.programs import PATIENCE, receive
 
+from ends.programs import PATIENCE, receive
 from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.ends.stdio import StdioEnd
 
@@ -201,11 +201,15 @@ async def test_a_client_that_is_gone_is_noticed_when_sending(rig: Rig) -> None:
     await rig.end.start()
     rig.close(rig.to)
     rig.close(rig.from_)
-    with pytest.raises(PipeError):
+
+    async def send() -> None:
         async with asyncio.timeout(PATIENCE):
             while True:
                 await rig.end.send(b"{}")
                 await asyncio.sleep(0)
+
+    with pytest.raises(PipeError):
+        await send()
     await rig.end.close()
 
 

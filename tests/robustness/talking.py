@@ -1,16 +1,21 @@
-"""A client of the tests' own, on bare sockets, so that it can misbehave too: it speaks HTTP/1.1 and MCP of both eras."""
+"""A client of the tests' own, on bare sockets, so that it can misbehave too: HTTP/1.1, and MCP of both eras."""
 
 import asyncio
 import itertools
 import json
 import socket
+import statistics
 import struct
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from robustness.watching import until
+
 SECONDS = 30.0  # until an answer counts as never coming
+USUAL, LONGEST = 0.25, 5.0  # seconds a call may take beside whatever is tried: half of all calls, and each
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 _LINE = 16 * 1024 * 1024  # the longest event
@@ -67,7 +72,7 @@ class Line:
         """
         parts = urlsplit(url)
         sock = socket.socket()
-        sock.setblocking(False)
+        sock.settimeout(0)
         if room is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         await asyncio.get_running_loop().sock_connect(sock, (parts.hostname, parts.port))
@@ -292,3 +297,38 @@ class Peer:
         line = await self.line()
         self._line = None
         return line
+
+
+@asynccontextmanager
+async def session(url: str) -> AsyncIterator[Peer]:
+    """A session of 2025-11-25, ended at the end if it still can be."""
+    async with Peer(url) as peer:
+        await peer.begin()
+        yield peer
+        assert (await peer.end()).status in (200, 404)
+
+
+@asynccontextmanager
+async def others_go_on(url: str) -> AsyncIterator[None]:
+    """Call an echo all the time beside a block, and see that its calls take no longer than they should."""
+    taken: list[float] = []
+    done = asyncio.Event()
+
+    async def call() -> None:
+        async with Peer(url) as peer:
+            assert await peer.echo("first") == "first"  # it may have to start the server
+            while not done.is_set():
+                begun = time.monotonic()
+                assert await peer.echo(f"call {len(taken)}") == f"call {len(taken)}"
+                taken.append(time.monotonic() - begun)
+
+    task = asyncio.create_task(call())
+    try:
+        yield
+        await until(lambda: len(taken) > 20 or task.done(), "21 calls of others")
+    finally:
+        done.set()
+        await task
+    usual, longest = statistics.median(taken), max(taken)
+    assert usual < USUAL, f"half of {len(taken)} calls beside it took {usual:.3f} s or more"
+    assert longest < LONGEST, f"the slowest of {len(taken)} calls beside it took {longest:.3f} s"

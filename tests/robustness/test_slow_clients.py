@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
 
 from robustness.running import stdio_server
-from robustness.talking import JSON, MODERN, Answer, Closed, Line, Peer, head_of
+from robustness.talking import JSON, MODERN, Answer, Closed, Line, Peer, head_of, others_go_on
 from robustness.watching import LOOK, MB, Peak, descriptors, until
 from support.proxy import RunningTidegate, running_tidegate
 
@@ -17,7 +17,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE = 2.0
 CUT_WITHIN = PATIENCE + 4.0  # seconds: Tidegate looks once a second, and this machine may be busy
-NORMAL = 1.0  # seconds an echo may take beside it all; alone it takes milliseconds
 HEAD = {**JSON, "mcp-protocol-version": MODERN}
 
 Slow = Callable[[Line, str], Awaitable[bytes]]
@@ -35,29 +34,6 @@ async def drip(line: Line, data: bytes) -> None:
         for byte in data:
             await line.send(bytes((byte,)))
             await asyncio.sleep(LOOK)  # sleep: slowness is what is tried here
-
-
-@asynccontextmanager
-async def others_go_on(tidegate: RunningTidegate) -> AsyncIterator[None]:
-    """Call the echo all the time beside a block, and see that no call takes long."""
-    taken: list[float] = []
-    done = asyncio.Event()
-
-    async def call() -> None:
-        async with Peer(tidegate.endpoint("odd")) as peer:
-            while not done.is_set():
-                begun = time.monotonic()
-                assert await peer.echo(f"call {len(taken)}") == f"call {len(taken)}"
-                taken.append(time.monotonic() - begun)
-
-    task = asyncio.create_task(call())
-    try:
-        yield
-        await until(lambda: len(taken) > 20 or task.done(), "21 calls of others")
-    finally:
-        done.set()
-        await task
-    assert max(taken) < NORMAL, f"the slowest of {len(taken)} calls took {max(taken):.3f} s"
 
 
 async def nothing(line: Line, path: str) -> bytes:
@@ -88,20 +64,23 @@ async def a_body_that_never_comes(line: Line, path: str) -> bytes:
 
 async def a_body_in_drops(line: Line, path: str) -> bytes:
     await line.send(head_of("POST", path, HEAD, 100_000))
-    dripping = asyncio.create_task(drip(line, b" " * 100_000))
-    try:
-        return await line.ended(2 * CUT_WITHIN)
-    finally:
-        dripping.cancel()
+    return await told_then_cut(line, b" " * 100_000)
 
 
 async def trailers_that_never_end(line: Line, path: str) -> bytes:
     await line.send(head_of("POST", path, {**HEAD, "transfer-encoding": "chunked"}) + b"2\r\n{}\r\n0\r\n")
-    dripping = asyncio.create_task(drip(line, b"x-more: 0\r\n" * 1000))
+    return await told_then_cut(line, b"x-more: 0\r\n" * 1000)
+
+
+async def told_then_cut(line: Line, drops: bytes) -> bytes:
+    """Go on sending drops; return the answer that comes in between."""
+    dripping = asyncio.create_task(drip(line, drops))
     try:
-        return await line.ended(2 * CUT_WITHIN)
+        answer = await line.answer(CUT_WITHIN)
+        await line.ended(CUT_WITHIN)
     finally:
         dripping.cancel()
+    return b"HTTP/1.1 %d " % answer.status
 
 
 @pytest.mark.parametrize(
@@ -119,7 +98,7 @@ async def test_a_client_that_sends_too_slowly_is_told_and_cut_off_and_others_go_
     tidegate: RunningTidegate, slow: Slow, status: int | None
 ) -> None:
     before = descriptors(tidegate.pid)
-    async with others_go_on(tidegate):
+    async with others_go_on(tidegate.endpoint("odd")):
         lines = [await Line.to(tidegate.url) for _ in range(20)]
         ends = await asyncio.gather(*(slow(line, "/servers/odd/mcp") for line in lines))
         for line in lines:
@@ -150,7 +129,7 @@ async def test_a_connection_kept_for_the_next_call_isnt_cut_while_it_is_idle(tid
 
 @pytest.mark.parametrize("what", [b"x-more: 0\r\n", b"x: " + b"x" * 1000, b"\r\n"])
 async def test_a_head_without_end_is_refused_before_it_takes_memory(tidegate: RunningTidegate, what: bytes) -> None:
-    async with Peak(tidegate.pid) as peak, others_go_on(tidegate):
+    async with Peak(tidegate.pid) as peak, others_go_on(tidegate.endpoint("odd")):
         line = await Line.to(tidegate.url)
         if what != b"\r\n":
             await line.send(head_of("POST", "/servers/odd/mcp", HEAD)[:-2])
@@ -182,7 +161,7 @@ async def test_trailers_are_no_headers(tidegate: RunningTidegate) -> None:
 async def flooding(peer: Peer, size: int) -> Line:
     """Ask for a flood on a connection that takes little; return that connection, its answer unread."""
     line = await Line.to(peer.url, room=4096)
-    call = peer.call_of("flood", text="done", bytes=size, size=2000)
+    call = peer.call_of("flood", text="done", of="messages", bytes=size, size=2000)
     await line.send(peer.bytes_of(call))
     return line
 
@@ -190,7 +169,7 @@ async def flooding(peer: Peer, size: int) -> Line:
 async def test_a_client_that_never_reads_its_stream_is_cut_off_and_others_go_on(tidegate: RunningTidegate) -> None:
     async with Peer(tidegate.endpoint("odd")) as peer:
         await peer.begin()
-        async with Peak(tidegate.pid) as peak, others_go_on(tidegate):
+        async with Peak(tidegate.pid) as peak, others_go_on(tidegate.endpoint("odd")):
             line = await flooding(peer, 60 * MB)
             head = await line.head()
             assert head.headers["content-type"] == "text/event-stream"

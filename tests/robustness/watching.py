@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import psutil
 
@@ -88,7 +88,7 @@ class Peak:
         self._task: asyncio.Task[None] | None = None
         self.before = self.most = memory(pid)
 
-    async def __aenter__(self) -> "Peak":
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow())
         return self
 

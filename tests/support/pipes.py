@@ -14,7 +14,8 @@ from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.flow import Principal
 from tidegate.flows import Core
 from tidegate.instances import Instance, PipeUpstream
-from tidegate.relay import Relay, Reply
+from tidegate.relay import Relay
+from tidegate.streams import Reply
 from tidegate.upstream import Context
 
 HTTP = Context(http=True)

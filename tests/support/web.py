@@ -84,6 +84,10 @@ class Exchange:
         self.writer.write(b"".join([*lines, b"data: ", data, b"\n\n"]))
         await self.writer.drain()
 
+    async def event_of(self, data: bytes) -> None:
+        """Send one event of bytes."""
+        await self.event(data)
+
     async def raw(self, data: bytes) -> None:
         """Send bytes as they are."""
         self.writer.write(data)

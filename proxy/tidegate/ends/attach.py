@@ -22,7 +22,7 @@ _HEAD_END = b"\r\n\r\n"
 _MAX_HEAD = 64 * 1024
 _FRAME = struct.Struct(">BxxxI")  # stream, three zeros, size
 _STDOUT, _STDERR = 1, 2
-_STATUS_CODE = re.compile(rb'"StatusCode":\s*(-?[0-9]{1,10})')
+_STATUS_CODE = re.compile(rb'"StatusCode":\s*(-?[0-9]{1,10})\s*[,}]')
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
 
 

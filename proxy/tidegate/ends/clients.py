@@ -8,14 +8,17 @@ Sources: RFC 9110, 6.5.1 (trailers are no headers) and 15.5.9 (408); RFC 6585, s
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import structlog
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable, Iterator
 
 log = structlog.get_logger("tidegate.http")
 
@@ -58,9 +61,9 @@ class ClientConnection(HttpToolsProtocol):
             self._cut(_TOO_SLOW)
 
     def _cut(self, status: bytes) -> None:
-        """Close it; say why, unless nothing was asked or an answer has begun."""
+        """Close it; say why, unless nothing was asked, or the request has its answer."""
         log.warning("client cut off", reason=status.decode())
-        if self._head_bytes and not self._open and not self.transport.is_closing():
+        if self._head_bytes and not self._in_body and not self._open and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)
             self.transport.write_eof()
             self._over, self._since = True, self.loop.time()
@@ -119,3 +122,30 @@ class ClientConnection(HttpToolsProtocol):
         self._open -= 1
         super().on_response_complete()
         self._since = self.loop.time() if self._in_body or self._head_bytes else None
+
+
+class ClientServer(uvicorn.Server):
+    """A server of such connections. It leaves signals to Tidegate.
+
+    Args:
+        config: uvicorn's, with :class:`ClientConnection` as its protocol.
+        patience: how long a client may take, in seconds; asked each time, because a reload may change it.
+    """
+
+    def __init__(self, config: uvicorn.Config, patience: Callable[[], float]) -> None:
+        super().__init__(config)
+        self._patience = patience
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look once a second, which is every tenth tick, for clients that are too slow."""
+        if counter % 10 == 0:
+            now, patience = asyncio.get_running_loop().time(), self._patience()
+            for connection in list(self.server_state.connections):
+                assert isinstance(connection, ClientConnection)
+                connection.check(now, patience)
+        return await super().on_tick(counter)

@@ -89,7 +89,7 @@ class App:
         pipeline = self.core.now.pipeline
         deny = Deny(refused.reason, code=refused.code, rule="wire")
         await pipeline.note("rejected", Flow(pipeline.new_id(), server), deny, size=refused.size)
-        await request.respond(*_refusal(refused, error_bytes(refused.code, refused.reason)))
+        await request.respond(_status_of(refused), error_bytes(refused.code, refused.reason))
 
     def _route(self, path: str) -> tuple[str, str]:
         """Return server and end that a path names; ``""`` for what isn't there."""
@@ -152,7 +152,7 @@ class App:
         except Rejected as refused:
             entry = self.sessions.stateless(name, principal)
             reply = await entry.relay.refuse(refused)
-            await request.respond(*_refusal(refused, reply.body))
+            await request.respond(_status_of(refused), reply.body)
 
     async def _post(self, request: Request, name: str, principal: Principal) -> None:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -295,7 +295,5 @@ def _version(message: Message, request: Request) -> str | None:
     return said or request.headers.get(http_headers.VERSION)
 
 
-def _refusal(refused: Rejected, body: bytes | None) -> tuple[int, bytes | None, dict[str, str]]:
-    """Return status, body and headers of the answer to a refused request."""
-    status = refused.status if isinstance(refused, Refused) else _STATUS.get(refused.code, 400)
-    return status, body, {"connection": "close"} if status == 408 else {}
+def _status_of(refused: Rejected) -> int:
+    return refused.status if isinstance(refused, Refused) else _STATUS.get(refused.code, 400)

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from tidegate.ends import descriptors
 from tidegate.ends.keeper import LENGTH
 from tidegate.ends.pipe import PipeError
 
@@ -207,6 +208,7 @@ class Keeper:
             raise PipeError(f"The keeper process can't be started: {error.strerror}.") from None
         finally:
             theirs.close()
+        descriptors.restore_for(self._pid)
         self._socket = ours
         watch = threading.Thread(target=self._watch, args=(self._pid, time.monotonic()), daemon=True)
         watch.start()

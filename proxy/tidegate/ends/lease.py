@@ -45,7 +45,7 @@ class Lease(NamedTuple):
             return False if self.machine and self.machine == here.machine else None
         if self.space != here.space or not (self.boot or self.host == here.host):
             return None
-        return _born(self.pid) == self.born
+        return bool(self.born) and _born(self.pid) == self.born
 
     @property
     def beside(self) -> bool:
@@ -75,7 +75,7 @@ def read(text: str) -> Lease | None:
     """Return the lease that a text was made of, or None if it was not made of one."""
     try:
         machine, boot, space, host, pid, born = json.loads(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     words = (machine, boot, space, host, born)
     if not isinstance(pid, int) or not all(isinstance(word, str) for word in words):

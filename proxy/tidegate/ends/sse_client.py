@@ -168,13 +168,13 @@ class SsePipe:
         Raises:
             PipeError: where that is at another origin: what goes there is meant for this server alone.
         """
-        url = urljoin(self._url, data.decode(errors="replace").strip())
-        if not _VISIBLE.fullmatch(url):
-            raise PipeError("The server named an endpoint that is no HTTP address.")
         try:
+            url = urljoin(self._url, data.decode().strip())
             target = Target(url)
         except ValueError:
-            raise PipeError("The server named an endpoint that is no HTTP address.") from None
+            url = ""
+        if not _VISIBLE.fullmatch(url):
+            raise PipeError("The server named an endpoint that is no HTTP address.")
         if target.origin != Target(self._url).origin:
             raise PipeError("The server named an endpoint at another origin than its own.")
         return target

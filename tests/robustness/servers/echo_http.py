@@ -101,10 +101,15 @@ async def main(ready: str, log: str | None = None) -> None:
     config = uvicorn.Config(Server(log), lifespan="off", log_config=None, access_log=False, timeout_keep_alive=600)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
-    partial = Path(f"{ready}.partial")
-    partial.write_text(f"http://127.0.0.1:{sock.getsockname()[1]}/mcp")
-    partial.replace(ready)
+    announce(Path(ready), f"http://127.0.0.1:{sock.getsockname()[1]}/mcp")
     await serving
+
+
+def announce(ready: Path, url: str) -> None:
+    """Write the address to a file that comes into being whole."""
+    partial = ready.with_suffix(".partial")
+    partial.write_text(url)
+    partial.replace(ready)
 
 
 if __name__ == "__main__":

@@ -90,22 +90,40 @@ def long_line(message: Any, arguments: Any) -> None:
     say(result(message, arguments["text"]))
 
 
+FLOODS = {
+    "messages": '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"%s"}}',
+    "replies": '{"jsonrpc":"2.0","id":"nobody\'s","result":{"content":[{"type":"text","text":"%s"}]}}',
+    "garbage": "this is no message: %s",
+}
+
+
 def flood(message: Any, arguments: Any) -> None:
-    """Write so many bytes of notifications, then answer."""
-    params = {"level": "info", "data": "x" * arguments.get("size", 1000)}
-    line = json.dumps({"jsonrpc": "2.0", "method": "notifications/message", "params": params}).encode() + b"\n"
+    """Write so many bytes of lines of some kind, then answer."""
+    line = (FLOODS[arguments["of"]] % ("x" * arguments["size"])).encode() + b"\n"
     block = line * max(1, CHUNK // len(line))
     for _ in range(arguments["bytes"] // len(block)):
         write(block)
     say(result(message, arguments["text"]))
 
 
-def flood_garbage(message: Any, arguments: Any) -> None:
-    """Write so many bytes that are no messages, then answer."""
-    block = b"this is no message\n" * (CHUNK // 19)
-    for _ in range(arguments["bytes"] // len(block)):
-        write(block)
+def complain(message: Any, arguments: Any) -> None:
+    """Write so many bytes to standard error, then answer."""
+    for _ in range(arguments["bytes"] // CHUNK):
+        os.write(2, b"x" * 1000 + b"\n" + b"y" * (CHUNK - 1001))
     say(result(message, arguments["text"]))
+
+
+def mute(_message: Any, _arguments: Any) -> None:
+    """Close the output, and go on."""
+    os.close(1)
+    stuck(None, None)
+
+
+def unhearing(message: Any, arguments: Any) -> None:
+    """Close the input, answer, and go on."""
+    os.close(0)
+    say(result(message, arguments["text"]))
+    stuck(None, None)
 
 
 def ask_back(message: Any, arguments: Any) -> None:
@@ -149,7 +167,9 @@ TOOLS: dict[str, Callable[[Any, Any], None]] = {
         raw,
         long_line,
         flood,
-        flood_garbage,
+        complain,
+        mute,
+        unhearing,
         ask_back,
         forked,
     )

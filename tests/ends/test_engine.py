@@ -1,0 +1,63 @@
+"""How the engine is found, and what is said where it isn't."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from ends.programs import PATIENCE
+from tidegate.ends.docker import ContainerPipe
+from tidegate.ends.engine import Engine
+from tidegate.ends.keeper import remove_container
+from tidegate.ends.pipe import PipeError
+from tidegate.settings import ServerSettings
+
+
+@pytest.mark.parametrize(
+    ("address", "reached"),
+    [
+        ("unix:///run/other.sock", {"unix": "/run/other.sock"}),
+        ("tcp://127.0.0.1:2375", {"host": "127.0.0.1", "port": 2375, "tls": None}),
+        ("http://engine.example:80", {"host": "engine.example", "port": 80, "tls": None}),
+    ],
+)
+def test_an_address_says_how_the_engine_is_reached(address: str, reached: dict[str, object]) -> None:
+    assert Engine(address).reached == reached
+
+
+def test_the_environment_names_the_engine_and_its_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://engine.example:2376")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", "/certificates")
+    files = {name: f"/certificates/{name}.pem" for name in ("ca", "cert", "key")}
+    assert Engine().reached == {"host": "engine.example", "port": 2376, "tls": files}
+
+
+def test_without_a_word_it_is_the_usual_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
+    assert Engine().reached == {"unix": "/var/run/docker.sock"}
+
+
+@pytest.mark.parametrize("address", ["ssh://somewhere", "npipe:////./pipe/docker_engine", "what is this"])
+def test_an_address_of_another_kind_is_told_in_one_sentence(address: str) -> None:
+    with pytest.raises(PipeError, match=r"address .* is"):
+        _ = Engine(address).reached
+
+
+@pytest.mark.parametrize("address", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "ssh://somewhere"])
+async def test_an_engine_that_isnt_there_is_told_in_one_sentence(address: str) -> None:
+    pipe = ContainerPipe("test", ServerSettings(image="any"), folder=Path(), where=Engine(address))
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(PipeError, match=r"^The Docker engine") as error:
+            await pipe.start()
+        await pipe.close()
+    assert address in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_keeper_goes_on_where_there_is_no_engine() -> None:
+    assert not remove_container({"unix": "/nonexistent/docker.sock"}, "any")
+    assert not remove_container({"host": "127.0.0.1", "port": 1, "tls": None}, "any")
+    files = {name: f"/nonexistent/{name}.pem" for name in ("ca", "cert", "key")}
+    assert not remove_container({"host": "127.0.0.1", "port": 1, "tls": files}, "any")

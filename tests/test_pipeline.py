@@ -1,0 +1,425 @@
+"""transform, inspect, decide, enforce, observe: what each may do, when it runs, and what is recorded of it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from support.rig import Witness, entry, loaded, running_pipeline
+from tidegate import Decision, Deny, Finding, Flow, Hold, Message, Proxy, Redact, values
+from tidegate.settings import SettingsError
+from tidegate.testing import (
+    assert_denied,
+    assert_passes,
+    assert_redacted,
+    flow,
+    notification,
+    request,
+    result_of,
+    session,
+)
+from tidegate.verdict import Deny as DenyEffect
+
+CALL = request("tools/call", {"name": "add", "arguments": {"a": "one", "b": "two"}})
+A, B = "/params/arguments/a", "/params/arguments/b"
+
+
+def replacing(pointer: str, value: Any, label: str = "t") -> Any:
+    return lambda message, _flow: message.replace(pointer, value, label=label)
+
+
+def steps(decision: Decision) -> list[tuple[str, str, str]]:
+    return [(step.by, step.hook, step.outcome) for step in decision.steps]
+
+
+# -- the phases -----------------------------------------------------------------------------------------------
+
+
+async def test_silence_passes() -> None:
+    async with running_pipeline(entry(decide=lambda *_: None), entry(inspect=lambda *_: None)) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+    assert assert_passes(decision) is CALL
+    assert steps(decision) == [("i1", "inspect", "pass"), ("i0", "decide", "pass")]
+
+
+async def test_with_no_interceptor_everything_passes() -> None:
+    async with running_pipeline() as pipeline:
+        assert assert_passes(await pipeline.judge(CALL, flow(CALL))) is CALL
+
+
+async def test_transforms_run_in_the_order_of_the_settings_and_each_sees_what_the_one_before_made() -> None:
+    def appending(text: str) -> Any:
+        return lambda message, _flow: message.replace(A, message.get(A) + text, label=text)
+
+    async with running_pipeline(entry(transform=appending("x")), entry(transform=appending("y"))) as pipeline:
+        message = assert_passes(await pipeline.judge(CALL, flow(CALL)))
+    assert message.get(A) == "onexy"
+    assert [edit.label for edit in message.edits] == ["x", "y"]
+
+
+async def test_inspectors_and_deciders_see_the_message_as_it_goes_on() -> None:
+    witness = Witness()
+    seen: list[str] = []
+    look = entry(inspect=lambda message, _flow: seen.append(message.get(A)))
+    async with running_pipeline(look, witness.entry(), entry(transform=replacing(A, "new"))) as pipeline:
+        await pipeline.judge(CALL, flow(CALL))
+    assert seen == ["new"]
+    assert witness.decided[0].get(A) == "new"
+
+
+async def test_deciders_get_what_all_inspectors_found_and_no_inspector_sees_anothers() -> None:
+    got: list[Any] = []
+    found = [Finding("secret", "one", A), Finding("pii", "two", B)]
+    async with running_pipeline(
+        entry(decide=lambda _message, _flow, findings: got.append(findings)),
+        entry(inspect=lambda *_: [found[0]]),
+        entry(inspect=lambda *_: (item for item in found[1:])),
+    ) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+    assert got == [tuple(found)]
+    assert decision.findings == (("i1", found[0]), ("i2", found[1]))
+
+
+async def test_hooks_may_be_asynchronous() -> None:
+    async def decide(*_: Any) -> Deny:
+        await asyncio.sleep(0)
+        return Deny("No.")
+
+    async def inspect(*_: Any) -> list[Finding]:
+        await asyncio.sleep(0)
+        return [Finding("secret", "one")]
+
+    async with running_pipeline(entry(inspect=inspect), entry(decide=decide)) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+    assert_denied(decision)
+    assert len(decision.findings) == 1
+
+
+async def test_the_first_deny_stops_but_explaining_runs_all() -> None:
+    ran: list[str] = []
+
+    def decider(name: str, effect: Any) -> Any:
+        def decide(*_: Any) -> Any:
+            ran.append(name)
+            return effect
+
+        return entry(decide=decide)
+
+    async with running_pipeline(decider("a", Deny("No.")), decider("b", Hold("Ask.")), decider("c", None)) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+        assert (ran, decision.verdict) == (["a"], "deny")
+        ran.clear()
+        explained = await pipeline.judge(CALL, flow(CALL), explain=True)
+        assert (ran, explained.verdict) == (["a", "b", "c"], "deny")
+        assert steps(explained) == [("i0", "decide", "deny"), ("i1", "decide", "hold"), ("i2", "decide", "pass")]
+
+
+async def test_explaining_goes_on_after_a_broken_transform_and_shows_the_observers() -> None:
+    def broken(*_: Any) -> Any:
+        raise ValueError
+
+    witness = Witness()
+    async with running_pipeline(entry(transform=broken), witness.entry()) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL), explain=True)
+    assert_denied(decision, code="broken")
+    assert steps(decision) == [("i0", "transform", "error"), ("i1", "decide", "pass"), ("i1", "observe", "pass")]
+
+
+async def test_redactions_are_carried_out_and_recorded() -> None:
+    witness = Witness()
+    async with running_pipeline(
+        entry(decide=lambda *_: Redact(A, (0, 2), "x")),
+        entry(decide=lambda *_: [Redact(B, label="y")]),
+        witness.entry(),
+    ) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+    message = assert_redacted(decision)
+    assert (message.get(A), message.get(B)) == ("[redacted:x]e", "[redacted:y]")
+    assert steps(decision)[-1] == ("tidegate", "enforce", "redact")
+    assert witness.recorded[0].message is message
+
+
+async def test_a_redaction_that_is_not_safe_denies() -> None:
+    async with running_pipeline(entry(decide=lambda *_: Redact("/params/name"))) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+    assert_denied(decision, code="unredactable")
+    assert steps(decision)[-1] == ("tidegate", "enforce", "deny")
+
+
+@pytest.mark.parametrize("stronger", [Deny("No."), Hold("Ask.")])
+async def test_what_is_stopped_is_not_redacted(stronger: Any) -> None:
+    async with running_pipeline(entry(decide=lambda *_: [Redact(A), stronger])) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+    assert not decision.allowed
+    assert decision.message is CALL
+
+
+# -- report_only ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "hooks",
+    [
+        {"transform": replacing(A, "new")},
+        {"decide": lambda *_: Deny("No.")},
+        {"decide": lambda *_: Hold("Ask.")},
+        {"decide": lambda *_: Redact(A)},
+        {"decide": lambda *_: Redact("/params/name")},
+        {"decide": lambda *_: 1 / 0},
+        {"transform": lambda *_: 1 / 0},
+        {"inspect": lambda *_: 1 / 0},
+        {"inspect": lambda *_: "wrong"},
+    ],
+    ids=range(9),
+)
+async def test_what_a_report_only_entry_says_is_noted_and_not_carried_out(hooks: dict[str, Any]) -> None:
+    async with running_pipeline(entry({"report_only": True}, **hooks)) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+    assert assert_passes(decision) is CALL
+    assert decision.effects == ()
+    assert decision.steps[0].report_only
+    assert decision.steps[0].outcome != "pass"
+    if "transform" not in hooks or decision.steps[0].outcome == "error":
+        assert len(decision.reported) == 1
+
+
+async def test_findings_of_a_report_only_entry_are_recorded_but_decide_nothing_and_label_nothing() -> None:
+    got: list[Any] = []
+    found = Finding("secret", "one", labels=("tainted",))
+    about = flow(CALL, session=session())
+    async with running_pipeline(
+        entry({"report_only": True}, inspect=lambda *_: [found]),
+        entry(decide=lambda _m, _f, findings: got.extend(findings)),
+    ) as pipeline:
+        decision = await pipeline.judge(CALL, about)
+    assert decision.findings == (("i0", found),)
+    assert got == []
+    assert about.session is not None
+    assert about.session.labels == {}
+
+
+async def test_a_report_only_observer_that_is_required_denies_nothing() -> None:
+    async with running_pipeline(entry({"report_only": True, "required": True}, observe=lambda *_: 1 / 0)) as pipeline:
+        assert_passes(await pipeline.judge(CALL, flow(CALL)))
+
+
+# -- when -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("when", "hit"),
+    [
+        ({}, True),
+        ({"servers": ["server"]}, True),
+        ({"servers": ["s*r"]}, True),
+        ({"servers": ["other", "serve?"]}, True),
+        ({"servers": ["other"]}, False),
+        ({"methods": ["tools/*"]}, True),
+        ({"methods": ["Tools/call"]}, False),
+        ({"methods": ["tools/list"]}, False),
+        ({"targets": ["ad*"]}, True),
+        ({"targets": ["a"]}, False),
+        ({"targets": ["[ab]dd"]}, True),
+        ({"servers": ["server"], "methods": ["tools/call"], "targets": ["add"]}, True),
+        ({"servers": ["server"], "methods": ["tools/call"], "targets": ["sub"]}, False),
+    ],
+    ids=str,
+)
+async def test_an_entry_runs_for_the_messages_of_its_when_only(when: dict[str, Any], hit: bool) -> None:  # noqa: FBT001 - pytest's
+    ran: list[str] = []
+    hooks = {name: (lambda *_, name=name: ran.append(name)) for name in ("transform", "inspect", "decide", "observe")}
+    async with running_pipeline(entry({"when": when}, **hooks)) as pipeline:
+        await pipeline.judge(CALL, flow(CALL))
+    assert ran == (list(hooks) if hit else [])
+
+
+async def test_when_counts_a_reply_to_its_request() -> None:
+    reply = result_of(CALL, {"content": []})
+    denier = entry({"when": {"methods": ["tools/call"], "targets": ["add"]}}, decide=lambda *_: Deny("No."))
+    async with running_pipeline(denier) as pipeline:
+        assert_denied(await pipeline.judge(reply, flow(reply, request=CALL)))
+
+
+async def test_when_covers_any_of_several_targets() -> None:
+    listen = request("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["a:b", "c:d"]}})
+    async with running_pipeline(entry({"when": {"targets": ["c:*"]}}, decide=lambda *_: Deny("No."))) as pipeline:
+        assert_denied(await pipeline.judge(listen, flow(listen)))
+
+
+@pytest.mark.parametrize("params", [{"name": ["add"]}, {"name": None}, {}, {"name": {"name": "add"}}])
+@pytest.mark.requirement("no-blind-spot")
+async def test_a_target_that_cant_be_read_does_not_escape_an_entry_for_targets(params: dict[str, Any]) -> None:
+    """A lenient server may find there what no glob was held against."""
+    message = request("tools/call", params)
+    async with running_pipeline(entry({"when": {"targets": ["add"]}}, decide=lambda *_: Deny("No."))) as pipeline:
+        assert_denied(await pipeline.judge(message, flow(message)))
+
+
+async def test_any_number_of_methods_can_be_named_by_a_peer() -> None:
+    async with running_pipeline(entry({"when": {"methods": ["x/7*"]}}, decide=lambda *_: Deny("No."))) as pipeline:
+        for number in range(3000):
+            message = notification(f"x/{number}", sender="client")
+            assert (await pipeline.judge(message, flow(message))).allowed == (not str(number).startswith("7"))
+        assert len(pipeline._plans) <= 1024
+
+
+# -- observers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("no-audit-no-traffic")
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_required_observer_that_fails_denies_and_the_others_are_told(before: bool) -> None:  # noqa: FBT001 - pytest's
+    witness = Witness()
+    failing = entry({"required": True}, observe=lambda *_: 1 / 0)
+    others = [failing, witness.entry()] if before else [witness.entry(), failing]
+    async with running_pipeline(*others) as pipeline:
+        decision = await pipeline.judge(CALL, flow(CALL))
+    assert_denied(decision, code="unrecorded")
+    assert [record.verdict for record in witness.recorded] == ["allow", "deny"]
+    assert witness.recorded[0].id == witness.recorded[1].id == decision.id
+
+
+async def test_another_observer_that_fails_denies_nothing() -> None:
+    async with running_pipeline(entry(observe=lambda *_: 1 / 0), entry(observe=lambda *_: "wrong")) as pipeline:
+        assert_passes(await pipeline.judge(CALL, flow(CALL)))
+
+
+async def test_what_is_denied_anyway_is_observed_too() -> None:
+    witness = Witness()
+    async with running_pipeline(entry(decide=lambda *_: Deny("No.")), witness.entry()) as pipeline:
+        await pipeline.judge(CALL, flow(CALL))
+    assert witness.verdicts() == [("request", "tools/call", "deny")]
+
+
+@pytest.mark.requirement("no-audit-no-traffic")
+async def test_events_without_a_message_are_observed_and_need_their_record_too() -> None:
+    witness = Witness()
+    async with running_pipeline(witness.entry()) as pipeline:
+        refused = await pipeline.note("rejected", flow(), DenyEffect("Too long.", "limit"), size=5)
+        assert not refused.allowed
+        started = await pipeline.note("instance", flow(), note="started")
+        assert started.allowed
+    assert [(record.event, record.verdict, record.note, record.size) for record in witness.recorded] == [
+        ("rejected", "deny", "Too long.", 5),
+        ("instance", "allow", "started", 0),
+    ]
+    async with running_pipeline(entry({"required": True}, observe=lambda *_: 1 / 0)) as pipeline:
+        assert not (await pipeline.note("instance", flow(), note="started")).allowed
+
+
+# -- frozen -----------------------------------------------------------------------------------------------------
+
+
+def tampering(message: Message, *_: Any) -> None:
+    """Try to change a message by all that it hands out; every attempt fails, and none is meant to be seen."""
+    for attempt in (
+        lambda: message.body.__setitem__("name", "evil"),
+        lambda: message.body["arguments"].update(a="evil"),
+        message.get("/params")["arguments"].clear,
+        lambda: message.extra.update(x=1),
+        lambda: setattr(message, "method", "evil"),
+    ):
+        try:
+            attempt()
+        except (TypeError, AttributeError):
+            continue
+        raise AssertionError("it could be changed")
+
+
+@pytest.mark.requirement("judged-is-sent")
+@pytest.mark.parametrize("hook", ["transform", "inspect", "decide"])
+async def test_an_interceptor_cant_change_a_message_but_by_replacing_it(hook: str) -> None:
+    before = CALL.encoded
+    async with running_pipeline(entry(**{hook: tampering})) as pipeline:
+        message = assert_passes(await pipeline.judge(CALL, flow(CALL)))
+    assert message.encoded == before == values.encode(CALL.tree)
+
+
+@pytest.mark.requirement("judged-is-sent")
+async def test_an_observer_cant_change_what_is_sent() -> None:
+    def observe(decision: Decision, _flow: Flow) -> None:
+        assert decision.message is not None
+        decision.message.tree["params"]["arguments"]["a"] = "evil"  # not public, but within reach
+
+    async with running_pipeline(entry(decide=lambda *_: Redact(B)), entry(observe=observe)) as pipeline:
+        decision = await pipeline.judge(
+            request("tools/call", {"name": "n", "arguments": {"a": "one", "b": "two"}}), flow()
+        )
+    assert decision.message is not None
+    assert b"evil" not in decision.message.encoded
+
+
+# -- memory -----------------------------------------------------------------------------------------------------
+
+
+async def test_what_goes_on_is_remembered_and_what_is_stopped_is_not() -> None:
+    memory = session()
+    found = entry(inspect=lambda *_: [Finding("secret", "one", labels=("tainted",))])
+    denier = entry({"when": {"targets": ["forbidden"]}}, decide=lambda *_: Deny("No."))
+    async with running_pipeline(found, denier) as pipeline:
+        forbidden = request("tools/call", {"name": "forbidden"})
+        await pipeline.judge(forbidden, flow(forbidden, session=memory))
+        assert (memory.labels, list(memory.calls)) == ({}, [])
+        await pipeline.judge(CALL, flow(CALL, session=memory))
+        await pipeline.judge(result_of(CALL, {}), flow(CALL, session=memory, request=CALL))
+    assert list(memory.labels) == ["tainted"]
+    assert [(call.server, call.method, call.target) for call in memory.calls] == [("server", "tools/call", "add")]
+    assert memory.counts == {"server/add": 1}
+
+
+async def test_a_message_whose_record_fails_is_not_remembered() -> None:
+    memory = session()
+    async with running_pipeline(entry({"required": True}, observe=lambda *_: 1 / 0)) as pipeline:
+        await pipeline.judge(CALL, flow(CALL, session=memory))
+    assert list(memory.calls) == []
+
+
+# -- start and stop -----------------------------------------------------------------------------------------------
+
+
+def logging_into(log: list[str], name: str, *, fails: bool = False) -> Any:
+    def startup(proxy: Proxy) -> None:
+        log.append(f"+{name}")
+        if fails:
+            raise ValueError("the thing is missing")
+        assert proxy.entry.startswith("i")
+
+    return entry(startup=startup, shutdown=lambda: log.append(f"-{name}"))
+
+
+async def test_interceptors_start_in_order_and_stop_in_reverse() -> None:
+    log: list[str] = []
+    async with running_pipeline(*(logging_into(log, name) for name in "abc")):
+        assert log == ["+a", "+b", "+c"]
+    assert log == ["+a", "+b", "+c", "-c", "-b", "-a"]
+
+
+@pytest.mark.requirement("explicit-only")
+async def test_an_interceptor_that_cant_start_stops_those_before_it_and_says_why() -> None:
+    log: list[str] = []
+    built, pipeline = loaded([logging_into(log, "a"), logging_into(log, "b", fails=True), logging_into(log, "c")])
+    with pytest.raises(SettingsError, match="interceptor 'i1' can't start: the thing is missing"):
+        await pipeline.start(built)
+    assert log == ["+a", "+b", "-a"]
+
+
+async def test_a_failed_start_leaves_what_ran_before_running() -> None:
+    """A reload keeps interceptors that didn't change; that a new one can't start must not end them."""
+    log: list[str] = []
+    built, old = loaded([logging_into(log, "a")])
+    await old.start(built)
+    _, new = loaded([logging_into(log, "b"), logging_into(log, "c", fails=True)])
+    new.interceptors.insert(0, old.interceptors[0])
+    with pytest.raises(SettingsError):
+        await new.start(built)
+    assert log == ["+a", "+b", "+c", "-b"]
+    assert old.interceptors[0].started
+    await old.stop()
+
+
+async def test_an_interceptor_that_cant_stop_does_not_keep_the_others_from_it() -> None:
+    log: list[str] = []
+    broken = entry(startup=lambda _proxy: None, shutdown=lambda: 1 / 0)
+    async with running_pipeline(logging_into(log, "a"), broken, logging_into(log, "b")):
+        pass
+    assert log == ["+a", "+b", "-b", "-a"]
