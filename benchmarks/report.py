@@ -72,12 +72,12 @@ def show(found: Report, machine: dict[str, object], console: Console) -> None:
     if found.long_memory_mb:
         steps = ", ".join(f"{value:.1f}" for value in found.long_memory_mb)
         console.print(f"Memory in MB after 20,000, 40,000, … 100,000 calls: {steps}")
-    console.print(_checks(found.checks))
-    console.print("  ".join(f"{key}: {value}" for key, value in machine.items()), style="dim")
     other = float(str(machine["other_cores"]))
+    console.print(_checks(found.checks, doubtful=other > BUSY))
+    console.print("  ".join(f"{key}: {value}" for key, value in machine.items()), style="dim")
     if other > BUSY:
-        text = f"The machine did other work meanwhile ({other:g} cores on average): trust the ratios, not the times."
-        console.print(text, style="yellow")
+        text = f"The machine did other work meanwhile ({other:g} cores on average), which hides part of what Tidegate"
+        console.print(f"{text} costs: no pass counts. Repeat it on an idle machine.", style="yellow")
 
 
 def _figures(title: str, results: Results) -> Table:
@@ -95,7 +95,7 @@ def _figures(title: str, results: Results) -> Table:
     return out
 
 
-def _checks(checks: list[Check]) -> Table:
+def _checks(checks: list[Check], *, doubtful: bool) -> Table:
     out = Table(title="Targets", title_justify="left", box=SIMPLE_HEAD)
     out.add_column("what")
     for heading in ("target", "measured"):
@@ -105,7 +105,8 @@ def _checks(checks: list[Check]) -> Table:
     for check in checks:
         rounds = "  ".join(_number(value) for value in check.values) if len(check.values) > 1 else ""
         bound = f"{check.sign} {check.bound:g}"
-        out.add_row(check.name, bound, _number(check.value), micro.verdict(good=check.good), rounds)
+        mark = "[yellow]pass?[/]" if check.good and doubtful else micro.verdict(good=check.good)
+        out.add_row(check.name, bound, _number(check.value), mark, rounds)
     return out
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import uuid4
 
+import hypothesis
 import psutil
 import pytest
 
@@ -37,6 +38,10 @@ _MARK, _RUN = "TIDEGATE_TEST_RUN", uuid4().hex
 # These of multiprocessing end with their parent, not before.
 _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 _PATIENCE = 5.0  # seconds for processes that are on their way out
+
+# How long an example takes says more about the machine than about Tidegate; benchmarks/ is for that.
+hypothesis.settings.register_profile("tidegate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tidegate")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 _skipped = pytest.StashKey[dict[str, str]]()

@@ -1,256 +1,260 @@
-"""Which requests are open, and whose: the table of one direction, and the ids of many clients on one instance."""
+"""Which requests are open: against a simple model, and through a mapping of ids that must never mix two up."""
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tidegate import correlate
-from tidegate.correlate import MAX_ANSWERED, MAX_OPEN, Open, Remap, Table, key_of
+from tidegate.correlate import MAX_ANSWERED, MAX_OPEN, Remap, Table
 from tidegate.message import Id, Message
 from tidegate.methods import SUBSCRIPTION_KEY
-from tidegate.testing import error_of, notification, parse, request, result_of
+from tidegate.testing import notification, parse, request
 from tidegate.wire import Rejected
 
+# Few enough to meet again, of both types, and each with a twin of the other type.
+ids = st.sampled_from([0, 1, 2, "0", "1", "2", "", "a"])
+tokens = st.one_of(st.none(), ids)
 
-def asked(identity: Id = 1, token: Any = None, method: str = "tools/call") -> Message:
-    meta = {} if token is None else {"_meta": {"progressToken": token}}
-    return request(method, {"name": "add", **meta}, id=identity)
+
+def asking(identity: Id, token: Id | None = None, method: str = "tools/call") -> Message:
+    params: dict[str, Any] = {"name": "add"}
+    if token is not None:
+        params["_meta"] = {"progressToken": token}
+    return request(method, params, id=identity, sender="client")
 
 
-def progress(token: Any) -> Message:
+def replying(identity: Id | None, said: Any = None) -> Message:
+    said_so = {"result": {"said": said}} if identity is not None else {"error": {"code": 1, "message": "no"}}
+    return parse(json.dumps({"jsonrpc": "2.0", "id": identity, **said_so}), "server")
+
+
+def cancelling(identity: Any) -> Message:
+    return notification("notifications/cancelled", {"requestId": identity}, sender="client")
+
+
+def progressing(token: Any) -> Message:
     return notification("notifications/progress", {"progressToken": token, "progress": 1}, sender="server")
 
 
-def cancelled(identity: Any) -> Message:
-    return notification("notifications/cancelled", {"requestId": identity})
+class Tables(RuleBasedStateMachine):
+    """A table beside a plain dict that says what must be open."""
+
+    @initialize()
+    def start(self) -> None:
+        self.table = Table()
+        self.open: dict[tuple[type, Id], str] = {}  # by id: the flow
+        self.tokens: dict[tuple[type, Id], tuple[type, Id]] = {}
+        self.answered: dict[tuple[type, Id], str] = {}
+        self.cancelled: set[tuple[type, Id]] = set()
+        self.flows = 0
+
+    def gone(self, key: tuple[type, Id]) -> None:
+        del self.open[key]
+        self.cancelled.discard(key)
+        self.tokens = {token: owner for token, owner in self.tokens.items() if owner != key}
+
+    @rule(identity=ids, token=tokens)
+    def ask(self, identity: Id, token: Id | None) -> None:
+        key = (type(identity), identity)
+        if token is not None and (type(token), token) in self.tokens:
+            token = None  # tokens are unique among open requests (MCP 2025-11-25, progress)
+        if key in self.open:
+            with pytest.raises(Rejected) as caught:
+                self.table.open(asking(identity, token), "x")
+            assert caught.value.code == "unsolicited"
+            assert caught.value.id is None
+            return
+        self.flows += 1
+        entry = self.table.open(asking(identity, token), f"f{self.flows}", owner=self)
+        entry.replayable = self.flows % 2 == 0
+        self.open[key] = f"f{self.flows}"
+        self.answered.pop(key, None)
+        if token is not None:
+            self.tokens[type(token), token] = key
+
+    @rule(identity=st.one_of(st.none(), ids), again=st.booleans())
+    def reply(self, identity: Id | None, again: bool) -> None:  # noqa: FBT001 - Hypothesis calls it
+        key = (type(identity), identity)
+        wanted = self.open.get(key) or (self.answered.get(key) if again else None)  # type: ignore[arg-type]  # None is no key
+        if wanted is None:
+            with pytest.raises(Rejected) as caught:
+                self.table.answer(replying(identity), again=again)
+            assert (caught.value.code, caught.value.id) == ("unsolicited", None)
+            return
+        told, entry = self.table.answer(replying(identity), again=again)
+        assert entry.flow_id == wanted
+        assert told.method == "tools/call"
+        if key in self.open:
+            assert identity is not None
+            replayable = int(wanted[1:]) % 2 == 0
+            self.gone((type(identity), identity))
+            if replayable:
+                self.answered[type(identity), identity] = wanted
+
+    @rule(identity=ids)
+    def drop(self, identity: Id) -> None:
+        key = (type(identity), identity)
+        entry = self.table.drop(identity)
+        assert (entry.flow_id if entry else None) == self.open.get(key)
+        if key in self.open:
+            if int(self.open[key][1:]) % 2 == 0:
+                self.answered[key] = self.open[key]
+            self.gone(key)
+
+    @rule(identity=st.one_of(ids, st.sampled_from([None, True, 1.5, [1], {"a": 1}])))
+    def cancel(self, identity: Any) -> None:
+        entry = self.table.cancel(cancelling(identity))
+        key = (type(identity), identity) if isinstance(identity, str | int) else None
+        assert (entry.flow_id if entry else None) == (self.open.get(key) if key and key[0] is not bool else None)
+        if entry is not None and key is not None:
+            self.cancelled.add(key)
+
+    @rule(token=st.one_of(ids, st.sampled_from([None, True, 1.5, [1], {"a": 1}])))
+    def progress(self, token: Any) -> None:
+        entry = self.table.progress(progressing(token))
+        owner = self.tokens.get((type(token), token)) if isinstance(token, str | int) else None
+        assert (entry.flow_id if entry else None) == (self.open[owner] if owner else None)
+
+    @precondition(lambda self: len(self.open) > 4)
+    @rule()
+    def clear(self) -> None:
+        assert [entry.flow_id for entry in self.table.clear()] == list(self.open.values())
+        self.open.clear()
+        self.tokens.clear()
+        self.cancelled.clear()
+
+    @invariant()
+    def agree(self) -> None:
+        if not hasattr(self, "table"):
+            return
+        assert len(self.table) == len(self.open)
+        assert [entry.flow_id for entry in self.table.entries()] == list(self.open.values())
+        for (_, identity), flow in self.open.items():
+            entry = self.table.find(identity)
+            assert entry is not None
+            assert (entry.flow_id, entry.cancelled) == (flow, (type(identity), identity) in self.cancelled)
 
 
-def opened(table: Table, *identities: Id) -> list[Open]:
-    return [table.open(asked(identity), f"flow-{identity!r}") for identity in identities]
+TestTables = Tables.TestCase
+TestTables.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
-# -- the table ------------------------------------------------------------------------------------------------------
-
-
-def test_a_reply_is_told_the_method_of_its_request_and_closes_it() -> None:
+def test_a_table_is_bounded_and_cancelled_requests_make_room() -> None:
     table = Table()
-    (entry,) = opened(table, 7)
-    reply, found = table.answer(parse('{"jsonrpc":"2.0","id":7,"result":{}}', "server"))
-    assert (reply.method, found, len(table)) == ("tools/call", entry, 0)
-
-
-@pytest.mark.parametrize(("one", "other"), [(1, "1"), (0, ""), (-1, "-1"), (10**30, str(10**30))])
-def test_an_integer_and_the_string_that_reads_like_it_are_two_ids(one: Id, other: Id) -> None:
-    table = Table()
-    first, second = opened(table, one, other)
-    assert table.answer(result_of(first.request, {}))[1] is first
-    assert table.find(one) is None
-    assert table.answer(result_of(second.request, {}))[1] is second
-
-
-def test_a_second_request_of_the_same_id_is_refused_and_the_first_stays_open() -> None:
-    table = Table()
-    (entry,) = opened(table, "a")
+    for number in range(MAX_OPEN):
+        table.open(asking(number), "f")
     with pytest.raises(Rejected) as caught:
-        table.open(asked("a"), "other")
-    assert caught.value.code == "unsolicited"
-    assert caught.value.id is None  # an error under that id would answer the first
-    assert table.find("a") is entry
-
-
-@pytest.mark.parametrize("reply", [result_of(asked(2), {}), error_of(asked(2)), result_of(asked("1"), {})])
-def test_a_reply_that_answers_no_open_request_is_refused(reply: Message) -> None:
-    table = Table()
-    opened(table, 1)
-    with pytest.raises(Rejected) as caught:
-        table.answer(reply)
-    assert (caught.value.code, caught.value.id, len(table)) == ("unsolicited", None, 1)
-
-
-def test_an_error_without_an_id_answers_nothing() -> None:
-    table = Table()
-    opened(table, 1)
-    with pytest.raises(Rejected, match="no open request"):
-        table.answer(parse('{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"?"}}', "server"))
-
-
-def test_a_second_reply_to_the_same_request_is_refused() -> None:
-    table = Table()
-    (entry,) = opened(table, 1)
-    table.answer(result_of(entry.request, {}))
-    for again in (False, True):  # not even a stream that repeats itself may bring it, where it had no event ids
-        with pytest.raises(Rejected):
-            table.answer(result_of(entry.request, {}), again=again)
-
-
-def test_a_reply_of_a_resumable_stream_may_come_again_on_a_stream_that_repeats_and_on_no_other() -> None:
-    table = Table()
-    (entry,) = opened(table, 1)
-    entry.replayable = True
-    table.answer(result_of(entry.request, {}))
-    assert table.answer(result_of(entry.request, {}), again=True)[1] is entry
-    assert table.answer(result_of(entry.request, {}), again=True)[0].method == "tools/call"
-    with pytest.raises(Rejected):
-        table.answer(result_of(entry.request, {}))
-
-
-def test_a_replayed_reply_never_answers_a_newer_request_of_its_id() -> None:
-    table = Table()
-    (entry,) = opened(table, 1)
-    entry.replayable = True
-    table.answer(result_of(entry.request, {}))
-    (newer,) = opened(table, 1)
-    assert table.answer(result_of(entry.request, {}), again=True)[1] is newer
-    with pytest.raises(Rejected):  # the newer one isn't replayable, and the older one is forgotten
-        table.answer(result_of(entry.request, {}), again=True)
-
-
-def test_only_the_latest_answered_requests_are_remembered() -> None:
-    table = Table()
-    for entry in opened(table, *range(MAX_ANSWERED + 1)):
-        entry.replayable = True
-        table.answer(result_of(entry.request, {}))
-    with pytest.raises(Rejected):
-        table.answer(result_of(asked(0), {}), again=True)
-    assert table.answer(result_of(asked(1), {}), again=True)[1].request.id == 1
-
-
-def test_a_cancelled_request_may_still_be_answered() -> None:
-    table = Table()
-    (entry,) = opened(table, 1)
-    assert table.cancel(cancelled(1)) is entry
-    assert entry.cancelled
-    assert table.answer(result_of(entry.request, {}))[1] is entry
-
-
-@pytest.mark.parametrize("identity", ["1", 2, None, 1.0, True, [1], {"id": 1}])
-def test_what_cancels_no_open_request_changes_nothing(identity: Any) -> None:
-    table = Table()
-    (entry,) = opened(table, 1)
-    assert table.cancel(cancelled(identity)) is None
-    assert not entry.cancelled
-
-
-def test_progress_belongs_to_the_request_that_asked_for_it_as_long_as_that_is_open() -> None:
-    table = Table()
-    entry = table.open(asked(1, "t"), "flow")
-    assert table.progress(progress("t")) is entry
-    for other in ("T", 1, None, True, ["t"]):
-        assert table.progress(progress(other)) is None
-    assert table.progress(notification("notifications/message", {"progressToken": "t"}, sender="server")) is None
-    table.answer(result_of(entry.request, {}))
-    assert table.progress(progress("t")) is None
-
-
-@pytest.mark.parametrize("closes_first", [1, 2])
-def test_of_two_requests_with_one_token_the_later_has_the_progress_until_it_closes(closes_first: int) -> None:
-    table = Table()
-    table.open(asked(1, "t"), "one")
-    later = table.open(asked(2, "t"), "two")
-    assert table.progress(progress("t")) is later
-    table.drop(closes_first)
-    assert table.progress(progress("t")) is (later if closes_first == 1 else None)
-    table.drop(3 - closes_first)
-    assert not table._tokens
-
-
-def test_dropping_what_is_not_open_does_nothing() -> None:
-    table = Table()
-    (entry,) = opened(table, 1)
-    assert table.drop(None) is None
-    assert table.drop("1") is None
-    assert table.drop(1) is entry
-    assert table.drop(1) is None
-
-
-def test_no_more_requests_are_open_than_the_bound_and_cancelled_ones_make_room() -> None:
-    table = Table()
-    opened(table, *range(MAX_OPEN))
-    with pytest.raises(Rejected) as caught:
-        table.open(asked("one too many"), "flow")
-    assert (caught.value.code, caught.value.id) == ("limit", "one too many")
-    table.cancel(cancelled(5))
-    table.cancel(cancelled(6))
-    opened(table, "one more")
-    assert len(table) == MAX_OPEN - 1
+        table.open(asking(MAX_OPEN), "f")
+    assert (caught.value.code, caught.value.id) == ("limit", MAX_OPEN)
+    table.cancel(cancelling(5))
+    table.open(asking(MAX_OPEN), "f")
     assert table.find(5) is None
-    assert [entry.request.id for entry in table.entries()][-1] == "one more"
+    assert len(table) == MAX_OPEN
 
 
-# -- the ids of many clients on one instance --------------------------------------------------------------------------
+def test_what_was_answered_is_remembered_for_a_while_only() -> None:
+    table = Table()
+    for number in range(MAX_ANSWERED + 1):
+        table.open(asking(number), f"f{number}").replayable = True
+        table.answer(replying(number))
+    assert table.answer(replying(1), again=True)[1].flow_id == "f1"
+    with pytest.raises(Rejected):
+        table.answer(replying(0), again=True)
 
 
-def test_requests_of_the_same_id_and_token_get_different_ones_of_the_same_types() -> None:
-    remap = Remap()
-    given: list[tuple[Id, Id]] = [(1, "t"), (1, "t"), ("1", 5), ("1", 5)]
-    out = [remap.outward(asked(identity, token)) for identity, token in given]
-    assert [type(message.id) for message in out] == [int, int, str, str]
-    tokens = [correlate.progress_token(message) for message in out]
-    assert [type(token) for token in tokens] == [str, str, int, int]
-    assert len({key_of(message.id) for message in out if message.id is not None}) == 4
-    assert len({key_of(token) for token in tokens if token is not None}) == 4
+# -- mapped ids -----------------------------------------------------------------------------------------------
 
 
-def test_what_is_judged_and_sent_has_the_minted_id_and_nothing_else_changed() -> None:
-    original = request("tools/call", {"name": "x", "_meta": {"progressToken": "t", "a": 1}}, id="mine", extra=1)
-    sent = Remap().outward(original)
-    assert parse(sent.encoded).tree == {
-        **original.tree,
-        "id": sent.id,
-        "params": {"name": "x", "_meta": {"progressToken": correlate.progress_token(sent), "a": 1}},
-    }
-    assert original.id == "mine"
-    assert correlate.progress_token(original) == "t"
+class Remaps(RuleBasedStateMachine):
+    """Many clients on one instance, each with ids that others have too: whatever comes back is the right one's."""
+
+    @initialize()
+    def start(self) -> None:
+        self.remap = Remap()
+        self.open: list[tuple[Message, Message]] = []  # as the client knows it, as the server does
+        self.minted: set[tuple[type, Id]] = set()
+        self.closed: list[Message] = []
+
+    @rule(identity=ids, token=tokens)
+    def ask(self, identity: Id, token: Id | None) -> None:
+        mine = asking(identity, token)
+        sent = self.remap.outward(mine)
+        assert sent.id is not None
+        assert type(sent.id) is type(identity)
+        assert (type(sent.id), sent.id) not in self.minted, "an id was minted twice"
+        self.minted.add((type(sent.id), sent.id))
+        sent_token = correlate.progress_token(sent)
+        assert type(sent_token) is type(token)
+        if sent_token is not None:
+            assert (type(sent_token), sent_token) not in self.minted
+            self.minted.add((type(sent_token), sent_token))
+        assert json.loads(sent.encoded)["id"] == sent.id
+        assert sent.method == mine.method
+        self.open.append((mine, sent))
+
+    @precondition(lambda self: self.open)
+    @rule(source=st.data())
+    def reply(self, source: st.DataObject) -> None:
+        mine, sent = source.draw(st.sampled_from(self.open))
+        back = self.remap.inward(replying(sent.id, "x"))
+        assert type(back.id) is type(mine.id)
+        assert back.id == mine.id == json.loads(back.encoded)["id"]
+        self.remap.forget(sent)
+        self.open.remove((mine, sent))
+        self.closed.append(sent)
+
+    @precondition(lambda self: self.closed)
+    @rule(source=st.data())
+    def reply_late(self, source: st.DataObject) -> None:
+        sent = source.draw(st.sampled_from(self.closed))
+        back = self.remap.inward(replying(sent.id))
+        assert back.id == sent.id, "a closed request's id must not become an open one's"
+
+    @precondition(lambda self: self.open)
+    @rule(source=st.data())
+    def progress(self, source: st.DataObject) -> None:
+        mine, sent = source.draw(st.sampled_from(self.open))
+        token = correlate.progress_token(sent)
+        if token is not None:
+            back = self.remap.inward(progressing(token))
+            assert correlate.token_of(back) == correlate.progress_token(mine)
+            assert type(correlate.token_of(back)) is type(correlate.progress_token(mine))
+
+    @precondition(lambda self: self.open)
+    @rule(source=st.data(), in_result=st.booleans())
+    def subscription(self, source: st.DataObject, in_result: bool) -> None:  # noqa: FBT001 - Hypothesis calls it
+        mine, sent = source.draw(st.sampled_from(self.open))
+        tag = {"_meta": {SUBSCRIPTION_KEY: sent.id}}
+        tree: dict[str, Any] = (
+            {"id": sent.id, "result": tag} if in_result else {"method": "notifications/x", "params": tag}
+        )
+        back = self.remap.inward(parse(json.dumps({"jsonrpc": "2.0", **tree}), "server"))
+        assert correlate.subscription_id(back) == mine.id
+        assert type(correlate.subscription_id(back)) is type(mine.id)
+
+    @invariant()
+    def nothing_is_kept(self) -> None:
+        if hasattr(self, "remap"):
+            assert len(self.remap._ids) == len(self.open)
 
 
-def test_replies_progress_and_subscriptions_come_back_under_the_clients_own_ids() -> None:
-    remap = Remap()
-    sent = remap.outward(asked("mine", 9))
-    assert remap.inward(result_of(sent, {"a": 1})).tree == {"jsonrpc": "2.0", "id": "mine", "result": {"a": 1}}
-    assert remap.inward(error_of(sent)).id == "mine"
-    told = remap.inward(progress(correlate.progress_token(sent)))
-    assert told.get("/params/progressToken") == 9
-    tagged = notification("notifications/tools/list_changed", {"_meta": {SUBSCRIPTION_KEY: sent.id}})
-    assert correlate.subscription_id(remap.inward(tagged)) == "mine"
-    assert correlate.subscription_id(remap.inward(result_of(sent, {"_meta": {SUBSCRIPTION_KEY: sent.id}}))) == "mine"
+TestRemaps = Remaps.TestCase
+TestRemaps.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        progress("t1"),
-        progress(1),
-        notification("notifications/message", {"progressToken": 1}, sender="server"),
-        request("sampling/createMessage", {}, id=1),
-        result_of(asked(3), {"_meta": {SUBSCRIPTION_KEY: 3}}),
-        result_of(asked("1"), []),
-        parse('{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}', "server"),
-    ],
-)
-def test_ids_that_were_never_minted_stay_as_they_are(message: Message) -> None:
-    remap = Remap()
-    remap.outward(asked(7))  # is 1 on the wire, and has no token
-    assert remap.inward(message).encoded == message.encoded
+@given(st.dictionaries(st.text(max_size=3), st.integers(), max_size=3))
+def test_what_is_not_mapped_stays_as_it_is(params: dict[str, int]) -> None:
+    message = notification("notifications/vendor/x", params, sender="server")
+    assert Remap().inward(message) is message
 
 
-def test_a_closed_request_leaves_nothing_behind_even_if_a_transform_took_its_token() -> None:
-    remap = Remap()
-    sent = remap.outward(asked(1, "t"))
-    remap.forget(sent.replace("/params", {"name": "add"}, label="no _meta"))
-    assert not remap._ids
-    assert not remap._tokens
-    other = remap.outward(asked(1, "t"))
-    remap.forget(other)
-    remap.forget(other)  # twice does no harm
-    assert not remap._ids
-    assert not remap._tokens
-
-
-def test_a_late_reply_to_a_forgotten_request_is_given_to_no_other() -> None:
-    remap = Remap()
-    first = remap.outward(asked(1, "t"))
-    remap.forget(first)
-    second = remap.outward(asked(1, "t"))
-    assert second.id != first.id
-    assert remap.inward(result_of(first, {})).id == first.id
-    assert remap.inward(progress(correlate.progress_token(first))).tree["params"]["progressToken"] != "t"
+@pytest.mark.parametrize("value", [None, True, 1.5, [1], {"a": 1}])
+def test_what_is_no_id_is_none(value: Any) -> None:
+    assert correlate.cancelled_id(cancelling(value)) is None
+    assert correlate.token_of(progressing(value)) is None
+    assert correlate.progress_token(request("x", {"_meta": {"progressToken": value}})) is None
+    assert correlate.progress_token(request("x", {"_meta": value})) is None

@@ -1,309 +1,206 @@
-"""Loading interceptors: each doubt stops the start with one clear sentence; installing a package enables nothing."""
+"""Finding and making interceptors: on any doubt Tidegate doesn't start, and says why in one sentence."""
 
-import re
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 import tidegate
-from support.rig import running_pipeline
-from tidegate import Decision, Deny, Finding, Flow, Message, plugins, settings
-from tidegate.settings import SettingsError
-from tidegate.testing import flow, request
-
-pytestmark = pytest.mark.requirement("explicit-only")
-
-CALL = request("tools/call", {"name": "add"})
+from support.plugging import HERE, Install, load, refused
+from support.rig import acting, entry, loaded
+from tidegate import Message, Proxy, plugins, settings
 
 
-def built(*entries: dict[str, Any]) -> settings.Settings:
-    tree = {"servers": {"server": {"command": ["true"]}}, "interceptors": [{"use": "mine", **each} for each in entries]}
-    return settings.build(tree, folder=Path("/nonexistent"))
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    before = set(sys.modules)
+    yield Install(tmp_path, monkeypatch)
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 
 
-def load(cls: type, *entries: dict[str, Any]) -> list[plugins.Interceptor]:
-    return plugins.load(built(*(entries or ({},))), {"mine": cls})
+# -- what is installed, and what is enabled ---------------------------------------------------------------------------
+
+GOOD = """
+import tidegate
+class Quiet:
+    @tidegate.hook
+    def observe(self, decision): pass
+"""
 
 
-def refused(cls: type, *entries: dict[str, Any]) -> str:
-    with pytest.raises(SettingsError) as caught:
-        load(cls, *entries)
-    said = str(caught.value)
-    assert "\n" not in said
-    assert len(said) < 300, said
-    return said
+@pytest.mark.requirement("explicit-only")
+def test_what_is_installed_and_not_named_is_never_imported(install: Install) -> None:
+    install("tg_bomb", "raise SystemExit('imported')", "bomb = tg_bomb:Bomb")
+    install("tg_quiet", GOOD, "quiet = tg_quiet:Quiet")
+    found = plugins.installed()
+    assert found["bomb"][:4] == ("bomb", "tg_bomb", "1.0", "tg_bomb:Bomb")
+    assert found["lists"].distribution == "tidegate"
+    (made,) = load(use="quiet")
+    assert made.hooks.keys() == {"observe"}
+    assert {"tg_quiet"} == {"tg_quiet", "tg_bomb"} & sys.modules.keys()
+
+
+@pytest.mark.requirement("explicit-only")
+def test_without_entries_nothing_is_even_looked_for(install: Install) -> None:
+    for name in ("tg_one", "tg_two"):  # which can't both be
+        install(name, "raise SystemExit('imported')", f"same = {name}:X")
+    assert plugins.load(settings.build({}, folder=HERE)) == []
+
+
+def test_one_name_in_two_distributions_is_refused_and_both_are_named(install: Install) -> None:
+    install("tg_one", GOOD, "same = tg_one:Quiet")
+    install("tg_two", GOOD, "same = tg_two:Quiet")
+    said = refused(use="same")
+    assert "interceptor 'same' is in both" in said
+    assert {"tg_one", "tg_two"} <= set(said.replace(";", "").split())
+
+
+def test_a_name_that_is_not_installed_is_said_with_those_that_are(install: Install) -> None:
+    install("tg_quiet", GOOD, "quiet = tg_quiet:Quiet")
+    said = refused(use="quite")
+    assert said.startswith("interceptors: 'quite' is not installed (installed are: ")
+    assert "lists, quiet" in said
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import no_such_module_anywhere", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
+        ("Other = 1", "AttributeError: module 'tg_bad' has no attribute 'Thing'"),
+        ("class Thing(", "SyntaxError: '(' was never closed (tg_bad.py, line 1)"),
+        ("raise RuntimeError('first\\nsecond')", "RuntimeError: first second"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("undefined", "NameError: name 'undefined' is not defined"),
+        ("open('/nonexistent/file')", "FileNotFoundError: [Errno 2] No such file or directory: '/nonexistent/file'"),
+    ],
+)
+def test_a_module_that_can_not_be_imported_is_said_so(install: Install, source: str, said: str) -> None:
+    install("tg_bad", source, "bad = tg_bad:Thing")
+    assert refused(use="bad") == f"interceptor 'bad' can't be imported: {said}"
+
+
+def test_what_is_no_class_is_refused(install: Install) -> None:
+    install("tg_made", f"{GOOD}\nmade = Quiet()", "made = tg_made:made")
+    assert refused(use="made") == "interceptor 'made' is not a class"
+
+
+# -- how it is made ---------------------------------------------------------------------------------------------------
+
+
+class Configured:
+    class Config(BaseModel):
+        model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+        words: list[str] = Field(min_length=1)
+        limit: int = Field(3, alias="most", strict=True)
+
+    def __init__(self, config: Config) -> None:
+        if "never" in config.words:
+            raise ValueError("words: 'never' is never said")
+        self.config = config
+
+    @tidegate.hook
+    def decide(self, message: Message) -> None: ...
 
 
 class Plain:
     @tidegate.hook
-    def decide(self, message: Message) -> None:
-        return None
-
-
-class Misspelt:
-    @tidegate.hook
-    def decyde(self, message: Message) -> None: ...
-
-
-class MisspeltAndOptional:
-    @tidegate.hook(optionalhook=True)
-    def decyde(self, message: Message) -> None: ...
-
-
-class Unmarked:
     def decide(self, message: Message) -> None: ...
 
 
-class HalfMarked:
-    @tidegate.hook
-    def inspect(self, message: Message) -> None: ...
-
-    def observe(self, decision: Decision) -> None: ...
-
-
-class Wrapper:
-    @tidegate.hook(wrapper=True)
-    def decide(self, message: Message) -> Iterator[None]:
-        yield
-
-
-class OldWrapper:
-    @tidegate.hook(hookwrapper=True)
-    def decide(self, message: Message) -> Iterator[None]:
-        yield
-
-
-class WrongArgument:
-    @tidegate.hook
-    def decide(self, msg: Message) -> None: ...
-
-
-class ArgumentOfAnother:
-    @tidegate.hook
-    def inspect(self, message: Message, findings: Any) -> None: ...
-
-
-class NoHook:
-    def help(self) -> None: ...
-
-
-class Twice:
-    @tidegate.hook
-    def decide(self, message: Message) -> Deny:
-        return Deny("No.")
-
-    @tidegate.hook(specname="decide")
-    def decide_again(self, message: Message) -> None: ...
-
-
-class AsyncGenerator:
-    @tidegate.hook
-    async def inspect(self, message: Message) -> AsyncIterator[Finding]:
-        yield Finding("a", "b")
-
-
-class OddConfig(Plain):
-    class Config:
-        deny: str = ""
-
-
-class ConfigIsNoClass(Plain):
-    Config = "deny"
-
-
-class TakesNone(Plain):
+class OpenConfig(Plain):
     class Config(BaseModel):
-        deny: str = ""
-
-
-class TakesTooMuch(Plain):
-    def __init__(self, config: Any) -> None: ...
-
-
-class RefusesItself(Plain):
-    class Config(BaseModel):
-        path: str = ""
-
-    def __init__(self, config: Config) -> None:
-        raise ValueError("path must be absolute")
-
-
-class CantOpen(RefusesItself):
-    def __init__(self, config: Any) -> None:
-        raise FileNotFoundError(2, "No such file or directory", "rules.txt")
-
-
-class Configured(Plain):
-    class Config(BaseModel):
-        model_config = ConfigDict(hide_input_in_errors=True)
-        deny: list[str] = Field([], alias="denied")
-        most: int = 5
+        model_config = ConfigDict(extra="allow")
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
 
-@pytest.mark.parametrize(
-    ("cls", "entries", "expected"),
-    [
-        (Misspelt, [{}], "hook 'decyde', which doesn't exist"),
-        (MisspeltAndOptional, [{}], "hook 'decyde', which doesn't exist"),
-        (Unmarked, [{}], "'mine': its method decide is not marked with @tidegate.hook"),
-        (HalfMarked, [{}], "'mine': its method observe is not marked with @tidegate.hook"),
-        (Wrapper, [{}], "'mine': decide is a hook wrapper"),
-        (OldWrapper, [{}], "'mine': decide is a hook wrapper"),
-        (WrongArgument, [{}], "'mine'.*decide.*msg"),
-        (ArgumentOfAnother, [{}], "'mine'.*inspect.*findings"),
-        (NoHook, [{}], "'mine' implements no hook"),
-        (Twice, [{}], "'mine' implements decide twice"),
-        (AsyncGenerator, [{}], "'mine': inspect must return its results, not yield them"),
-        (Plain, [{"deny": 1}], "'mine' has no settings, but 'deny' is given"),
-        (Plain, [{"requird": True}], "'mine' has no settings, but 'requird' is given"),
-        (Configured, [{"deni": []}], "'mine' has no setting 'deni'"),
-        (Configured, [{"deny": []}], "'mine' has no setting 'deny'"),
-        (Configured, [{"denied": "x"}], "'mine'.*denied.*list"),
-        (Configured, [{"most": "many"}], "'mine'.*most.*integer"),
-        (OddConfig, [{}], "'mine': its Config is not a pydantic model"),
-        (ConfigIsNoClass, [{}], "'mine': its Config is not a pydantic model"),
-        (TakesNone, [{}], "'mine'.*TypeError"),
-        (TakesTooMuch, [{}], "'mine'.*TypeError"),
-        (RefusesItself, [{}], "'mine': path must be absolute"),
-        (CantOpen, [{}], "'mine'.*No such file"),
-    ],
-)
-def test_what_does_not_fit_stops_the_start_with_one_sentence(
-    cls: type, entries: list[dict[str, Any]], expected: str
-) -> None:
-    said = refused(cls, *entries)
-    assert re.search(expected, said), said
+class BadConfig(Plain):
+    Config: ClassVar[Any] = {"words": list}
 
 
-def test_two_entries_of_one_name_stop_the_start() -> None:
-    with pytest.raises(SettingsError, match="two interceptors are called 'mine'; give one of them another `name`"):
-        built({}, {})
-    assert [each.name for each in load(Plain, {}, {"name": "other"})] == ["mine", "other"]
+class NeedsConfig(Plain):
+    def __init__(self, config: Any) -> None: ...
 
 
-def test_what_is_not_installed_stops_the_start() -> None:
-    with pytest.raises(SettingsError, match=r"'mine' is not installed \(installed are: .*audit.*lists"):
-        plugins.load(built({}))
-
-
-def test_one_class_can_be_used_twice_with_different_settings() -> None:
-    first, second = load(Configured, {"denied": ["a"]}, {"name": "second", "denied": ["b"], "most": 1})
-    assert (first.instance.config.deny, first.instance.config.most) == (["a"], 5)
-    assert (second.instance.config.deny, second.instance.config.most) == (["b"], 1)
-
-
-def test_an_entry_may_have_its_own_deadline() -> None:
-    first, second = load(Plain, {}, {"name": "second", "deadline": 0.25})
-    assert [each.hooks["decide"].deadline_ns for each in (first, second)] == [2 * 10**9, 250_000_000]
-
-
-class Everything:
-    """Takes the arguments in every order and number, and as every kind of method."""
-
-    seen: list[tuple[str, ...]]
-
+class Unmade(Plain):
     def __init__(self) -> None:
-        self.seen = []
-
-    @tidegate.hook
-    def transform(self, flow: Flow, message: Message) -> None:
-        self.seen.append((type(flow).__name__, type(message).__name__))
-
-    @tidegate.hook
-    def inspect(self) -> None:
-        self.seen.append(())
-
-    @tidegate.hook
-    def decide(self, findings: Any, message: Message) -> None:
-        self.seen.append((type(findings).__name__, type(message).__name__))
-
-    @tidegate.hook
-    async def observe(self, decision: Decision) -> None:
-        self.seen.append((type(decision).__name__,))
+        raise OSError(28, "No space left on device")
 
 
-async def test_an_implementation_takes_the_arguments_it_names_in_any_order() -> None:
-    (made,) = load(Everything)
-    async with running_pipeline() as pipeline:
-        pipeline.interceptors.append(made)
-        await pipeline.judge(CALL, flow(CALL))
-    assert made.instance.seen == [("Flow", "Message"), (), ("tuple", "Message"), ("Decision",)]
+MISSING = "NeedsConfig.__init__() missing 1 required positional argument: 'config'"
+MADE_WRONG: list[tuple[type, dict[str, Any], str]] = [
+    (Plain, {"words": 1}, "interceptor 'mine' has no settings, but 'words' is given"),
+    (Configured, {"words": ["a"], "wrods": 1}, "interceptor 'mine' has no setting 'wrods'"),
+    (Configured, {"words": ["a"], "limit": 1}, "interceptor 'mine' has no setting 'limit'"),  # it is called `most`
+    (Configured, {}, "interceptor 'mine': words: field required"),
+    (Configured, {"words": 1}, "interceptor 'mine': words: input should be a valid list"),
+    (Configured, {"words": ["a"], "most": "x"}, "interceptor 'mine': most: input should be a valid integer"),
+    (Configured, {"words": 1, "most": "x"}, "interceptor 'mine': words: input should be a valid list (and 1 more)"),
+    (Configured, {"words": ["never"]}, "interceptor 'mine': words: 'never' is never said"),
+    (BadConfig, {}, "interceptor 'mine': its Config is not a pydantic model"),
+    (NeedsConfig, {}, f"interceptor 'mine' can't be made: TypeError: {MISSING}"),
+    (Unmade, {}, "interceptor 'mine' can't be made: OSError: [Errno 28] No space left on device"),
+]
 
 
-# -- what is installed --------------------------------------------------------------------------------------------
+@pytest.mark.requirement("explicit-only")
+@pytest.mark.parametrize(("cls", "given", "said"), MADE_WRONG, ids=[said for _, _, said in MADE_WRONG])
+def test_settings_that_do_not_fit_are_refused(cls: type, given: dict[str, Any], said: str) -> None:
+    assert refused(cls, {"use": "mine", **given}) == said
 
 
-def distribution(folder: Path, name: str, entry_point: str, source: str = "") -> None:
-    """Put a distribution with one interceptor where Python finds it."""
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[tidegate]\n{entry_point}\n")
-    if source:
-        (folder / f"{name}_module.py").write_text(source)
+def test_an_interceptor_gets_its_settings_and_the_core_keeps_its_own() -> None:
+    own = {"words": ["a"], "most": 5}
+    (made,) = load(
+        Configured, {"use": "mine", "name": "it", "deadline": 0.25, "report_only": True, "required": True, **own}
+    )
+    assert made.instance.config == Configured.Config(words=["a"], most=5)
+    (hook,) = made.hooks.values()
+    assert (hook.by, hook.name, hook.deadline_ns) == ("it", "decide", 250_000_000)
+    assert (hook.report_only, hook.required, hook.matcher) == (True, True, None)
 
 
-GOOD = "import tidegate\nprint('imported')\nclass Mine:\n    @tidegate.hook\n    def decide(self, message): ...\n"
-LOAD = """
-from pathlib import Path
-from tidegate import plugins, settings
-from tidegate.settings import SettingsError
-try:
-    print("installed:", *sorted(plugins.installed()))
-    print("loaded:", *[each.name for each in plugins.load(settings.parse({!r}, folder=Path()))])
-except SettingsError as error:
-    print("refused:", error)
-"""
+def test_a_config_may_take_any_setting() -> None:
+    (made,) = load(OpenConfig, {"use": "mine", "anything": 1})
+    assert made.instance.config.anything == 1
 
 
-def loading(folder: Path, toml: str) -> str:
-    """Load settings in a Python that has the distributions of a folder; return what it says."""
-    run = [sys.executable, "-c", LOAD.format(toml)]
-    environment = {"PYTHONPATH": str(folder), "PATH": ""}
-    done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def test_one_class_may_be_used_twice_with_settings_of_its_own_each() -> None:
+    first, second = load(
+        Configured, {"use": "mine", "words": ["a"]}, {"use": "mine", "name": "again", "words": ["b"], "deadline": 1}
+    )
+    assert (first.name, second.name) == ("mine", "again")
+    assert first.instance is not second.instance
+    assert (first.instance.config.words, second.instance.config.words) == (["a"], ["b"])
+    assert (first.hooks["decide"].deadline_ns, second.hooks["decide"].deadline_ns) == (2_000_000_000, 1_000_000_000)
 
 
-def test_installing_an_interceptor_enables_and_imports_nothing(tmp_path: Path) -> None:
-    distribution(tmp_path, "theirs", "theirs = theirs_module:Mine", GOOD)
-    said = loading(tmp_path, "")
-    assert "theirs" in said
-    assert "imported" not in said
-    assert said.endswith("loaded:\n")
-    assert "loaded: theirs" in loading(tmp_path, '[[interceptors]]\nuse = "theirs"')
+def test_one_name_used_twice_is_refused() -> None:
+    assert refused(Plain, {"use": "mine"}, {"use": "mine"}).endswith(
+        "two interceptors are called 'mine'; give one of them another `name`"
+    )
 
 
-@pytest.mark.parametrize(
-    ("point", "source", "expected"),
-    [
-        ("theirs_module:Other", GOOD, "'theirs' can't be imported: AttributeError"),
-        ("nowhere_module:Mine", GOOD, "'theirs' can't be imported: ModuleNotFoundError"),
-        ("theirs_module:Mine", "def (", "'theirs' can't be imported: SyntaxError"),
-        (
-            "theirs_module:Mine",
-            "raise RuntimeError('no licence')",
-            "'theirs' can't be imported: RuntimeError: no licence",
-        ),
-        ("theirs_module:Mine", "Mine = 5", "'theirs' is not a class"),
-    ],
-)
-def test_an_interceptor_that_cant_be_imported_stops_the_start(
-    tmp_path: Path, point: str, source: str, expected: str
-) -> None:
-    distribution(tmp_path, "theirs", f"theirs = {point}", source)
-    assert expected in loading(tmp_path, '[[interceptors]]\nuse = "theirs"')
+async def test_an_interceptor_is_told_its_surroundings_at_the_start() -> None:
+    told: list[Proxy] = []
+    built, pipeline = loaded(
+        [entry({"name": "mine", "deadline": 0.5}, startup=told.append)],
+        {
+            "servers": {"a": {"command": ["x"], "labels": ["l"]}, "b": {"url": "http://h/", "trust": "high"}},
+            "auth": {"tokens": [{"name": "ann", "sha256": "0" * 64}]},
+        },
+    )
+    await pipeline.start(built)
+    servers = (built.server("a"), built.server("b"))
+    assert told == [Proxy("mine", HERE, servers, ("ann",), 0.5)]
 
 
-def test_two_distributions_with_interceptors_of_one_name_stop_the_start(tmp_path: Path) -> None:
-    distribution(tmp_path, "theirs", "same = theirs_module:Mine", GOOD)
-    distribution(tmp_path, "others", "same = others_module:Mine", GOOD)
-    assert "refused: interceptor 'same' is in both" in loading(tmp_path, "")
+def test_settings_order_the_interceptors() -> None:
+    tree = {"interceptors": [{"use": "b"}, {"use": "a"}, {"use": "b", "name": "c"}]}
+    made = plugins.load(settings.build(tree, folder=HERE), {"a": acting(decide=print), "b": acting(decide=print)})
+    assert [item.name for item in made] == ["b", "a", "c"]

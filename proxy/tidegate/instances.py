@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from tidegate.correlate import Key
     from tidegate.ends.pipe import Pipe
+    from tidegate.message import Id
 
 log = structlog.get_logger("tidegate.instances")
 
@@ -138,11 +139,8 @@ class Instance:
 
     def forget(self, request: Message) -> None:
         """Stop waiting for a reply: it has come, is overdue, or nobody wants it any more."""
-        if request.id is not None:
-            self._waiting.pop(key_of(request.id), None)
-        token = correlate.progress_token(request)
-        if token is not None:
-            self._tokens.pop(key_of(token), None)
+        _drop(self._waiting, request.id, request)
+        _drop(self._tokens, correlate.progress_token(request), request)
         if self.remap is not None:
             self.remap.forget(request)
 
@@ -177,8 +175,11 @@ class Instance:
             if waiting is not None and _closes(item):
                 self.forget(waiting.request)
             self._unclaimed(item)
-        elif not waiting.mailbox.put(item):
-            waiting.mailbox.end(Unavailable("The client reads too slowly, so the rest of its answer was dropped."))
+        else:
+            if _closes(item):  # at once, or what comes next would be taken to belong to it
+                self.forget(waiting.request)
+            if not waiting.mailbox.put(item):
+                waiting.mailbox.end(Unavailable("The client reads too slowly, so the rest of its answer was dropped."))
         return waiting
 
     def _unclaimed(self, item: Message | Rejected) -> None:
@@ -209,6 +210,12 @@ class Instance:
             if waiting.request.method != LISTEN and not waiting.silent:
                 return waiting
         return None
+
+
+def _drop(table: dict[Key, Waiting], identity: Id | None, request: Message) -> None:
+    """Take a request out of a table, unless another has its id or token by now."""
+    if identity is not None and key_of(identity) in table and table[key_of(identity)].request is request:
+        del table[key_of(identity)]
 
 
 def _closes(item: Arrived | None) -> bool:
@@ -298,7 +305,6 @@ class PipeUpstream:
             raise
         if not _closes(first.data):
             return Answer(events=await primed(self._events(instance, waiting, first)))
-        instance.forget(message)
         return Answer(_status(first.data, message), body=first.data)
 
     async def _events(
@@ -320,9 +326,7 @@ class PipeUpstream:
         except TimeoutError:
             raise Unavailable("The server didn't answer in time.", "overdue") from None
         finally:
-            if closed:
-                instance.forget(waiting.request)
-            else:
+            if not closed:
                 _give_up(instance, waiting)
 
     async def listen(self, last_event_id: str | None, context: Context) -> Answer:  # noqa: ARG002 - for HTTP only

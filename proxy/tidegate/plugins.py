@@ -202,7 +202,7 @@ def _import(use: str, known: dict[str, Found]) -> type:
     try:
         cls = known[use].point.load()
     except _FAULTS as error:
-        raise SettingsError(f"interceptor {use!r} can't be imported: {type(error).__name__}: {error}") from error
+        raise SettingsError(f"interceptor {use!r} can't be imported: {_told(error)}") from error
     if not isinstance(cls, type):
         raise SettingsError(f"interceptor {use!r} is not a class")
     return cls
@@ -230,9 +230,17 @@ def _built(entry: InterceptorSettings, cls: type, *given: BaseModel) -> Any:
     try:
         return cls(*given)
     except ValueError as error:  # how an interceptor refuses its settings
-        raise SettingsError(f"interceptor {entry.use!r}: {error}") from None
+        raise SettingsError(f"interceptor {entry.use!r}: {_line(str(error))}") from None
     except _FAULTS as error:
-        raise SettingsError(f"interceptor {entry.use!r} can't be made: {type(error).__name__}: {error}") from error
+        raise SettingsError(f"interceptor {entry.use!r} can't be made: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {_line(str(error))}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _keys(config: type[BaseModel]) -> set[str]:
@@ -247,11 +255,26 @@ def _register(manager: pluggy.PluginManager, interceptor: Interceptor) -> None:
             raise SettingsError(
                 f"interceptor {interceptor.entry.use!r}: its method {name} is not marked with @tidegate.hook"
             )
+        if method is not None:
+            _check_arguments(interceptor.entry.use, name, getattr(interceptor.instance, name))
     try:
         manager.register(interceptor.instance, name=interceptor.name)
     except (pluggy.PluginValidationError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise SettingsError(f"interceptor {interceptor.entry.use!r}: {said}") from None
+        raise SettingsError(f"interceptor {interceptor.entry.use!r}: {_line(str(error))}") from None
+
+
+def _check_arguments(use: str, name: str, method: Callable[..., Any]) -> None:
+    """See that all arguments of an implementation are passed to it: pluggy leaves out those with a default."""
+    allowed = inspect.signature(getattr(hookspecs, name)).parameters
+    for argument in inspect.signature(method).parameters.values():
+        named = argument.kind in (argument.POSITIONAL_ONLY, argument.POSITIONAL_OR_KEYWORD)
+        if argument.name in allowed and not (named and argument.default is argument.empty):
+            why = "it has a default" if named else "it comes by keyword only"
+            raise SettingsError(f"interceptor {use!r}: {name} gets no argument {argument.name!r}, because {why}")
+        if argument.name not in allowed and argument.default is argument.empty:
+            may = f"it may have {', '.join(allowed)}" if allowed else "it has none"
+            shown = str(argument.replace(annotation=argument.empty))
+            raise SettingsError(f"interceptor {use!r}: {name} has an argument {shown!r}; {may}")
 
 
 def _collect(manager: pluggy.PluginManager, interceptor: Interceptor, deadline: float) -> None:

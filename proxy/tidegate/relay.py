@@ -227,7 +227,7 @@ class Relay:
             body = await self._failed(Unavailable(text), exchange, quiet=answer.status >= 400)
             return Reply(answer.status if answer.status >= 400 else 200, answer.headers, body=body)
         out = await self._incoming(answer.body, exchange)
-        if out is None:
+        if exchange.table.find(exchange.asked) is exchange.entry or out is None:
             out = await self._failed(Unavailable("The server's answer was no reply to the request."), exchange)
         return Reply(answer.status, answer.headers, body=out)
 

@@ -114,7 +114,9 @@ class Sessions:
         """Close all sessions of servers that a reload took away or changed."""
         for table in (self._open, self._stateless):
             for key in [key for key in table if key[0] in servers]:
-                await table.pop(key).relay.close()
+                entry = table.pop(key, None)
+                if entry is not None:  # else its client has left while another was closed
+                    await entry.relay.close()
 
     async def _sweep(self) -> None:
         while True:
@@ -123,7 +125,8 @@ class Sessions:
             oldest = time.monotonic() - limit
             for table in (self._open, self._stateless):
                 for key, entry in list(table.items()):
-                    if entry.ended or (not entry.busy and entry.used < oldest):
+                    gone = table.get(key) is not entry  # while another was closed
+                    if not gone and (entry.ended or (not entry.busy and entry.used < oldest)):
                         del table[key]
                         log.info("session closed", server=key[0], reason="server ended" if entry.ended else "idle")
                         await entry.relay.close()

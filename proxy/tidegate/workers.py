@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -22,6 +23,7 @@ WORKERS = max(1, min(4, (os.cpu_count() or 2) - 1))
 """How many workers run at most; they start when they are first needed."""
 
 _LENGTH = 8
+_SURPLUS = 1.0  # seconds after its deadline until a worker ends by itself, should Tidegate not be there to end it
 
 
 class OffloadError(Exception):
@@ -33,17 +35,21 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
+        self._over = False
 
     async def run(self, work: bytes) -> tuple[bool, Any]:
         process = self._process
         if process is None or process.returncode is not None:
             process = self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # the working folder may be anyone's, so nothing is imported from there
                 "-m",
                 "tidegate.workers",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )
+        if self._over:  # ended while it started
+            raise BrokenPipeError
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(len(work).to_bytes(_LENGTH, "big") + work)
@@ -51,6 +57,11 @@ class _Worker:
         size = int.from_bytes(await process.stdout.readexactly(_LENGTH), "big")
         answer: tuple[bool, Any] = pickle.loads(await process.stdout.readexactly(size))  # noqa: S301 - our own worker's
         return answer
+
+    async def end(self) -> None:
+        """End it for good."""
+        self._over = True
+        await self.kill()
 
     async def kill(self) -> None:
         process, self._process = self._process, None
@@ -93,7 +104,7 @@ class Pool:
     async def close(self) -> None:
         """End all workers."""
         for worker in self._all:
-            await worker.kill()
+            await worker.end()
 
 
 _pools: dict[int, tuple[asyncio.AbstractEventLoop, Pool]] = {}
@@ -115,7 +126,7 @@ async def offload(function: Callable[..., T], *args: Any, deadline: float = 1.0)
     key = id(loop)
     if key not in _pools or _pools[key][0] is not loop:
         _pools[key] = (loop, Pool())
-    result: T = await _pools[key][1].run(pickle.dumps((function, args)), deadline)
+    result: T = await _pools[key][1].run(pickle.dumps((function, args, deadline)), deadline)
     return result
 
 
@@ -127,17 +138,36 @@ async def close() -> None:
 
 
 def _serve() -> None:
-    """The worker: read work, run it, write the result, until the input ends."""
-    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    """The worker: read work, run it, write the result, until the input ends.
+
+    The kernel's timer ends it where its work is late and Tidegate is gone: no code of Python's has to run for that.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Tidegate, which then ends its workers
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    source, sink = sys.stdin.buffer, os.dup(1)
     os.dup2(2, 1)  # what the work prints must not look like a result
     while head := source.read(_LENGTH):
         try:
-            function, args = pickle.loads(source.read(int.from_bytes(head, "big")))  # noqa: S301 - our own parent's
+            work = source.read(int.from_bytes(head, "big"))
+            function, args, deadline = pickle.loads(work)  # noqa: S301 - our own parent's
+            signal.setitimer(signal.ITIMER_REAL, deadline + _SURPLUS)
             answer = pickle.dumps((True, function(*args)))
         except BaseException as error:  # noqa: BLE001 - all of it goes back as a failure, by name only
             answer = pickle.dumps((False, type(error).__name__))
-        sink.write(len(answer).to_bytes(_LENGTH, "big") + answer)
-        sink.flush()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if not _written(sink, len(answer).to_bytes(_LENGTH, "big") + answer):
+            return
+
+
+def _written(sink: int, data: bytes) -> bool:
+    """Write all of an answer; return whether there is anyone to read it."""
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[os.write(sink, left) :]
+    except BrokenPipeError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Each message, and each reply, is sent three times over: once it passes, and a de
 denies it, and the other side must not get it; and for a request once more with its reply denied.
 """
 
+import copy
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -64,14 +65,14 @@ class Play:
 
     def request(self, method: Method, sender: str) -> dict[str, Any]:
         """Return a request, with an id that nobody else has."""
-        params = corpus.params(method, self.version)
+        params = copy.deepcopy(corpus.params(method, self.version))
         if method.name == "tools/list":  # SDKs and servers both leave the cursor out as a rule
             params = {key: value for key, value in params.items() if key != "cursor"}
         identity = next(self._ids) if sender == "client" else f"s{next(self._ids)}"
         return {"id": identity, "method": method.name, **({"params": params} if params else {})}
 
     def notification(self, method: Method) -> dict[str, Any]:
-        params = corpus.params(method, self.version)
+        params = copy.deepcopy(corpus.params(method, self.version))
         return {"method": method.name, **({"params": params} if params else {})}
 
     def result(self, method: Method) -> dict[str, Any]:

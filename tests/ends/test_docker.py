@@ -97,7 +97,7 @@ async def test_a_server_answers_and_is_gone_after_the_close(images: Images, clie
     async with running(images.echo, grace=10) as pipe:
         for text in ("hello", "x" * 400_000, "é☃𝄞"):
             call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
-            call["params"] = {"name": "echo", "arguments": {"text": text}}  # type: ignore[assignment]  # of any type
+            call["params"] = {"name": "echo", "arguments": {"text": text}}
             await pipe.send(json.dumps(call).encode())
             assert (await receive(pipe))["result"]["content"][0]["text"] == text
         assert there(client, pipe.container)

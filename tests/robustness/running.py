@@ -96,14 +96,17 @@ class Scripted:
     Attributes:
         url: its endpoint.
         calls: the calls it got, by tool.
-        connections: how many connections were made to it.
+
+    Args:
+        scripts: what is done for each tool.
+        other: what is done for all else but `initialize`; by default it is answered emptily.
     """
 
-    def __init__(self, scripts: Mapping[str, Script]) -> None:
+    def __init__(self, scripts: Mapping[str, Script], other: Script | None = None) -> None:
         self.url = ""
         self.calls: dict[str, list[Asked]] = {}
-        self.connections = 0
         self._scripts = scripts
+        self._other = other
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -125,7 +128,6 @@ class Scripted:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self.connections += 1
         try:
             with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 while not writer.is_closing():
@@ -148,6 +150,8 @@ class Scripted:
                 name = asked.tree["params"]["name"]
                 self.calls.setdefault(name, []).append(asked)
                 await self._scripts[name](asked, writer)
+            case _ if self._other is not None:
+                await self._other(asked, writer)
             case _ if "id" in asked.tree:
                 writer.write(http(json.dumps({"jsonrpc": "2.0", "id": asked.tree["id"], "result": {}})))
             case _:

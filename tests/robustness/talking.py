@@ -246,11 +246,11 @@ class Peer:
             self.session = head.headers.get("mcp-session-id", self.session)
             return json.loads(body)
         self.session = head.headers.get("mcp-session-id", self.session)
-        found = None
         async for message in line.events(seconds):
             if message.get("id") == tree["id"] and "method" not in message:
-                found = message
-        return found
+                await (await self.drop()).close()  # what else may come on that stream is of no interest
+                return message
+        return None
 
     async def begin(self) -> Self:
         """Begin a session of 2025-11-25."""

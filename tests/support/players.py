@@ -32,9 +32,11 @@ BRIDGE = """
 import os, socket, sys, threading
 there = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 def forth():
-    while data := there.recv(65536):
-        os.write(1, data)
-    os._exit(0)
+    try:
+        while data := there.recv(65536):
+            os.write(1, data)
+    finally:
+        os._exit(0)
 threading.Thread(target=forth, daemon=True).start()
 while data := os.read(0, 65536):
     there.sendall(data)
@@ -132,6 +134,7 @@ class ProcessServer(_Queue):
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()
+        await asyncio.sleep(0)  # lets the transports close
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)

@@ -16,7 +16,7 @@ import httptools
 
 from tidegate.ends.http_response import HttpError, Response, TooLong
 
-MAX_HEAD = 64 * 1024  # bytes of an answer's status line and headers
+MAX_HEAD = 64 * 1024  # bytes of an answer that are no body, one after the other: headers, trailers, marks of chunks
 HIGH, LOW = 256 * 1024, 64 * 1024  # bytes of a body that wait to be read, at which reading pauses and resumes
 IDLE = 30.0  # seconds a connection is kept without use
 SWEEP = 1.0  # seconds between two looks for what is late or idle
@@ -35,7 +35,8 @@ class _Connection(asyncio.Protocol):
         self.heard = 0.0  # when something came last, or was sent
         self.patience: float | None = None  # seconds it may be silent; None for as long as it takes
         self._parser = httptools.HttpResponseParser(self)
-        self._head_bytes = 0
+        self._head_bytes = 0  # that came since the last of a body
+        self._begun = False  # whether anything of the answer came
         self._in_head = True
         self._framed = False  # whether the body says itself where it ends (RFC 9112, section 6.3)
         self._paused = False
@@ -48,7 +49,7 @@ class _Connection(asyncio.Protocol):
     def send(self, data: bytes, patience: float | None) -> Response:
         """Send a request."""
         assert self.transport is not None
-        self._head_bytes, self._in_head, self._framed = 0, True, False
+        self._head_bytes, self._begun, self._in_head, self._framed = 0, False, True, False
         self.patience, self.heard = patience, self.origin.loop.time()
         response = self.response = Response(self, self.origin.loop.create_future())
         self.transport.write(data)
@@ -94,15 +95,16 @@ class _Connection(asyncio.Protocol):
             self.fail(HttpError("The server sent what nobody asked for."))
             return
         self.heard = self.origin.loop.time()
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._begun = True
+        self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserCallbackError):
             self.fail(HttpError("The server's answer is not HTTP."))
             return
-        if self._in_head and self._head_bytes > MAX_HEAD:
-            self.fail(HttpError("The head of the server's answer is too long."))
+        if self._head_bytes > MAX_HEAD:
+            what = "The head of the server's answer" if self._in_head else "What goes with the server's answer"
+            self.fail(HttpError(f"{what} is too long."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the answer: whole, where its body goes until the end of the connection; else it was cut."""
@@ -115,14 +117,20 @@ class _Connection(asyncio.Protocol):
             self.response = None
             response.end(None)
         else:
-            stale = self.used > 0 and self._head_bytes == 0
+            stale = self.used > 0 and not self._begun
             self.fail(HttpError("The server closed the connection before its answer was whole.", stale=stale))
 
     # llhttp's events
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
+    def on_message_begin(self) -> None:
+        """Refuse the beginning of what nobody asked for."""
         assert self.response is not None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; trailers are none (RFC 9110, 6.5.1)."""
+        assert self.response is not None
+        if not self._in_head:
+            return
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         if key in ("content-length", "transfer-encoding"):
             self._framed = True
@@ -145,6 +153,7 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """Pass a part of the body on."""
+        self._head_bytes = 0
         if self.response is not None:
             self.flow(self.response.put(data))
 
