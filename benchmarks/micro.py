@@ -212,7 +212,7 @@ async def pipeline_rows() -> list[Row]:
     none = took["none"]
     return [
         Row("pipeline: tools/call parsed, judged, encoded, no interceptor", none),
-        Row("pipeline: one no-op interceptor more", took["one"] - none, target=NO_OP_TARGET),
+        Row("pipeline: one no-op interceptor more", took["one"] - none),
         Row("pipeline: no-op interceptor, each of six", (took["six"] - none) / NO_OPS, target=NO_OP_TARGET),
         Row("pipeline: no-op with all four hooks, each of six", (took["everywhere"] - none) / NO_OPS),
         Row("pipeline: async no-op under a deadline, each of six", (took["async"] - none) / NO_OPS),

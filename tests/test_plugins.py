@@ -180,6 +180,14 @@ def test_one_class_may_be_used_twice_with_settings_of_its_own_each() -> None:
     assert (first.hooks["decide"].deadline_ns, second.hooks["decide"].deadline_ns) == (2_000_000_000, 1_000_000_000)
 
 
+@pytest.mark.requirement("explicit-only")
+def test_a_when_for_a_server_that_is_not_there_is_refused() -> None:
+    """Misspelt, it would switch the entry off, and nobody would know."""
+    said = refused(Plain, {"use": "mine", "when": {"servers": ["server", "sever"]}})
+    assert said == "interceptor 'mine': when.servers names 'sever', which isn't there (there are: server)"
+    load(Plain, {"use": "mine", "when": {"servers": ["server", "other*"]}})
+
+
 def test_one_name_used_twice_is_refused() -> None:
     assert refused(Plain, {"use": "mine"}, {"use": "mine"}).endswith(
         "two interceptors are called 'mine'; give one of them another `name`"

@@ -168,7 +168,7 @@ def _member(message: Message, name: str) -> Id | None:
 
 def progress_token(request: Message) -> Id | None:
     """Return the progress token that a request asks to be kept informed under, or ``None``."""
-    return _as_id(methods.meta(request).get("progressToken"))
+    return _as_id(request.meta.get("progressToken"))
 
 
 def token_of(notification: Message) -> Id | None:
@@ -183,7 +183,7 @@ def cancelled_id(notification: Message) -> Id | None:
 
 def subscription_id(message: Message) -> Id | None:
     """Return the id of the ``subscriptions/listen`` request a message belongs to (2026-07-28), or ``None``."""
-    return _as_id(methods.meta(message).get(methods.SUBSCRIPTION_KEY))
+    return _as_id(message.meta.get(methods.SUBSCRIPTION_KEY))
 
 
 class Remap:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from tidegate.quick import quick
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,6 +45,7 @@ class Client:
     version: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Flow:
     """The context of one message.

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tidegate.settings import Settings
 
 MAX_TOOLS = 4096  # tool definitions remembered per relay
-_VERSION_HEADER = "mcp-protocol-version"
 
 
 @dataclass(slots=True)
@@ -114,5 +113,6 @@ class Flows:
             result = reply.tree["result"]
             listed = result.get("tools") if isinstance(result, dict) else None
             for item in listed if isinstance(listed, list) else ():
-                if isinstance(item, dict) and isinstance(item.get("name"), str) and len(self.tools) < MAX_TOOLS:
-                    self.tools[item["name"]] = values.freeze(item)
+                name = item.get("name") if isinstance(item, dict) else None
+                if isinstance(name, str) and (name in self.tools or len(self.tools) < MAX_TOOLS):
+                    self.tools[name] = values.freeze(item)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tidegate import values
+from tidegate.quick import quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ class Edit(NamedTuple):
     label: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
     """One JSON-RPC message.
@@ -53,6 +55,7 @@ class Message:
     _encoded: bytes | None = field(default=None, repr=False)
     _body: Any = field(default=None, repr=False)
     _digest: str | None = field(default=None, repr=False)
+    _meta: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
     def body(self) -> Any:
@@ -61,6 +64,15 @@ class Message:
             frozen = values.freeze(self.tree.get(BODY[self.kind]))
             object.__setattr__(self, "_body", frozen)
         return self._body
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The plain ``_meta`` of its params or result, the core's own; empty where there is none."""
+        if self._meta is None:
+            body = self.tree.get("result" if self.kind == "result" else "params")
+            found = body.get("_meta") if type(body) is dict else None
+            object.__setattr__(self, "_meta", found if type(found) is dict else {})
+        return self._meta  # type: ignore[return-value]  # set in the line above
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -85,7 +97,7 @@ class Message:
     @property
     def is_reply(self) -> bool:
         """Whether it answers a request."""
-        return self.kind in ("result", "error")
+        return self.kind == "result" or self.kind == "error"  # noqa: PLR1714 - twice as fast, and asked often
 
     def strings(self) -> Iterator[Leaf]:
         """Yield every string of the whole message, keys too, with its JSON Pointer.

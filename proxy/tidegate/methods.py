@@ -175,6 +175,10 @@ def targets(message: Message) -> tuple[Target, ...]:
     """
     if message.method not in _NAMING or message.is_reply:
         return ()
+    named = METHODS[message.method].target
+    if named is not None:
+        name = (message.tree.get("params") or {}).get(named[1])
+        return (Target(named[0], name),) if isinstance(name, str) else ()
     return tuple(Target(kind, name) for kind, name in _named(message) if isinstance(name, str))
 
 
@@ -220,13 +224,6 @@ def listing(message: Message) -> tuple[TargetKind, str] | None:
     return method.listing if method and message.kind == "result" else None
 
 
-def meta(message: Message) -> dict[str, Any]:
-    """Return the ``_meta`` of a message's params or result; empty where there is none."""
-    body = message.tree.get("result" if message.kind == "result" else "params")
-    found = body.get("_meta") if isinstance(body, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
 def version_in(message: Message) -> str | None:
     """Return the protocol version that a message itself names.
 
@@ -236,7 +233,7 @@ def version_in(message: Message) -> str | None:
         body = message.tree.get("params" if message.kind == "request" else "result")
         version = body.get("protocolVersion") if isinstance(body, dict) else None
     else:
-        version = meta(message).get(VERSION_KEY)
+        version = message.meta.get(VERSION_KEY)
     return version if isinstance(version, str) else None
 
 
@@ -251,7 +248,7 @@ def client_in(message: Message) -> tuple[str, str] | None:
         params = message.tree.get("params")
         info = params.get("clientInfo") if isinstance(params, dict) else None
     else:
-        info = meta(message).get(CLIENT_KEY)
+        info = message.meta.get(CLIENT_KEY)
     if not isinstance(info, dict):
         return None
     name, version = info.get("name"), info.get("version")

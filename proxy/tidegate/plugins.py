@@ -171,6 +171,7 @@ def load(settings: Settings, extra: dict[str, type] | None = None) -> list[Inter
     manager.add_hookspecs(hookspecs)
     made = []
     for entry in settings.interceptors:
+        _check_servers(settings, entry)
         cls = own.get(entry.use) or _import(entry.use, known)
         interceptor = Interceptor(entry.name or entry.use, entry, _make(cls, entry))
         _register(manager, interceptor)
@@ -183,6 +184,15 @@ def load(settings: Settings, extra: dict[str, type] | None = None) -> list[Inter
     for interceptor in made:
         _collect(manager, interceptor, deadline)
     return made
+
+
+def _check_servers(settings: Settings, entry: InterceptorSettings) -> None:
+    """Refuse a ``when`` for a server that isn't there: misspelt, it would switch the entry off unnoticed."""
+    for name in entry.when.servers:
+        if name not in settings.servers and not any(character in name for character in "*?["):
+            have = ", ".join(sorted(settings.servers)) or "none"
+            said = f"when.servers names {name!r}, which isn't there (there are: {have})"
+            raise SettingsError(f"interceptor {entry.use!r}: {said}")
 
 
 def _pending(error: pluggy.PluginValidationError) -> str:

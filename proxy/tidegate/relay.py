@@ -126,7 +126,7 @@ class Relay:
         replies = await asyncio.gather(*(self.take(message, context) for message in found))
         headers = {key: value for reply in replies for key, value in reply.headers.items()}
         if any(reply.events is not None for reply in replies):
-            return Reply(200, headers, events=merged(replies))
+            return Reply(200, headers, events=await primed(merged(replies)))
         out = [reply.body for reply in replies if reply.body is not None]
         return Reply(200, headers, body=b"[" + b",".join(out) + b"]") if out else Reply(202)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -183,6 +184,10 @@ def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | Non
     if not settings.servers:
         log.warning("the settings name no server, so there is nothing to serve")
     log.info("ready", listen=listen, admin=admin, interceptors=[item.name for item in core.now.pipeline.interceptors])
+    # What lives from here on lives long: the collector needn't look at it again, nor come by so often.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
     if ready_file is not None:
         told = json.dumps({"listen": listen, "admin": admin, "pid": os.getpid()})
         partial = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import os
@@ -112,7 +113,7 @@ class ProxySettings(Model):
     )
     allowed_origins: tuple[str, ...] = Field((), description="More values of the Origin header to accept.")
 
-    @property
+    @functools.cached_property
     def limits(self) -> Limits:
         """The limits on one message."""
         return Limits(self.max_message_bytes, self.max_depth, self.max_members, self.max_string_bytes)

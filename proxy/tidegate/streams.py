@@ -42,14 +42,17 @@ class Reply:
 async def merged(replies: Sequence[Reply]) -> Outs:
     """Yield the messages of several replies, each as soon as it is there; ends when all have ended.
 
-    Event ids are left out: one stream can't resume several.
+    Event ids are left out: one stream can't resume several. The first one yielded says nothing; it is for
+    :func:`tidegate.upstream.primed`, so that closing this closes all of them.
     """
-    for reply in replies:
-        if reply.body is not None:
-            yield Out(reply.body)
     streams = [reply.events for reply in replies if reply.events is not None]
-    waiting = {asyncio.ensure_future(anext(events, None)): events for events in streams}
+    waiting: dict[asyncio.Future[Out | None], Outs] = {}
     try:
+        yield Out(None)
+        for reply in replies:
+            if reply.body is not None:
+                yield Out(reply.body)
+        waiting.update((asyncio.ensure_future(anext(events, None)), events) for events in streams)
         while waiting:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from tidegate.message import Message
+from tidegate.quick import quick
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Answer:
     events: Events | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a client's end knows of a message beside its bytes.

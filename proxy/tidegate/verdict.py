@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tidegate.quick import quick
+
 if TYPE_CHECKING:
     from tidegate.message import Message
 
@@ -202,6 +204,7 @@ class Step(NamedTuple):
     report_only: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided about one message, or about an event that has none.

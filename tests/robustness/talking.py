@@ -8,7 +8,7 @@ import statistics
 import struct
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -149,6 +149,18 @@ class Line:
                 return await self.reader.read()
         except ConnectionError:
             return b""
+
+    async def heard(self, silence: float) -> bytes:
+        """Return what comes until the other side closes the connection, or is silent for that long."""
+        got = b""
+        with suppress(ConnectionError, TimeoutError):
+            while True:
+                async with asyncio.timeout(silence):
+                    data = await self.reader.read(65536)
+                if not data:
+                    break
+                got += data
+        return got
 
     async def close(self) -> None:
         """Close the connection as one should."""

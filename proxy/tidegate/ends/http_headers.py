@@ -31,6 +31,11 @@ _VISIBLE = re.compile(r"[\x21-\x7e]{1,1024}")
 _PARAM_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,128}")
 
 
+_KNOWN = {
+    name.encode(): name for name in (*ONCE, "accept", "accept-encoding", "connection", "content-length", "user-agent")
+}
+
+
 class Param(NamedTuple):
     """One ``Mcp-Param-*`` header: its name, and the arguments of the body that say the same, as pointers."""
 
@@ -69,7 +74,7 @@ def collect(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """
     out: dict[str, str] = {}
     for key, value in raw:
-        name = key.decode("latin-1").lower()
+        name = _KNOWN.get(key) or key.decode("latin-1").lower()
         if name in out and (name in ONCE or name.startswith(PARAM_PREFIX)):
             raise Rejected("header", f"The header {name} stands twice.")
         out[name] = value.decode("latin-1").strip(" \t")

@@ -37,7 +37,7 @@ def check(message: Message, headers: Mapping[str, str], tool: Mapping[str, Any] 
         raise Rejected("method", "This version of the protocol has no initialize.", id=message.id)
     if message.kind != "request":
         return
-    meta = methods.meta(message)
+    meta = message.meta
     if not methods.is_modern(methods.version_in(message)) or not isinstance(meta.get(_CAPABILITIES), dict):
         reason = "The request's _meta must name the protocol version and the client's capabilities."
         raise Rejected("meta", reason, id=message.id)

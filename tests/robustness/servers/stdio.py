@@ -36,7 +36,7 @@ def result(message: Any, text: str) -> dict[str, Any]:
 
 
 def echo(message: Any, arguments: Any) -> None:
-    say(result(message, arguments["text"]))
+    say(result(message, str(arguments.get("text"))))
 
 
 def pid(message: Any, _arguments: Any) -> None:
@@ -179,14 +179,18 @@ TOOLS: dict[str, Callable[[Any, Any], None]] = {
 def act(message: Any) -> None:
     """Do what a message asks for."""
     params = message.get("params", {})
-    match message.get("method"):
+    method = message.get("method")
+    if method == "tools/call" and params.get("name") not in TOOLS:
+        method = None
+        say({"id": message.get("id"), "error": {"code": -32602, "message": "no such tool"}})
+    match method:
         case "initialize":
             info = {"name": "odd", "version": "1"}
             agreed = {"protocolVersion": LEGACY, "capabilities": {"tools": {}}, "serverInfo": info}
             say({"id": message["id"], "result": agreed})
         case "tools/call":
             TOOLS[params["name"]](message, params.get("arguments", {}))
-        case _ if "id" in message and "method" in message:
+        case str() if "id" in message:
             say({"id": message["id"], "result": {}})
 
 
