@@ -75,8 +75,12 @@ class Line:
         sock.settimeout(0)
         if room is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-        await asyncio.get_running_loop().sock_connect(sock, (parts.hostname, parts.port))
-        return cls(*await asyncio.open_connection(sock=sock, limit=room or _LINE))
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, (parts.hostname, parts.port))
+            return cls(*await asyncio.open_connection(sock=sock, limit=room or _LINE))
+        except BaseException:
+            sock.close()
+            raise
 
     async def send(self, data: bytes) -> None:
         """Send bytes; what the other side doesn't take is not waited for any longer than it lives."""

@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tidegate.ends import http_headers, sse
+from tidegate.ends import direct, http_headers, sse
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from tidegate.streams import Outs
 
@@ -24,6 +26,7 @@ KEEP_ALIVE = 15.0  # seconds of silence on a stream until a comment is sent, so 
 SLOWEST = 16 * 1024  # bytes a second at which a request's body gets on
 COMMENT = b":\r\n\r\n"
 JSON = (b"content-type", b"application/json")
+_JSON = ("content-type", "application/json")
 STREAM = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -58,6 +61,7 @@ class Request:
         headers: by lower-case name, white space around values trimmed.
         receive: ASGI's own.
         send: ASGI's own.
+        cycle: where the connection offers it, a way past the two (``direct.py``).
     """
 
     method: str
@@ -66,6 +70,7 @@ class Request:
     headers: dict[str, str]
     receive: Receive
     send: Send
+    cycle: RequestResponseCycle | None = None
 
     @property
     def has_params(self) -> bool:
@@ -80,7 +85,7 @@ class Request:
             Rejected: where a header stands twice that must not.
         """
         headers = http_headers.collect(scope["headers"])
-        return cls(scope["method"], scope["path"], scope["query_string"], headers, receive, send)
+        return cls(scope["method"], scope["path"], scope["query_string"], headers, receive, send, direct.of(scope))
 
     async def body(self, most: int, patience: float) -> bytes:
         """Return the whole body.
@@ -96,6 +101,11 @@ class Request:
         length = self.headers.get("content-length", "")
         if length.isdigit() and len(length) < 19 and int(length) > most:
             raise Rejected("limit", f"The message is longer than {most} bytes.", size=int(length))
+        whole = direct.body(self.cycle) if self.cycle is not None else None
+        if whole is not None:
+            if len(whole) > most:
+                raise Rejected("limit", f"The message is longer than {most} bytes.", size=len(whole))
+            return whole
         parts: list[bytes] = []
         size, more = 0, True
         try:
@@ -122,11 +132,15 @@ class Request:
 
     async def respond(self, status: int, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> None:
         """Send a whole answer, of JSON where it has a body."""
+        given = headers.items() if headers else ()
+        if self.cycle is not None:
+            said = (_JSON, *given) if body else given
+            if direct.respond(self.cycle, status, said, body or b""):
+                return
         head = [(b"content-length", b"%d" % len(body or b""))]
         if body:
             head.append(JSON)
-        if headers:
-            head += [(key.encode("latin-1"), value.encode("latin-1")) for key, value in headers.items()]
+        head += [(key.encode("latin-1"), value.encode("latin-1")) for key, value in given]
         await self.send({"type": "http.response.start", "status": status, "headers": head})
         await self.send({"type": "http.response.body", "body": body or b""})
 

@@ -17,6 +17,8 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tidegate.ends import direct
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -106,6 +108,7 @@ class ClientConnection(HttpToolsProtocol):
         self.headers = deque(maxlen=0)  # type: ignore[assignment]  # where trailers go: the scope has the headers
         self._since, self._head_bytes, self._in_body = None, 0, True
         self._open += 1
+        direct.offer(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """The body gets on."""

@@ -138,10 +138,13 @@ def is_param_token(token: str) -> bool:
 
 
 def said(value: Any) -> str | None:
-    """Return what a header says of an argument: strings, integers and booleans only."""
+    """Return what a header says of an argument: a string, a number or a boolean; ``None`` for all others.
+
+    Headers are for strings, integers and booleans. A client may write an integer as 2.0 all the same, here and there.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, str | int) else None
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def params(message: Message, headers: Mapping[str, str]) -> Params:
@@ -163,7 +166,7 @@ def params(message: Message, headers: Mapping[str, str]) -> Params:
     out = []
     for key, value in given:
         text = decode(value)
-        if text is not None and text in repeated and _PARAM_NAME.fullmatch(key):
+        if text is not None and text in repeated and is_param_token(key.removeprefix(PARAM_PREFIX)):
             out.append(Param(key, tuple(repeated[text])))
     return tuple(out)
 
@@ -198,7 +201,7 @@ def derive(message: Message, headers: Mapping[str, str] | None, repeated: Params
         version = headers.get(VERSION)
     if version is not None and (headers is None or VERSION in headers):
         out[VERSION] = version
-    if message.method is None or (headers is None and not methods.is_modern(version)):
+    if message.is_reply or message.method is None or (headers is None and not methods.is_modern(version)):
         return out
     if headers is None or METHOD in headers:
         out[METHOD] = message.method

@@ -1,0 +1,158 @@
+"""Tidegate ended at any moment under load: nothing it started outlives it, and the audit log knows of every message."""
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from robustness.loading import Load
+from robustness.running import echo_upstream, stdio_server
+from robustness.talking import Peer
+from robustness.watching import all_gone, descendants, running, until
+from support.proxy import RunningTidegate, audit_to, running_tidegate, tidegate, write_settings
+from tidegate_audit.verify import verify
+
+pytestmark = pytest.mark.slow
+
+KILLS = 20
+GONE = 10.0  # seconds until nothing is left of a Tidegate that was killed
+STOPPED = 8.0  # seconds until one that is asked to stop under load has stopped
+
+
+@dataclass
+class Place:
+    """Where it all happens: what the servers got, what was recorded, and the settings of both."""
+
+    folder: Path
+    settings: Path
+    audit: Path
+    got: tuple[Path, Path]
+
+    def received(self) -> Counter[str]:
+        """Count what the servers got, by its digest."""
+        lines = [line for log in self.got if log.exists() for line in log.read_bytes().splitlines()]
+        return Counter(hashlib.sha256(line).hexdigest() for line in lines)
+
+    def allowed(self) -> Counter[str]:
+        """Count the messages of clients that were recorded as allowed, by their digest."""
+        records = [json.loads(line) for line in self.audit.read_bytes().splitlines()]
+        sent = [record for record in records if record["direction"] == "client_to_server"]
+        return Counter(record["digest"] for record in sent if record["verdict"] in ("allow", "redact"))
+
+
+@asynccontextmanager
+async def place_in(folder: Path) -> AsyncIterator[Place]:
+    """Write settings with a server over HTTP, which runs, and one on stdio; each notes all that it gets."""
+    got = (folder / "http.log", folder / "stdio.log")
+    async with echo_upstream(folder, got[0]) as url:
+        audit = folder / "audit.jsonl"
+        servers = {"echo": {"url": url}, "odd": stdio_server("--log", str(got[1]))}
+        settings = write_settings(folder / "tidegate.toml", servers, [audit_to(audit)], {"listen": "127.0.0.1:0"})
+        yield Place(folder, settings, audit, got)
+
+
+@asynccontextmanager
+async def started(place: Place) -> AsyncIterator[tuple[RunningTidegate, asyncio.subprocess.Process]]:
+    """Start a Tidegate that the block ends somehow; what it left is killed."""
+    ready, stderr = place.folder / "ready.json", place.folder / "stderr.txt"
+    ready.unlink(missing_ok=True)
+    with stderr.open("ab") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *tidegate("run", place.settings, "--ready-file", ready), stdout=errors, stderr=errors, cwd=place.folder
+        )
+    try:
+        await until(lambda: ready.exists() or process.returncode is not None, "Tidegate's start")
+        assert process.returncode is None, stderr.read_text()[-4000:]
+        url = json.loads(ready.read_text())["listen"]
+        yield RunningTidegate(url, None, process.pid, place.settings, place.audit, stderr), process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_killed_twenty_times_under_load_it_leaves_no_process_and_no_message_without_its_record(
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(11)
+    async with place_in(tmp_path) as place:
+        answered = 0
+        for kill in range(KILLS):
+            async with started(place) as (running_one, process):
+                report = verify(place.audit)
+                assert report.ok, report.problems
+                wanted = chance.choice((1, 20, chance.randint(1, 400)))
+                async with Load(running_one).running() as load:
+                    await until(partial(load.has_answered, wanted), "calls under way")
+                    below = descendants(process.pid)
+                    assert below, "no server was started"
+                    process.send_signal(signal.SIGKILL)
+                    below |= descendants(process.pid)
+                    await process.wait()
+                answered += load.answered
+            await all_gone(below, GONE)
+            assert not running("stdio.py", str(place.got[1])), f"left by kill {kill}"
+        received, allowed = place.received(), place.allowed()
+        assert received.total() >= answered
+        assert not received - allowed, "messages went out without their record"
+        async with started(place) as (running_one, process):
+            async with Peer(running_one.endpoint("odd")) as peer:
+                assert await peer.echo("as ever") == "as ever"
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+        verifying = await asyncio.create_subprocess_exec(*tidegate("audit", "verify", place.audit))
+        assert await verifying.wait() == 0
+
+
+async def test_a_record_that_a_crash_tore_is_repaired_at_the_next_start(tmp_path: Path) -> None:
+    async with place_in(tmp_path) as place:
+        async with started(place) as (running_one, process):
+            async with Peer(running_one.endpoint("odd")) as peer:
+                await peer.echo("first")
+            process.kill()
+        whole = place.audit.read_bytes()
+        place.audit.write_bytes(whole + whole.splitlines()[-1][:100])
+        assert not verify(place.audit).ok
+        async with started(place) as (running_one, _):
+            async with Peer(running_one.endpoint("odd")) as peer:
+                await peer.echo("second")
+            report = verify(place.audit)
+            assert report.ok, report.problems
+        assert place.audit.read_bytes().startswith(whole)
+        assert (tmp_path / "audit.jsonl.torn").read_bytes() == whole.splitlines()[-1][:100] + b"\n"
+        assert not place.received() - place.allowed()
+
+
+@pytest.mark.parametrize("words", [[], ["deaf", "forks"]])
+async def test_asked_to_stop_under_load_it_does_so_in_seconds_and_leaves_nothing(
+    tmp_path: Path, words: list[str]
+) -> None:
+    async with echo_upstream(tmp_path) as url:
+        servers = {"echo": {"url": url}, "odd": stdio_server(*words, str(tmp_path))}
+        async with running_tidegate(servers, folder=tmp_path) as tidegate_one:
+            process = {psutil.Process(tidegate_one.pid)}
+            async with Load(tidegate_one).running() as load:
+                await until(partial(load.has_answered, 100), "calls under way")
+                below = descendants(tidegate_one.pid)
+                os.kill(tidegate_one.pid, signal.SIGTERM)
+                await all_gone(process, STOPPED)
+                below |= running("stdio.py", str(tmp_path))
+        await all_gone(below, 1)
+        report = verify(tidegate_one.audit)
+        assert report.ok, report.problems
+        records = tidegate_one.records()
+        assert (records[-1]["kind"], records[-1]["reason"]) == ("proxy", "stopped")
+        instances = [record["reason"] for record in records if record["kind"] == "instance"]
+        starts = sum(reason.startswith("started in") for reason in instances)
+        assert starts * 2 == len(instances), "a server's end is not recorded"
