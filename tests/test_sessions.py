@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.players import BRIDGE, ProcessServer
+from support.played_servers import BRIDGE, ProcessServer
 from support.rig import Entry, Witness, entry, running_core
 from support.web import Exchange, ScriptedServer, until
 from tidegate.ends.http1 import HttpClient

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import structlog
 
+from tidegate.ends.pipe import PipeError
 from tidegate.upstream import Context, Unavailable
 from tidegate.wire import Rejected
 
@@ -58,9 +60,14 @@ class Duplex:
                 self._spawn(self._take(message))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._meanwhile(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    async def _meanwhile(work: Coroutine[None, None, None]) -> None:
+        with contextlib.suppress(PipeError):  # the client takes nothing any more: who reads it will notice
+            await work
 
     async def _batch(self, found: list[Message]) -> None:
         await self._send(await self._relay.batch(found, self._context), None)
@@ -80,38 +87,52 @@ class Duplex:
     async def _pump(self, events: Outs, message: Message | None) -> None:
         """Write a stream's messages; resume it where it ends before the reply (2025-11-25, resumability)."""
         last, retry = await self._drain(events)
+        if message is None or message.id is None:
+            return
         for _ in range(RESUMPTIONS):
-            waits = message is not None and message.id is not None and self._relay.requests.find(message.id)
-            if not waits or last is None:
-                return
+            if last is None or self._relay.requests.find(message.id) is None:
+                break
             await asyncio.sleep(retry / 1000)
             try:
                 reply = await self._relay.listen(last, self._context)
             except Unavailable as failure:
                 log.warning("the server's stream can't be resumed", reason=str(failure))
+                break
+            if reply.events is None:
+                break
+            again, retry = await self._drain(reply.events)
+            last = again or last
+        if last is not None and self._relay.requests.find(message.id) is not None:
+            await self._write(await self._relay.unanswered(message.id))
+
+    async def _drain(self, events: Outs) -> tuple[str | None, int]:
+        last, retry = None, RETRY
+        async with contextlib.aclosing(events):
+            async for out in events:
+                last, retry = out.id or last, out.retry if out.retry is not None else retry
+                if out.data is not None:
+                    await self._write(out.data)
+        return last, min(retry, 60_000)
+
+    async def _own(self) -> None:
+        """Write what the server says by itself, over one stream after another where it closes them.
+
+        A server without such a stream answers 405.
+        """
+        last, ended = None, False
+        while not ended:
+            try:
+                reply = await self._relay.listen(last, self._context)
+            except Unavailable as failure:
+                log.debug("the server has no stream of its own", reason=str(failure))
                 return
             if reply.events is None:
                 return
             again, retry = await self._drain(reply.events)
             last = again or last
-
-    async def _drain(self, events: Outs) -> tuple[str | None, int]:
-        last, retry = None, RETRY
-        async for out in events:
-            last, retry = out.id or last, out.retry if out.retry is not None else retry
-            if out.data is not None:
-                await self._write(out.data)
-        return last, min(retry, 60_000)
-
-    async def _own(self) -> None:
-        """Write what the server says by itself; a server without such a stream answers 405."""
-        try:
-            reply = await self._relay.listen(None, self._context)
-        except Unavailable as failure:
-            log.debug("the server has no stream of its own", reason=str(failure))
-            return
-        if reply.events is not None:
-            await self._drain(reply.events)
+            ended = self._relay.upstream.ordered  # a pipe has one stream, and has ended with it
+            if not ended:
+                await asyncio.sleep(retry / 1000)
 
     async def drained(self) -> None:
         """Wait until every request has its answer; the server's own stream is not waited for."""

@@ -376,6 +376,13 @@ class Relay:
         decision = await self.core.now.pipeline.note("rejected", self.flows.answering(exchange.entry), deny)
         return values.encode(rpc_error(decision, exchange.asked))
 
+    async def unanswered(self, identity: Id) -> bytes:
+        """Give up an open request of the session's whose answer can't come any more; return what its sender gets."""
+        entry = self.requests.find(identity)
+        assert entry is not None
+        failure = Unavailable("The server's answer broke off and could not be resumed.")
+        return await self._failed(failure, _Exchange(entry, self.requests, identity, identity))
+
     async def close(self) -> None:
         """End the session on this side: what the upstream holds is put away. Idempotent."""
         if not self.closed:

@@ -65,7 +65,14 @@ class Reloader:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            await self.reload()
+            task = asyncio.create_task(self.reload(), name="reload")
+            try:
+                await asyncio.wait((task,))
+            finally:
+                task.cancel()  # where Tidegate stops meanwhile
+            error = task.exception()
+            if error is not None:  # of an interceptor's code; the next reload may go well
+                log.error("the settings were not reloaded, the old ones stay", error=type(error).__name__)
 
     async def _watch(self, path: Path) -> None:
         seen = _stamp(path)
@@ -85,33 +92,39 @@ class Reloader:
         try:
             settings = settings_module.load(self._path)
             settings.check_environment()
-            self._check_addresses(old.settings, settings)
+            self._check_fixed(old.settings, settings)
             pipeline = Pipeline(self._kept(old, settings, plugins.load(settings)))
             await pipeline.start(settings)
         except SettingsError as error:
             log.warning("the settings were not reloaded, the old ones stay", reason=str(error))
             return False
         self._core.now = Runtime(settings, pipeline)
-        changed = {name for name, server in old.settings.servers.items() if settings.servers.get(name) != server}
-        await self._sessions.retire(changed)
         task = asyncio.create_task(self._drain(old.pipeline, pipeline.interceptors))
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
+        changed = {name for name, server in old.settings.servers.items() if settings.servers.get(name) != server}
+        await self._sessions.retire(changed)
         flow = Flow(pipeline.new_id(), Server(""), Principal("tidegate"))
         await pipeline.note("proxy", flow, note="settings reloaded")
         log.info("the settings were reloaded", servers=sorted(settings.servers), closed=sorted(changed))
         return True
 
     @staticmethod
-    def _check_addresses(old: Settings, new: Settings) -> None:
-        for key in ("listen", "admin"):
-            if getattr(old.proxy, key) != getattr(new.proxy, key):
-                raise SettingsError(f"proxy.{key} can't change while Tidegate runs; restart it")
+    def _check_fixed(old: Settings, new: Settings) -> None:
+        for key, before, after in (
+            ("proxy.listen", old.proxy.listen, new.proxy.listen),
+            ("proxy.admin", old.proxy.admin, new.proxy.admin),
+            ("session.ttl", old.session.ttl, new.session.ttl),
+        ):
+            if before != after:
+                raise SettingsError(f"{key} can't change while Tidegate runs; restart it")
 
     @staticmethod
     def _kept(old: Runtime, new: Settings, made: list[Interceptor]) -> list[Interceptor]:
         """Keep the instances of entries that didn't change, with what they have learnt."""
-        if old.settings.servers != new.servers or old.settings.proxy.deadline != new.proxy.deadline:
+        before = old.settings
+        names = [[token.name for token in each.auth.tokens] for each in (before, new)]
+        if before.servers != new.servers or before.proxy.deadline != new.proxy.deadline or names[0] != names[1]:
             return made  # they were told of these at their start
         known = {item.name: item for item in old.pipeline.interceptors}
         return [

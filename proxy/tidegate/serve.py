@@ -268,19 +268,18 @@ async def _signalled() -> None:
 
 
 async def _read(end: StdioEnd, relay: Relay, duplex: Duplex) -> None:
-    """Feed the client's frames to the relay until it closes its side."""
-    while True:
-        try:
-            data = await end.receive()
-        except Overlong as overlong:
-            reason = f"The message is longer than {relay.limits.max_bytes} bytes."
-            reply = await relay.refuse(Rejected("limit", reason, size=overlong.size))
-            if reply.body is not None:
-                await end.send(reply.body)
-            continue
-        except PipeError:
-            return
-        await duplex.accept(data)
+    """Feed the client's frames to the relay until it closes its side, or takes no answers any more."""
+    with contextlib.suppress(PipeError):
+        while True:
+            try:
+                data = await end.receive()
+            except Overlong as overlong:
+                reason = f"The message is longer than {relay.limits.max_bytes} bytes."
+                reply = await relay.refuse(Rejected("limit", reason, size=overlong.size))
+                if reply.body is not None:
+                    await end.send(reply.body)
+                continue
+            await duplex.accept(data)
 
 
 # -- probe ----------------------------------------------------------------------------------------------

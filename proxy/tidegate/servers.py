@@ -158,17 +158,20 @@ class SharedSource:
         self._starter = starter
         self._instance: Instance | None = None
         self._lock = asyncio.Lock()
+        self._released = False
 
     async def acquire(self) -> Instance:
         """Return a running instance.
 
         Raises:
-            Unavailable: where none can be started.
+            Unavailable: where none can be started, or this source was released.
         """
         instance = self._instance
         if instance is not None and instance.ended is None:
             return instance
         async with self._lock:
+            if self._released:
+                raise Unavailable("The server was stopped.")
             instance = self._instance
             if instance is not None and instance.ended is not None:
                 self._instance = None
@@ -179,6 +182,7 @@ class SharedSource:
 
     async def release(self) -> None:
         """End the instance."""
+        self._released = True
         async with self._lock:
             instance, self._instance = self._instance, None
         if instance is not None:

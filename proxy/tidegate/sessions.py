@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tidegate.flow import Principal
     from tidegate.flows import Core
     from tidegate.servers import OwnSource
+    from tidegate.settings import ServerSettings
 
 log = structlog.get_logger("tidegate.sessions")
 
@@ -28,10 +29,11 @@ SWEEP = 15.0  # seconds between two looks for idle sessions, at most
 class Entry:
     """One session: its relay, who uses it, and since when nobody does."""
 
-    __slots__ = ("busy", "relay", "source", "used")
+    __slots__ = ("busy", "relay", "server", "source", "used")
 
-    def __init__(self, relay: Relay, source: OwnSource | None) -> None:
+    def __init__(self, relay: Relay, source: OwnSource | None, server: ServerSettings) -> None:
         self.relay = relay
+        self.server = server  # as it was when this began
         self.source = source
         self.busy = 0
         self.used = time.monotonic()
@@ -59,6 +61,7 @@ class Sessions:
         self._open: dict[tuple[str, str], Entry] = {}
         self._stateless: dict[tuple[str, str], Entry] = {}
         self._sweeper: asyncio.Task[None] | None = None
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._open)
@@ -67,17 +70,25 @@ class Sessions:
         """Make a session, not yet registered, for a client that begins one.
 
         Raises:
-            Unavailable: where there are too many.
+            Unavailable: where there are too many, or Tidegate is stopping.
         """
+        self._check_open()
         settings = self.core.now.settings
         if len(self._open) >= settings.proxy.max_sessions:
             raise Unavailable(f"More than {settings.proxy.max_sessions} sessions are open.")
         upstream, source = new_upstream(self.core, server, principal, self.client, shared=False)
         relay = Relay(self.core, settings.server(server), upstream, principal)
-        return Entry(relay, source)
+        return Entry(relay, source, settings.servers[server])
 
     def register(self, server: str, entry: Entry, session_id: str | None = None) -> str:
-        """Register a session under the server's own id, or a new one; return it."""
+        """Register a session under the server's own id, or a new one; return it.
+
+        Raises:
+            Unavailable: where Tidegate is stopping, or a reload has changed the server since the session began.
+        """
+        self._check_open()
+        if self.core.now.settings.servers.get(server) != entry.server:
+            raise Unavailable("The settings of the server were changed; begin again.")
         session_id = session_id or secrets.token_urlsafe(24)
         entry.relay.flows.session_id = session_id
         self._open[server, session_id] = entry
@@ -93,16 +104,26 @@ class Sessions:
         return entry
 
     def stateless(self, server: str, principal: Principal) -> Entry:
-        """Return the relay for a principal's messages that belong to no session."""
+        """Return the relay for a principal's messages that belong to no session.
+
+        Raises:
+            Unavailable: where there is none yet, and Tidegate is stopping.
+        """
         key = (server, principal.name)
         entry = self._stateless.get(key)
         if entry is None:
+            self._check_open()
             upstream, source = new_upstream(self.core, server, principal, self.client, shared=True)
-            relay = Relay(self.core, self.core.now.settings.server(server), upstream, principal, stateless=True)
-            entry = self._stateless[key] = Entry(relay, source)
+            settings = self.core.now.settings
+            relay = Relay(self.core, settings.server(server), upstream, principal, stateless=True)
+            entry = self._stateless[key] = Entry(relay, source, settings.servers[server])
             if self._sweeper is None:
                 self._sweeper = asyncio.create_task(self._sweep(), name="session sweeper")
         return entry
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("Tidegate is stopping.")
 
     async def drop(self, server: str, session_id: str) -> None:
         """Close a session."""
@@ -112,11 +133,9 @@ class Sessions:
 
     async def retire(self, servers: set[str]) -> None:
         """Close all sessions of servers that a reload took away or changed."""
-        for table in (self._open, self._stateless):
-            for key in [key for key in table if key[0] in servers]:
-                entry = table.pop(key, None)
-                if entry is not None:  # else its client has left while another was closed
-                    await entry.relay.close()
+        tables = (self._open, self._stateless)  # all at once: what begins while one is closed is of the new settings
+        gone = [table.pop(key) for table in tables for key in list(table) if key[0] in servers]
+        await asyncio.gather(*(entry.relay.close() for entry in gone))
 
     async def _sweep(self) -> None:
         while True:
@@ -132,7 +151,8 @@ class Sessions:
                         await entry.relay.close()
 
     async def close(self) -> None:
-        """Close everything."""
+        """Close everything; nothing new can be begun from then on."""
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):

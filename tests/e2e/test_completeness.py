@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from support.players import SERVERS, Client, Got, playing
+from support.played_clients import Client, playing
+from support.played_servers import SERVERS, Got
 from support.rig import Entry, entry
 from support.web import front, until
 from tidegate import Deny, Message, corpus, methods

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidegate.ends.http1 import HIGH, HttpClient, HttpError, Response, Target, TooLong
+from tidegate.ends.http1 import HIGH, IDLE, HttpClient, HttpError, Response, Target, TooLong
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -211,8 +211,8 @@ async def test_a_reader_that_waits_makes_the_server_wait() -> None:
 
     async with serving(script) as (server, client):
         response = await post(server, client)
-        while response._size <= HIGH:  # it fills up to the bound, and then reading pauses
-            await asyncio.sleep(0)
+        while response._size <= HIGH:  # noqa: ASYNC110 - until it has filled up; there is no event for that
+            await asyncio.sleep(0)  # sleep: gives the sockets their turn
         assert response._size < total // 2
         assert sum([len(part) async for part in response.parts()]) == total
         assert sent == total
@@ -267,6 +267,16 @@ async def test_a_kept_connection_that_was_closed_meanwhile_is_told_apart() -> No
             await call(server, client)
         assert caught.value.stale
         assert calls == 1
+
+
+async def test_a_connection_that_its_server_may_be_closing_is_not_used_again() -> None:
+    script = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", again=True)
+    async with serving(script) as (server, client):
+        assert await call(server, client) == (200, b"ok")
+        (kept,) = client._origins[server.target.origin].idle
+        kept.heard -= IDLE
+        assert await call(server, client) == (200, b"ok")
+        assert server.connections == 2
 
 
 @pytest.mark.parametrize("header", [("a", "x\r\nb: c"), ("a\n", "x"), ("a", "x\0"), ("a", "€")])

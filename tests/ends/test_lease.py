@@ -25,19 +25,14 @@ def test_a_living_process_is_alive_and_a_dead_one_isnt() -> None:
 
 
 def test_a_zombie_isnt_alive() -> None:
-    heard, sayer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(sayer)
-        os.read(heard, 1)
-        os._exit(0)
-    told = HERE._replace(pid=pid, born=lease._born(pid))
-    assert told.alive is True
-    os.close(heard)
-    os.close(sayer)
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    assert told.alive is False
-    os.waitpid(pid, 0)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    told = HERE._replace(pid=process.pid, born=lease._born(process.pid))
+    before = told.alive
+    assert process.stdin is not None
+    process.stdin.close()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert (before, told.alive) == (True, False)
+    process.wait()
     assert told.alive is False
 
 

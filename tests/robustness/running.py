@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from robustness.talking import LEGACY
 from robustness.watching import until
+from support.proxy import RunningTidegate, audit_to, tidegate, write_settings
 
 SERVERS = Path(__file__).parent / "servers"
 START_SECONDS = 30.0
@@ -165,3 +166,38 @@ async def _asked(reader: asyncio.StreamReader) -> Asked:
     headers = {key.lower(): value.strip() for key, _, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     return Asked(first.split(" ")[0], headers, body)
+
+
+class Place(NamedTuple):
+    """Where one Tidegate after the other runs: with the same settings, and the same audit log."""
+
+    folder: Path
+    settings: Path
+    audit: Path
+
+
+def place_of(folder: Path, servers: Mapping[str, Mapping[str, Any]]) -> Place:
+    """Write the settings for these servers."""
+    audit = folder / "audit.jsonl"
+    listen = {"listen": "127.0.0.1:0"}
+    return Place(folder, write_settings(folder / "tidegate.toml", servers, [audit_to(audit)], listen), audit)
+
+
+@asynccontextmanager
+async def started(place: Place) -> AsyncIterator[tuple[RunningTidegate, asyncio.subprocess.Process]]:
+    """Start a Tidegate that the block ends somehow; what it left is killed."""
+    ready, stderr = place.folder / "ready.json", place.folder / "stderr.txt"
+    ready.unlink(missing_ok=True)
+    with stderr.open("ab") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *tidegate("run", place.settings, "--ready-file", ready), stdout=errors, stderr=errors, cwd=place.folder
+        )
+    try:
+        await until(lambda: ready.exists() or process.returncode is not None, "Tidegate's start")
+        assert process.returncode is None, stderr.read_text()[-4000:]
+        url = json.loads(ready.read_text())["listen"]
+        yield RunningTidegate(url, None, process.pid, place.settings, place.audit, stderr), process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

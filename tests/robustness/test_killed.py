@@ -9,7 +9,6 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +16,10 @@ import psutil
 import pytest
 
 from robustness.loading import Load
-from robustness.running import echo_upstream, stdio_server
+from robustness.running import Place, echo_upstream, place_of, started, stdio_server
 from robustness.talking import Peer
 from robustness.watching import all_gone, descendants, running, until
-from support.proxy import RunningTidegate, audit_to, running_tidegate, tidegate, write_settings
+from support.proxy import running_tidegate, tidegate
 from tidegate_audit.verify import verify
 
 pytestmark = pytest.mark.slow
@@ -30,63 +29,33 @@ GONE = 10.0  # seconds until nothing is left of a Tidegate that was killed
 STOPPED = 8.0  # seconds until one that is asked to stop under load has stopped
 
 
-@dataclass
-class Place:
-    """Where it all happens: what the servers got, what was recorded, and the settings of both."""
+def received(got: list[Path]) -> Counter[str]:
+    """Count what servers got, a line each, by its digest."""
+    lines = [line for log in got if log.exists() for line in log.read_bytes().splitlines()]
+    return Counter(hashlib.sha256(line).hexdigest() for line in lines)
 
-    folder: Path
-    settings: Path
-    audit: Path
-    got: tuple[Path, Path]
 
-    def received(self) -> Counter[str]:
-        """Count what the servers got, by its digest."""
-        lines = [line for log in self.got if log.exists() for line in log.read_bytes().splitlines()]
-        return Counter(hashlib.sha256(line).hexdigest() for line in lines)
-
-    def allowed(self) -> Counter[str]:
-        """Count the messages of clients that were recorded as allowed, by their digest."""
-        records = [json.loads(line) for line in self.audit.read_bytes().splitlines()]
-        sent = [record for record in records if record["direction"] == "client_to_server"]
-        return Counter(record["digest"] for record in sent if record["verdict"] in ("allow", "redact"))
+def allowed(audit: Path) -> Counter[str]:
+    """Count the messages of clients that were recorded as allowed, by their digest."""
+    records = [json.loads(line) for line in audit.read_bytes().splitlines()]
+    sent = [record for record in records if record["direction"] == "client_to_server"]
+    return Counter(record["digest"] for record in sent if record["verdict"] in ("allow", "redact"))
 
 
 @asynccontextmanager
-async def place_in(folder: Path) -> AsyncIterator[Place]:
-    """Write settings with a server over HTTP, which runs, and one on stdio; each notes all that it gets."""
-    got = (folder / "http.log", folder / "stdio.log")
+async def place_in(folder: Path) -> AsyncIterator[tuple[Place, list[Path]]]:
+    """A place with a server over HTTP, which runs, and one on stdio; each notes all that it gets in a file."""
+    got = [folder / "http.log", folder / "stdio.log"]
     async with echo_upstream(folder, got[0]) as url:
-        audit = folder / "audit.jsonl"
         servers = {"echo": {"url": url}, "odd": stdio_server("--log", str(got[1]))}
-        settings = write_settings(folder / "tidegate.toml", servers, [audit_to(audit)], {"listen": "127.0.0.1:0"})
-        yield Place(folder, settings, audit, got)
-
-
-@asynccontextmanager
-async def started(place: Place) -> AsyncIterator[tuple[RunningTidegate, asyncio.subprocess.Process]]:
-    """Start a Tidegate that the block ends somehow; what it left is killed."""
-    ready, stderr = place.folder / "ready.json", place.folder / "stderr.txt"
-    ready.unlink(missing_ok=True)
-    with stderr.open("ab") as errors:
-        process = await asyncio.create_subprocess_exec(
-            *tidegate("run", place.settings, "--ready-file", ready), stdout=errors, stderr=errors, cwd=place.folder
-        )
-    try:
-        await until(lambda: ready.exists() or process.returncode is not None, "Tidegate's start")
-        assert process.returncode is None, stderr.read_text()[-4000:]
-        url = json.loads(ready.read_text())["listen"]
-        yield RunningTidegate(url, None, process.pid, place.settings, place.audit, stderr), process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        yield place_of(folder, servers), got
 
 
 async def test_killed_twenty_times_under_load_it_leaves_no_process_and_no_message_without_its_record(
     tmp_path: Path,
 ) -> None:
     chance = random.Random(11)
-    async with place_in(tmp_path) as place:
+    async with place_in(tmp_path) as (place, got):
         answered = 0
         for kill in range(KILLS):
             async with started(place) as (running_one, process):
@@ -102,10 +71,9 @@ async def test_killed_twenty_times_under_load_it_leaves_no_process_and_no_messag
                     await process.wait()
                 answered += load.answered
             await all_gone(below, GONE)
-            assert not running("stdio.py", str(place.got[1])), f"left by kill {kill}"
-        received, allowed = place.received(), place.allowed()
-        assert received.total() >= answered
-        assert not received - allowed, "messages went out without their record"
+            assert not running("stdio.py", str(got[1])), f"left by kill {kill}"
+        assert received(got).total() >= answered
+        assert not received(got) - allowed(place.audit), "messages went out without their record"
         async with started(place) as (running_one, process):
             async with Peer(running_one.endpoint("odd")) as peer:
                 assert await peer.echo("as ever") == "as ever"
@@ -116,7 +84,7 @@ async def test_killed_twenty_times_under_load_it_leaves_no_process_and_no_messag
 
 
 async def test_a_record_that_a_crash_tore_is_repaired_at_the_next_start(tmp_path: Path) -> None:
-    async with place_in(tmp_path) as place:
+    async with place_in(tmp_path) as (place, got):
         async with started(place) as (running_one, process):
             async with Peer(running_one.endpoint("odd")) as peer:
                 await peer.echo("first")
@@ -131,7 +99,7 @@ async def test_a_record_that_a_crash_tore_is_repaired_at_the_next_start(tmp_path
             assert report.ok, report.problems
         assert place.audit.read_bytes().startswith(whole)
         assert (tmp_path / "audit.jsonl.torn").read_bytes() == whole.splitlines()[-1][:100] + b"\n"
-        assert not place.received() - place.allowed()
+        assert not received(got) - allowed(place.audit)
 
 
 @pytest.mark.parametrize("words", [[], ["deaf", "forks"]])

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from support.rig import Entry, encoded, running_core
+from support.rig import Entry, encoded, entry, running_core
 from support.web import PATIENCE
+from tidegate import Deny, Message
 from tidegate.correlate import Remap
 from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.flow import Principal
@@ -197,3 +198,32 @@ async def relaying(
             yield rig
         finally:
             await rig.relay.close()
+
+
+# -- what tests of relays say and see ---------------------------------------------------------------------------
+
+
+def call(identity: Any = 1, name: str = "add", **params: Any) -> dict[str, Any]:
+    """Return a call of a tool."""
+    return {"id": identity, "method": "tools/call", "params": {"name": name, **params}}
+
+
+def denying(*wanted: str, kind: str = "") -> Entry:
+    """Return an interceptor that denies messages of some methods, of one kind if given."""
+
+    def decide(message: Message, *_: Any) -> Deny | None:
+        hit = message.method in wanted and kind in ("", message.kind)
+        return Deny("Not this one.", rule="tests") if hit else None
+
+    return entry(decide=decide)
+
+
+def is_denied(message: Any, code: str = "denied") -> bool:
+    """Whether a message is an error of Tidegate's with a code."""
+    return bool(message["error"]["data"]["code"] == code)
+
+
+async def gathered(rig: Rig) -> list[Any]:
+    """End the server, and return what the client gets on the server's own stream."""
+    rig.pipe.end()
+    return [message async for message in rig.own()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,6 +76,15 @@ class Engine:
                 tls = {name: str(self._certificates / f"{name}.pem") for name in ("ca", "cert", "key")}
             return {"host": parts.hostname, "port": parts.port or (_TLS_PORT if tls else _PORT), "tls": tls}
         raise PipeError(f"The Docker engine's address {self.address} is of a kind that isn't supported.")
+
+    def close(self) -> None:
+        """Let go of connections and threads, once nothing is asked of the engine any more."""
+        self._starts.shutdown(wait=False, cancel_futures=True)
+        self._removals.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
 
     async def connect(self, protocol: Callable[[], asyncio.Protocol]) -> None:
         """Open a connection of its own to the engine.
@@ -181,8 +191,20 @@ class Engine:
                 if self._certificates is not None:
                     pair = (str(self._certificates / "cert.pem"), str(self._certificates / "key.pem"))
                     tls = docker.tls.TLSConfig(pair, str(self._certificates / "ca.pem"), verify=True)
+                self._probe()
                 self._client = docker.APIClient(self.address, timeout=int(_CALL_SECONDS), tls=tls)
             return self._client
+
+    def _probe(self) -> None:
+        """See that somebody listens: where nobody does, docker-py leaves its socket open.
+
+        Raises:
+            OSError: where nobody does.
+        """
+        if "unix" in self.reached:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(_CALL_SECONDS)
+                probe.connect(self.reached["unix"])
 
     def _unreachable(self) -> PipeError:
         return PipeError(f"The Docker engine can't be reached at {self.address}.")

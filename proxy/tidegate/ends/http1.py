@@ -18,7 +18,7 @@ from tidegate.ends.http_response import HttpError, Response, TooLong
 
 MAX_HEAD = 64 * 1024  # bytes of an answer that are no body, one after the other: headers, trailers, marks of chunks
 HIGH, LOW = 256 * 1024, 64 * 1024  # bytes of a body that wait to be read, at which reading pauses and resumes
-IDLE = 30.0  # seconds a connection is kept without use
+IDLE = 4.0  # seconds a connection is kept without use: less than the 5 after which usual servers close it
 SWEEP = 1.0  # seconds between two looks for what is late or idle
 
 Headers = Iterable[tuple[str, str]]
@@ -191,7 +191,7 @@ class _Origin:
         """
         while self.idle:
             found = self.idle.pop()
-            if found.usable:
+            if found.usable and self.loop.time() - found.heard < IDLE:
                 return found
         try:
             async with asyncio.timeout(timeout):
@@ -212,6 +212,8 @@ class _Origin:
     def forget(self, connection: _Connection) -> None:
         """A connection was closed."""
         self.all.discard(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
 
 
 def _why(error: OSError) -> str:

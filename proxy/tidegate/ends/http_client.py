@@ -30,7 +30,8 @@ KEPT = (http_headers.SESSION, "www-authenticate", "retry-after", "allow")
 
 _ACCEPT = "application/json, text/event-stream"
 _GOODBYE = 2.0  # seconds a server may take to end a session that Tidegate kept
-_SAFE_TO_REPEAT = frozenset(("initialize", "server/discover", "ping", "completion/complete", "resources/read"))
+_LISTS = tuple(name for name in methods.METHODS if name.endswith("/list"))
+_SAFE_TO_REPEAT = frozenset((*_LISTS, "initialize", "server/discover", "ping", "completion/complete", "resources/read"))
 
 
 class HttpUpstream:
@@ -56,6 +57,7 @@ class HttpUpstream:
         self._proxy = proxy
         self._session_id: str | None = None
         self._version: str | None = None
+        self._closed = False
 
     def outward(self, message: Message) -> Message:
         """Every exchange has a connection of its own, so ids stay as they are."""
@@ -102,10 +104,10 @@ class HttpUpstream:
             Unavailable: where the server can't be reached.
             Rejected: where its routing headers became ambiguous.
         """
+        self._check_open()
         headers = self._headers_for(message, context)
         endless = message.method == "subscriptions/listen"
-        name = message.method or ""
-        again = name in _SAFE_TO_REPEAT or name.endswith("/list")
+        again = message.kind == "request" and message.method in _SAFE_TO_REPEAT
         response = await self._request("POST", headers, message.encoded, endless=endless, again=again)
         answer = await self._answer(response)
         if not context.http:
@@ -192,6 +194,7 @@ class HttpUpstream:
         Raises:
             Unavailable: where the server can't be reached.
         """
+        self._check_open()
         headers = self._headers_for(None, context)
         if last_event_id is not None:
             headers[http_headers.LAST_EVENT] = last_event_id
@@ -212,11 +215,16 @@ class HttpUpstream:
         self._session_id = None
         return answer
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("The connection to the server was closed.")
+
     async def close(self) -> None:
-        """End the session, if the client hasn't done so."""
+        """Send nothing any more, and end the session, if the client hasn't done so."""
+        self._closed = True
         if self._session_id is not None:
-            session, self._session_id = self._session_id, None
-            headers = {**self._headers, http_headers.SESSION: session}
+            headers = self._headers_for(None, Context())
+            self._session_id = None
             try:
                 async with asyncio.timeout(_GOODBYE):
                     response = await self._request("DELETE", headers, endless=False)

@@ -389,6 +389,7 @@ def remove_container(engine: Engine, name: str) -> bool:
     """Kill and remove a container over the engine's API; whether the engine had it."""
     from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415 - seldom needed, and large
 
+    connection = None
     try:
         if "unix" in engine:
             connection = HTTPConnection("localhost", timeout=_ENGINE_SECONDS)
@@ -407,6 +408,9 @@ def remove_container(engine: Engine, name: str) -> bool:
         return connection.getresponse().status != 404
     except (OSError, HTTPException):
         return False
+    finally:
+        if connection is not None:
+            connection.close()
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ class SseClients:
     async def _post(self, request: Request, name: str, principal: Principal) -> None:
         given = parse_qs(request.query.decode("latin-1")).get("session_id", [""])[0]
         owner, duplex = self._open.get((name, given), (None, None))
-        if duplex is None or owner is None or owner.name != principal.name:
+        over = self.sessions.find(name, given, principal) is None  # its server has ended, or was changed by a reload
+        if over or duplex is None or owner is None or owner.name != principal.name:
             await request.respond(404, error_bytes("invalid", "There is no such session."))
             return
         proxy = self.core.now.settings.proxy

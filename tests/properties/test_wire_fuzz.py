@@ -1,0 +1,75 @@
+"""Any bytes at all are a message or refused, whole or cut off or damaged, and nothing else comes of them."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support import strategies
+from support.strategies import same
+from tidegate import values, wire
+from tidegate.message import Message
+from tidegate.verdict import CODES
+from tidegate.wire import Rejected
+
+pytestmark = pytest.mark.requirement("no-blind-spot")
+
+
+def outcome(data: bytes, *, batch: bool) -> list[Message] | Rejected:
+    try:
+        return wire.parse_many(data, "client", batch=batch)
+    except Rejected as refused:
+        return refused
+
+
+def parses_or_refuses(data: bytes) -> None:
+    for batch in (False, True):
+        found = outcome(data, batch=batch)
+        if isinstance(found, Rejected):
+            assert found.code in CODES
+            assert found.size == len(data)
+            assert found.reason.isascii()
+        else:
+            for message in found:
+                assert same(json.loads(message.encoded), values.thaw(message.tree))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
+    parses_or_refuses(data)
+
+
+@given(strategies.texts_of(strategies.messages), st.data())
+def test_a_message_cut_off_anywhere_is_refused(data: bytes, source: st.DataObject) -> None:
+    cut = source.draw(st.integers(min_value=0, max_value=len(data) - 1))
+    with pytest.raises(Rejected):
+        wire.parse(data[:cut], "client")
+
+
+@given(strategies.texts_of(strategies.messages), st.data())
+def test_a_message_that_was_damaged_is_a_message_or_refused(data: bytes, source: st.DataObject) -> None:
+    damaged = bytearray(data)
+    for _ in range(source.draw(st.integers(min_value=1, max_value=4))):
+        at = source.draw(st.integers(min_value=0, max_value=len(damaged) - 1))
+        piece = source.draw(st.one_of(st.binary(max_size=3), st.sampled_from([b"\\", b'"', b"{", b"}", b"e9", b"\\u"])))
+        damaged[at : at + source.draw(st.integers(min_value=0, max_value=3))] = piece
+        if not damaged:
+            return
+    parses_or_refuses(bytes(damaged))
+
+
+@given(st.text(st.sampled_from('{}[]",:\\u0123456789eE+-.ntfalsr dD8 idmethodjsonrpc'), max_size=60))
+def test_text_made_of_the_pieces_of_json_is_a_message_or_refused(text: str) -> None:
+    parses_or_refuses(text.encode())
+
+
+@given(strategies.values, st.integers(min_value=0, max_value=3))
+def test_a_json_value_of_any_shape_is_a_message_or_refused(value: Any, nested: int) -> None:
+    for _ in range(nested):
+        value = [value]
+    parses_or_refuses(json.dumps(value).encode())
+    parses_or_refuses(json.dumps({"jsonrpc": "2.0", "id": value, "method": value}).encode())
+    parses_or_refuses(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "x", "params": value}).encode())
+    parses_or_refuses(json.dumps({"jsonrpc": "2.0", "id": value, "error": value}).encode())
