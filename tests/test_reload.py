@@ -252,6 +252,21 @@ async def test_a_session_that_began_before_and_is_agreed_on_after_a_change_is_re
     rig.sessions.register("server", staying, "y")
 
 
+async def test_a_server_that_was_taken_away_since_a_request_came_is_said_so(rig: Rig) -> None:
+    rig.write(servers={**SERVERS, "process": {"command": [sys.executable]}})
+    assert (await rig.reload())[0]
+    begun = rig.sessions.new("process", ANN)
+    rig.write()
+    assert (await rig.reload())[0]
+    for work in (rig.sessions.new, rig.sessions.stateless):
+        with pytest.raises(Unavailable, match="There is no server 'process' any more"):
+            work("process", ANN)
+    with pytest.raises(Unavailable, match="There is no server 'process' any more"):
+        rig.sessions.register("process", begun, "x")
+    with pytest.raises(Unavailable, match="There is no server 'process' any more"):
+        await within(begun.relay.upstream.send(CALL, Context()))
+
+
 # -- when -------------------------------------------------------------------------------------------------------------
 
 

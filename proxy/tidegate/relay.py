@@ -197,9 +197,7 @@ class Relay:
         """What the server's HTTP end says to a message that has no reply: a status, or an error, judged too."""
         if answer.events is not None:
             await answer.events.aclose()
-        if answer.body is None or answer.status < 400:
-            return Reply(answer.status, answer.headers)
-        out = await self._incoming(answer.body, None)
+        out = None if answer.body is None or answer.status < 400 else await self._incoming(answer.body, None)
         return Reply(answer.status, answer.headers, body=out)
 
     def _denied(self, decision: Decision, request: Message) -> Reply:
@@ -280,9 +278,9 @@ class Relay:
         """Judge what arrived from the server; return what the client gets of it, or ``None`` for nothing."""
         try:
             found = self._arrived(arrived)
-            out = [await self._judge_incoming(message, exchange) for message in found]
-        except Rejected as refused:
-            return await self._refuse_server(refused, exchange)
+        except Rejected as refused:  # what is no reply doesn't end the wait for one
+            return await self._refuse_server(refused, None if refused.call else exchange)
+        out = [await self._judge_incoming(message, exchange) for message in found]
         sent = [data for data in out if data is not None]
         if len(found) == 1:
             return sent[0] if sent else None
@@ -296,8 +294,12 @@ class Relay:
         return wire.parse_many(arrived, "server", self.limits, batch=self.version == methods.BATCHING)
 
     async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> bytes | None:
-        if message.is_reply:
-            return await self._reply(message, exchange)
+        try:
+            return await (self._reply if message.is_reply else self._spoken)(message, exchange)
+        except Rejected as refused:
+            return await self._refuse_server(refused, exchange if message.is_reply else None)
+
+    async def _spoken(self, message: Message, exchange: _Exchange | None) -> bytes | None:
         flow = self._server_side(message, exchange)
         decision = await self.core.now.pipeline.judge(message, flow)
         if decision.allowed and decision.message is not None:
@@ -380,8 +382,8 @@ class Relay:
         """Give up an open request of the session's whose answer can't come any more; return what its sender gets."""
         entry = self.requests.find(identity)
         assert entry is not None
-        failure = Unavailable("The server's answer broke off and could not be resumed.")
-        return await self._failed(failure, _Exchange(entry, self.requests, identity, identity))
+        why = Unavailable("The server's answer broke off and could not be resumed.")
+        return await self._failed(why, _Exchange(entry, self.requests, identity, identity))
 
     async def close(self) -> None:
         """End the session on this side: what the upstream holds is put away. Idempotent."""

@@ -58,10 +58,12 @@ class Starter:
         """Start an instance.
 
         Raises:
-            Unavailable: where it can't start, not in time, or its start can't be recorded.
+            Unavailable: where it can't start, not in time, its start can't be recorded, or a reload took it away.
         """
         core = self.core
-        server = core.now.settings.servers[self.name]
+        server = core.now.settings.servers.get(self.name)
+        if server is None:
+            raise Unavailable(f"There is no server {self.name!r} any more.")
         pipe = new_pipe(core, self.name, server, self.client)
         instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version)
         begun = time.monotonic()

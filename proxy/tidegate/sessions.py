@@ -70,9 +70,9 @@ class Sessions:
         """Make a session, not yet registered, for a client that begins one.
 
         Raises:
-            Unavailable: where there are too many, or Tidegate is stopping.
+            Unavailable: where there are too many, a reload took the server away, or Tidegate is stopping.
         """
-        self._check_open()
+        self._check_open(server)
         settings = self.core.now.settings
         if len(self._open) >= settings.proxy.max_sessions:
             raise Unavailable(f"More than {settings.proxy.max_sessions} sessions are open.")
@@ -86,7 +86,7 @@ class Sessions:
         Raises:
             Unavailable: where Tidegate is stopping, or a reload has changed the server since the session began.
         """
-        self._check_open()
+        self._check_open(server)
         if self.core.now.settings.servers.get(server) != entry.server:
             raise Unavailable("The settings of the server were changed; begin again.")
         session_id = session_id or secrets.token_urlsafe(24)
@@ -107,12 +107,12 @@ class Sessions:
         """Return the relay for a principal's messages that belong to no session.
 
         Raises:
-            Unavailable: where there is none yet, and Tidegate is stopping.
+            Unavailable: where there is none yet, and a reload took the server away, or Tidegate is stopping.
         """
         key = (server, principal.name)
         entry = self._stateless.get(key)
         if entry is None:
-            self._check_open()
+            self._check_open(server)
             upstream, source = new_upstream(self.core, server, principal, self.client, shared=True)
             settings = self.core.now.settings
             relay = Relay(self.core, settings.server(server), upstream, principal, stateless=True)
@@ -121,9 +121,11 @@ class Sessions:
                 self._sweeper = asyncio.create_task(self._sweep(), name="session sweeper")
         return entry
 
-    def _check_open(self) -> None:
+    def _check_open(self, server: str) -> None:
         if self._closed:
             raise Unavailable("Tidegate is stopping.")
+        if server not in self.core.now.settings.servers:  # since the request came
+            raise Unavailable(f"There is no server {server!r} any more.")
 
     async def drop(self, server: str, session_id: str) -> None:
         """Close a session."""

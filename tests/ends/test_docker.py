@@ -1,5 +1,7 @@
 """A container as a pipe: real containers, well-behaved and not."""
 
+# long: one container can do so much, and every test needs the same fixtures
+
 import asyncio
 import json
 import os
@@ -192,6 +194,7 @@ async def test_the_container_is_held_to_its_profile(images: Images, client: dock
     assert {limit["Name"]: limit["Hard"] for limit in host["Ulimits"]} == {"nofile": 1024, "core": 0}
 
 
+# long: a table of what it tries
 async def test_the_container_can_do_little(images: Images) -> None:
     program = """
 import json, os, socket

@@ -1,5 +1,7 @@
 """A local process as a pipe: real processes, well-behaved and not."""
 
+# long: all that one pipe promises, with the programs it is shown by
+
 import asyncio
 import os
 import signal

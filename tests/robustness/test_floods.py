@@ -79,6 +79,7 @@ async def test_requests_of_a_server_that_nobody_answers_end_at_a_limit(tidegate:
         others_go_on(tidegate.endpoint("calm")),
     ):
         told = await peer.call("ask_back", count=12_000, text="done")
-        assert "10000 requests are open" in told["error"]["message"]
+        assert told["result"]["content"][0]["text"] == "done", "what it asks too much is refused, not who called it"
+        assert any("10000 requests are open" in (record["reason"] or "") for record in tidegate.records())
         assert await peer.echo("next") == "next"
     assert peak.grown < 60 * MB

@@ -106,6 +106,7 @@ async def running_tidegate(
     folder: Path | None = None,
     tables: Mapping[str, Mapping[str, Any]] | None = None,
     python: str | Path = sys.executable,
+    options: Sequence[str] = (),
     **proxy_settings: Any,
 ) -> AsyncIterator[RunningTidegate]:
     """Run Tidegate in front of `servers` until the block ends, then stop it and see that it ended well.
@@ -116,6 +117,7 @@ async def running_tidegate(
         folder: where settings, audit log and standard error go; by default a temporary folder.
         tables: other top-level tables, such as `{"auth": {...}}`.
         python: the interpreter to run it with; by default that of the tests.
+        options: more words of the command, such as `--watch`.
         proxy_settings: members of `[proxy]`; `listen` is an ephemeral port of 127.0.0.1 unless given.
 
     Raises:
@@ -132,7 +134,7 @@ async def running_tidegate(
         settings = write_settings(place / "tidegate.toml", servers, chosen, proxy, tables)
         with stderr.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *tidegate("run", settings, "--ready-file", ready, python=python),
+                *tidegate("run", settings, "--ready-file", ready, *options, python=python),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

@@ -97,7 +97,8 @@ async def answer(send: Send, status: int, body: bytes, session: str | None = Non
 
 async def main(ready: str, log: str | None = None) -> None:
     """Serve until a signal comes."""
-    sock = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: then asyncio sets TCP_NODELAY
+    sock.bind(("127.0.0.1", 0))
     config = uvicorn.Config(Server(log), lifespan="off", log_config=None, access_log=False, timeout_keep_alive=600)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
