@@ -18,6 +18,8 @@ def as_before() -> Iterator[None]:
     """Logging is as before after each test."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
+    for name in ("uvicorn.error", "uvicorn.asgi"):  # a server that another test ran may have set them
+        logging.getLogger(name).setLevel(logging.NOTSET)
     yield
     root.handlers, root.level = before, level
     structlog.reset_defaults()

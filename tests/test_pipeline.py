@@ -55,6 +55,18 @@ async def test_transforms_run_in_the_order_of_the_settings_and_each_sees_what_th
     assert [edit.label for edit in message.edits] == ["x", "y"]
 
 
+@pytest.mark.requirement("judged-is-sent")
+@pytest.mark.parametrize("returns", [True, False])
+async def test_a_transform_that_changes_its_message_in_place_is_broken(*, returns: bool) -> None:
+    def meddle(message: Any, _flow: Any) -> Any:
+        message.tree["params"]["arguments"]["a"] = "meddled"
+        return message if returns else None
+
+    call = request("tools/call", {"name": "add", "arguments": {"a": "one"}})
+    async with running_pipeline(entry(transform=meddle)) as pipeline:
+        assert_denied(await pipeline.judge(call, flow(call)), code="broken")
+
+
 async def test_inspectors_and_deciders_see_the_message_as_it_goes_on() -> None:
     witness = Witness()
     seen: list[str] = []

@@ -141,20 +141,9 @@ class Table:
         key = self._tokens.get(key_of(token)) if token is not None else None
         return self._open.get(key) if key is not None else None
 
-    def owned(self, owner: Any) -> list[Open]:
-        """Return the open requests of one owner, oldest first."""
-        return [entry for entry in self._open.values() if entry.owner is owner]
-
     def entries(self) -> list[Open]:
         """Return all open requests, oldest first."""
         return list(self._open.values())
-
-    def clear(self) -> list[Open]:
-        """Close all requests, because none can be answered any more; return them, oldest first."""
-        left = list(self._open.values())
-        self._open.clear()
-        self._tokens.clear()
-        return left
 
 
 def _as_id(value: Any) -> Id | None:

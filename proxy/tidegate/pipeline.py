@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from tidegate import enforce, methods, wire
+from tidegate import enforce, methods, values, wire
 from tidegate.message import Message
 from tidegate.plugins import Proxy
 from tidegate.settings import SettingsError
@@ -120,8 +120,8 @@ class Pipeline:
         return plan
 
     def _hooks(self, name: str, server: str, method: str | None) -> tuple[Hook, ...]:
-        found = (item.hooks.get(name) for item in self.interceptors)
-        return tuple(hook for hook in found if hook and (not hook.matcher or hook.matcher.covers(server, method)))
+        hooks = (item.hooks.get(name) for item in self.interceptors)
+        return tuple(hook for hook in hooks if hook and (not hook.matcher or hook.matcher.covers(server, method)))
 
     async def judge(self, message: Message, flow: Flow, *, explain: bool = False) -> Decision:
         """Decide about one message, and have the decision observed.
@@ -134,8 +134,8 @@ class Pipeline:
         Returns:
             The decision. If it is allowed, ``decision.message.encoded`` is what may be sent, and nothing else.
         """
-        plan = self.plan(flow.server.name, message.method)
-        work = _Work(message)
+        message.encoded  # noqa: B018 - what came, whatever a transform does to it in place
+        plan, work = self.plan(flow.server.name, message.method), _Work(message)
         for hook in plan.transform:
             if await _transform(hook, work, flow):
                 flow = _about(work.message, flow)
@@ -230,7 +230,7 @@ def _remember(decision: Decision, findings: list[tuple[str, Finding]], session: 
 
 
 class _Failure(NamedTuple):
-    outcome: Outcome  # "error" or "timeout"
+    outcome: Outcome
     effect: Deny
     text: str
 
@@ -289,13 +289,12 @@ def _late(hook: Hook) -> _Failure:
 def _broken(hook: Hook, error: BaseException) -> _Failure:
     """Say what failed and where; never the exception's text, which may quote the message."""
     frames = traceback.extract_tb(error.__traceback__)
-    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
-    kind = type(error).__name__
+    where, kind = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?", type(error).__name__
     starting = hook.name == "startup"  # no message exists yet, and the error that ends the start says it all
     say = log.debug if starting else log.error
     say("interceptor failed", interceptor=hook.by, hook=hook.name, error=kind, where=where)
-    text = str(error) if starting else kind
-    return _Failure("error", Deny(f"The interceptor {hook.by!r} failed.", "broken", hook.by), text)
+    deny = Deny(f"The interceptor {hook.by!r} failed.", "broken", hook.by)
+    return _Failure("error", deny, str(error) if starting else kind)
 
 
 def _stop(hook: Hook, failure: _Failure, work: _Work) -> None:
@@ -315,11 +314,13 @@ async def _transform(hook: Hook, work: _Work, flow: Flow) -> bool:
     before = work.message
 
     def check(value: Any) -> Message:
-        if value is None:
-            return before
-        if not isinstance(value, Message):
+        if value is not None and not isinstance(value, Message):
             raise TypeError("transform returns a Message or None")
-        return value if value is before else _replacement(value, before)
+        if value is not None and value is not before:
+            return _replacement(value, before)
+        if values.encode(before.tree) != before.encoded:
+            raise TypeError("transform returns a replacement; it doesn't change the message it was given")
+        return before
 
     value, failure, elapsed = await _run(hook, before, flow, None, check)
     if failure is not None:
@@ -327,7 +328,7 @@ async def _transform(hook: Hook, work: _Work, flow: Flow) -> bool:
     changed = value is not None and value is not before
     if changed and not hook.report_only:
         work.message = value
-    outcome: Outcome = failure.outcome if failure else "edit" if changed else "pass"
+    outcome = failure.outcome if failure else "edit" if changed else "pass"
     work.steps.append(Step(hook.by, "transform", outcome, elapsed, hook.report_only))
     return changed and not hook.report_only
 

@@ -148,11 +148,25 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
             if admin_socket is not None:
                 apps.append((Admin(core, sessions, stop), admin_socket))
             reloader = Reloader(core, sessions, path)
+            reaping = asyncio.create_task(_reap(settings), name="reaper")
             async with _serving(apps, core), reloader.running(watch=watch):
                 _announce(core, _url(listen), _url(admin_socket) if admin_socket else None, ready_file)
                 await stop.wait()
                 log.info("stopping")
                 await sessions.close()
+                reaping.cancel()
+                await asyncio.wait((reaping,))
+
+
+async def _reap(settings: Settings) -> None:
+    """Remove containers that a killed Tidegate left, where the settings have servers in containers at all."""
+    if any(server.image is not None for server in settings.servers.values()):
+        from tidegate.ends.engine import engine  # noqa: PLC0415 - docker-py takes a quarter of a second
+
+        try:
+            await engine().reap_once()
+        except PipeError as error:
+            log.warning("containers of an earlier Tidegate can't be looked for", reason=str(error))
 
 
 @contextlib.asynccontextmanager

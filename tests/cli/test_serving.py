@@ -40,9 +40,9 @@ async def test_health_says_that_a_running_tidegate_is_well(command: Command) -> 
 
 
 def test_health_says_that_nobody_answers(command: Command) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = "{}:{}".format(*free.getsockname())
-    ended = command("health", address)
+    with socket.socket() as bound:  # nobody listens there, and nobody else can
+        bound.bind(("127.0.0.1", 0))
+        ended = command("health", "{}:{}".format(*bound.getsockname()))
     assert ended.code == output.MISSING
     assert "does not answer" in ended.err
 

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from tidegate.ends.pipe import Pipe
+from tidegate.ends.process import ProcessPipe
 
 PATIENCE = 20.0  # seconds for what should take a fraction of one
 
@@ -80,6 +83,24 @@ while True:
 def python(source: str, *arguments: str) -> list[str]:
     """The command that runs a program."""
     return [sys.executable, "-I", "-S", "-c", source, *arguments]
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    max_bytes: int = 4 * 1024 * 1024,
+    grace: float = 2.0,
+) -> AsyncIterator[ProcessPipe]:
+    pipe = ProcessPipe(command, env, cwd, max_bytes, grace)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await pipe.start()
+        yield pipe
+    finally:
+        async with asyncio.timeout(PATIENCE):
+            await pipe.close()
 
 
 async def receive(pipe: Pipe) -> Any:

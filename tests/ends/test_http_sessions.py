@@ -1,11 +1,17 @@
 """Sessions of streamable HTTP (2025-03-26 to 2025-11-25): whose they are, and when they begin and end."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from typing import Any
 
-from support.polite import AUTH, CALL, INITIALIZE, LEGACY, SESSION, TOKENS, begun, polite
+import pytest
+
+from support.polite import AUTH, CALL, INITIALIZE, LEGACY, MODERN_CALL, SESSION, TOKENS, begun, polite
 from support.rig import entry
 from support.web import JSON, Exchange, ScriptedServer, front
 from tidegate import Deny
+from tidegate.flows import Runtime
 
 
 async def test_a_session_goes_under_the_servers_own_id() -> None:
@@ -83,3 +89,25 @@ async def test_more_sessions_than_the_settings_allow_are_refused() -> None:
         front(server={"url": server.url}, proxy={"max_sessions": 2}) as running,
     ):
         assert [(await running.post(INITIALIZE)).status_code for _ in range(3)] == [200, 200, 503]
+
+
+@pytest.mark.parametrize("message", [INITIALIZE, CALL, MODERN_CALL], ids=["initialize", "legacy", "modern"])
+async def test_a_server_that_a_reload_takes_away_while_a_message_for_it_comes_in_is_not_there(message: Any) -> None:
+    half = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        data = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        yield data[:10]
+        await half.wait()
+        yield data[10:]
+
+    async with ScriptedServer(polite) as server, front(server={"url": server.url}) as running:
+        posting = asyncio.create_task(running.http.post(running.mcp, content=slowly(), headers=JSON))
+        await asyncio.sleep(0.05)  # sleep: until the first half has come, which nothing shows
+        before = running.core.now
+        running.core.now = Runtime(before.settings.model_copy(update={"servers": {}}), before.pipeline)
+        half.set()
+        answer = await posting
+        assert answer.status_code in (404, 503)
+        assert "error" in answer.json()
+        assert server.got == []

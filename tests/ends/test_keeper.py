@@ -246,6 +246,8 @@ async def test_one_keeper_serves_a_whole_process_and_holds_no_secret() -> None:
         await until(lambda: not helper.children())
 
 
+# Python 3.12 and later warn of forks beside threads: what the fork does here is safe.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 async def test_a_fork_leaves_the_keeper_to_its_parent() -> None:
     pipe = ProcessPipe(python(ECHO))
     await pipe.start()

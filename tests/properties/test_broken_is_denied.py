@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from support.rig import Entry, Witness, entry, running_pipeline
 from tidegate import Deny, Finding, Flow, Hold, Message, Redact
@@ -258,7 +259,9 @@ async def test_a_transform_that_puts_in_what_json_can_not_say_denies(value: Any)
     await denied_by(entry(transform=transform), "broken")
 
 
+@pytest.mark.requirement("secrets-stay-in")
 async def test_what_an_interceptor_raises_is_logged_by_name_and_place_only(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()  # whatever another test has set up
     async with running_pipeline(entry(decide=raising(ValueError(SECRET)))) as pipeline:
         await pipeline.judge(CALL, flow(CALL))
     said = "".join(capsys.readouterr())

@@ -10,7 +10,7 @@ from robustness.talking import Peer, others_go_on, session
 from robustness.watching import MB, Peak
 from support.proxy import RunningTidegate, running_tidegate
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

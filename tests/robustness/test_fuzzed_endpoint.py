@@ -16,7 +16,7 @@ from robustness.watching import MB, Peak
 from support.proxy import RunningTidegate, running_tidegate
 from tidegate_audit.verify import verify
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 PATIENCE = 0.5  # the client_timeout, for what looks like the beginning of something longer
 BODIES, SOCKETS, AT_ONCE = 5000, 500, 20

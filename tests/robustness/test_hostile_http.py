@@ -15,7 +15,7 @@ from robustness.talking import Peer, others_go_on
 from robustness.watching import MB, Peak, descriptors, until
 from support.proxy import RunningTidegate, running_tidegate
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 SILENCE = 2.0  # the call_timeout of all these
 Writer = asyncio.StreamWriter

@@ -16,7 +16,7 @@ from robustness.talking import Peer, session
 from robustness.watching import DEADLINE, MB, all_gone, descendants, descriptors, running, until
 from support.proxy import RunningTidegate, running_tidegate
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 SILENCE = 2.0  # the call_timeout of all these
 SOON = 1.0  # seconds until the callers of a server that died are told
@@ -91,7 +91,7 @@ async def test_all_who_wait_for_a_server_that_dies_are_told_at_once_and_the_next
         assert time.monotonic() - begun < SOON
         codes = [message["error"]["code"] for message in told]
         assert codes[1:] == [UNAVAILABLE] * 5
-        assert codes[0] == (UNREADABLE if tool == "die_halfway" else UNAVAILABLE)
+        assert codes[0] in ({UNREADABLE, UNAVAILABLE} if tool == "die_halfway" else {UNAVAILABLE})
         reasons = {message["error"]["message"].partition(" ")[2] for message in told}
         assert reasons <= {"ended with exit code 7.", "closed its output.", "bytes are not a JSON text."}, reasons
         if era == "legacy":  # its state has gone with the server, so its client has to begin anew

@@ -13,7 +13,7 @@ from robustness.talking import JSON, MODERN, Answer, Closed, Line, Peer, head_of
 from robustness.watching import LOOK, MB, Peak, descriptors, until
 from support.proxy import RunningTidegate, running_tidegate
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 PATIENCE = 2.0
 CUT_WITHIN = PATIENCE + 4.0  # seconds: Tidegate looks once a second, and this machine may be busy

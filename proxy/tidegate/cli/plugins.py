@@ -25,7 +25,14 @@ def list_(
     from tidegate import plugins  # noqa: PLC0415 - heavy
 
     found = [
-        {**item._asdict(), "summary": described.first_line(item.value)} for item in sorted(plugins.installed().values())
+        {
+            "name": item.name,
+            "distribution": item.distribution,
+            "version": item.version,
+            "value": item.value,
+            "summary": described.first_line(item.value),
+        }
+        for _, item in sorted(plugins.installed().items())
     ]
     if as_json:
         output.dump(found)

@@ -164,8 +164,9 @@ class ContainerPipe:
         transport = self._attached.transport if self._attached is not None else None
         if self._removing is not None or self._ended is None or transport is None or transport.is_closing():
             return
-        if transport.can_write_eof():
-            transport.write_eof()
+        if not transport.can_write_eof():
+            return  # TLS has no way to end one direction, so it would wait for nothing
+        transport.write_eof()
         flooding = asyncio.create_task(self._flooding.wait())
         waited: set[asyncio.Future[Any]] = {self._ended.status, flooding}
         try:

@@ -192,7 +192,7 @@ class Engine:
                     pair = (str(self._certificates / "cert.pem"), str(self._certificates / "key.pem"))
                     tls = docker.tls.TLSConfig(pair, str(self._certificates / "ca.pem"), verify=True)
                 self._probe()
-                self._client = docker.APIClient(self.address, timeout=int(_CALL_SECONDS), tls=tls)
+                self._client = _Client(self.address, timeout=int(_CALL_SECONDS), tls=tls)
             return self._client
 
     def _probe(self) -> None:
@@ -208,6 +208,22 @@ class Engine:
 
     def _unreachable(self) -> PipeError:
         return PipeError(f"The Docker engine can't be reached at {self.address}.")
+
+
+class _Client(docker.APIClient):
+    """docker-py's client, deaf to what the environment says about HTTP in general.
+
+    REQUESTS_CA_BUNDLE would replace the engine's own certificate authority, and a proxy can't carry the streams.
+    """
+
+    @property
+    def trust_env(self) -> bool:
+        """False, whatever a session of requests sets it to."""
+        return False
+
+    @trust_env.setter
+    def trust_env(self, value: bool) -> None:
+        pass
 
 
 class Refused(PipeError):  # noqa: N818 - it says what the engine did
