@@ -1,6 +1,7 @@
 """Clients that send slowly, or never read: each is cut off in time and told, where it can be; others notice nothing."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -180,6 +181,28 @@ async def test_a_client_that_never_reads_its_stream_is_cut_off_and_others_go_on(
             await line.close()
         assert peak.grown < 64 * MB
         assert await peer.echo("still there") == "still there"
+
+
+async def test_a_client_of_http_with_sse_that_never_reads_is_cut_off_and_others_go_on(
+    tidegate: RunningTidegate,
+) -> None:
+    async with Peer(tidegate.endpoint("odd")) as peer, Peak(tidegate.pid) as peak:
+        stream = await Line.to(tidegate.url, room=4096)
+        await stream.send(head_of("GET", "/servers/odd/sse", {"accept": "text/event-stream"}))
+        told = await stream.reader.readuntil(b"\n\n")
+        path = told.rpartition(b"data: ")[2].strip().decode()
+        start = peer.request("initialize", {"protocolVersion": "2024-11-05"})
+        flood = peer.call_of("flood", text="done", of="messages", bytes=400 * MB, size=500_000)
+        async with others_go_on(tidegate.endpoint("odd")):
+            for tree in (start, flood):
+                body = json.dumps(tree).encode()
+                line = await peer.line()
+                await line.send(head_of("POST", path, JSON, len(body)) + body)
+                assert (await line.answer()).status == 202
+            before = len(tidegate.stderr.read_text())
+            await until(lambda: "too slow to read" in tidegate.stderr.read_text()[before:], "the cut of the client")
+        await stream.close()
+    assert peak.grown < 100 * MB
 
 
 async def test_an_answer_that_is_taken_slowly_but_steadily_arrives_whole(tidegate: RunningTidegate) -> None:

@@ -122,7 +122,8 @@ def health(
         with opener.open(asked, timeout=5) as reply:
             said = reply.read(200).decode(errors="replace").strip()
     except error.HTTPError as refused:
-        raise output.Failure(f"{asked} says {refused.code} {refused.reason}", output.MISSING) from None
+        with refused:  # it is the answer too, and holds the connection
+            raise output.Failure(f"{asked} says {refused.code} {refused.reason}", output.MISSING) from None
     except (OSError, ValueError) as failed:
         reason = getattr(failed, "reason", failed)
         raise output.Failure(f"{asked} does not answer: {reason}", output.MISSING) from None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tidegate.sessions import Sessions
     from tidegate.streams import Outs
 
-MAX_QUEUED = 1024  # messages that a client hasn't read; the server behind waits from then on
+MAX_QUEUED = 16  # messages, of any size, that a client hasn't read; the server behind waits from then on
 
 
 class SseClients:
