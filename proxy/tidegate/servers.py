@@ -64,7 +64,10 @@ class Starter:
         server = core.now.settings.servers.get(self.name)
         if server is None:
             raise Unavailable(f"There is no server {self.name!r} any more.")
-        pipe = new_pipe(core, self.name, server, self.client)
+        try:
+            pipe = new_pipe(core, self.name, server, self.client)
+        except OSError as error:  # its code is loaded when it is first needed, and descriptors may be used up then
+            raise Unavailable(f"The server {self.name!r} can't be started: {error.strerror}.") from None
         instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version)
         begun = time.monotonic()
         try:

@@ -32,6 +32,7 @@ def ours(engine: docker.DockerClient) -> list[str]:
     return [str(found["Names"][0]) for found in engine.api.containers(all=True, filters={"label": LABEL})]
 
 
+@pytest.mark.requirement("no-orphans")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_tidegate_that_ends_leaves_no_container(
     tmp_path: Path, images: Images, engine: docker.DockerClient, number: signal.Signals

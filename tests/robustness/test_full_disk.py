@@ -75,6 +75,7 @@ async def say(peer: Peer, number: int) -> str:
     return "done"
 
 
+@pytest.mark.requirement("no-audit-no-traffic")
 @WAYS
 @pytest.mark.parametrize("legacy", [True, False])
 async def test_what_cannot_be_recorded_is_denied_and_not_sent_until_there_is_room(
@@ -102,6 +103,7 @@ async def test_what_cannot_be_recorded_is_denied_and_not_sent_until_there_is_roo
     assert report is None or report.ok, report.problems
 
 
+@pytest.mark.requirement("no-audit-no-traffic")
 @WAYS
 async def test_no_server_is_started_whose_start_cannot_be_recorded(tmp_path: Path, way: Any) -> None:
     async with way(tmp_path, {"odd": stdio_server()}) as (tidegate, make_room):

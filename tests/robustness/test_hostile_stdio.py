@@ -225,6 +225,7 @@ async def test_a_server_that_prints_a_banner_first_can_be_used(tmp_path: Path) -
 # -- ends ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("no-orphans")
 @pytest.mark.parametrize("words", [["deaf"], ["deaf", "forks"]])
 async def test_whatever_a_server_does_its_end_is_the_end_of_all_it_started(tmp_path: Path, words: list[str]) -> None:
     servers = {"odd": stdio_server(*words, str(tmp_path))}

@@ -50,6 +50,8 @@ async def place_in(folder: Path) -> AsyncIterator[tuple[Place, list[Path]]]:
         yield place_of(folder, servers), got
 
 
+@pytest.mark.requirement("no-audit-no-traffic")
+@pytest.mark.requirement("no-orphans")
 async def test_killed_twenty_times_under_load_it_leaves_no_process_and_no_message_without_its_record(
     tmp_path: Path,
 ) -> None:
@@ -103,6 +105,7 @@ async def test_a_record_that_a_crash_tore_is_repaired_at_the_next_start(tmp_path
         assert not received(got) - allowed(place.audit)
 
 
+@pytest.mark.requirement("no-orphans")
 @pytest.mark.parametrize("words", [[], ["deaf", "forks"]])
 async def test_asked_to_stop_under_load_it_does_so_in_seconds_and_leaves_nothing(
     tmp_path: Path, words: list[str]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from robustness.running import echo_upstream, raise_limit, stdio_server
-from robustness.talking import Peer
+from robustness.talking import Line, Peer
 from robustness.watching import MB, Peak, descendants, descriptors, memory, until
 from support.proxy import RunningTidegate, running_tidegate
 
@@ -105,3 +105,28 @@ async def test_a_low_limit_on_descriptors_limits_neither_clients_nor_what_server
 
         [server] = set(await asyncio.gather(*(client(number) for number in range(clients))))
         assert resource.prlimit(int(server), resource.RLIMIT_NOFILE) == (low, hard)
+
+
+async def test_out_of_descriptors_it_turns_new_clients_away_and_serves_those_it_has(tmp_path: Path) -> None:
+    async with (
+        echo_upstream(tmp_path) as url,
+        running_tidegate({"echo": {"url": url}, "odd": stdio_server()}, folder=tmp_path) as tidegate,
+        Peer(tidegate.endpoint("echo")) as peer,
+        Peer(tidegate.endpoint("odd")) as other,
+    ):
+        assert await peer.echo("before") == "before"
+        await other.line()
+        before = descriptors(tidegate.pid)
+        _, hard = resource.prlimit(tidegate.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(tidegate.pid, resource.RLIMIT_NOFILE, (before + 20, hard))
+        lines = [await Line.to(tidegate.url) for _ in range(200)]
+        await until(lambda: descriptors(tidegate.pid) >= before + 20, "the use of all descriptors")
+        for number in range(50):
+            assert await peer.echo(f"{number}") == f"{number}"
+        told = await other.ask(other.request("initialize", {}))
+        assert "Too many open files" in told["error"]["message"]
+        for line in lines:
+            await line.close()
+        await until(lambda: descriptors(tidegate.pid) <= before + SPARE, "the return of the descriptors")
+        assert await other.echo("after") == "after"
+    assert "Exception" not in (tmp_path / "stderr.txt").read_text()

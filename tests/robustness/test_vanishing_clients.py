@@ -81,6 +81,7 @@ VANISH: list[Vanish] = [
 ]
 
 
+@pytest.mark.requirement("no-orphans")
 async def test_forty_sessions_that_vanish_in_every_way_leave_no_process_and_no_descriptor(tmp_path: Path) -> None:
     raise_limit()
     servers = {"odd": stdio_server(str(tmp_path)), "calm": stdio_server()}

@@ -13,7 +13,7 @@ from tidegate_audit.files import rotated
 from tidegate_audit.record import Recorder, event
 from tidegate_audit.writer import Options, Writer
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 SLOW_FSYNC = Options(fsync_interval=60)
 """So that nothing happens in the background but what a test asks for."""
 
