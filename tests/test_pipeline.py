@@ -1,12 +1,16 @@
 """transform, inspect, decide, enforce, observe: what each may do, when it runs, and what is recorded of it."""
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tidegate
 from support.rig import Witness, entry, running_pipeline
-from tidegate import Decision, Deny, Finding, Hold, Redact
+from tidegate import Decision, Deny, Finding, Hold, Message, Redact, plugins, settings
+from tidegate.pipeline import Pipeline
 from tidegate.testing import (
     assert_denied,
     assert_passes,
@@ -17,6 +21,7 @@ from tidegate.testing import (
     result_of,
     session,
 )
+from tidegate.values import NESTED_DEPTH
 
 CALL = request("tools/call", {"name": "add", "arguments": {"a": "one", "b": "two"}})
 A, B = "/params/arguments/a", "/params/arguments/b"
@@ -271,3 +276,41 @@ async def test_any_number_of_methods_can_be_named_by_a_peer() -> None:
             message = notification(f"x/{number}", sender="client")
             assert (await pipeline.judge(message, flow(message))).allowed == (not str(number).startswith("7"))
         assert len(pipeline._plans) <= 1024
+
+
+@pytest.mark.requirement("no-blind-spot")
+@pytest.mark.parametrize("phase", ["inspect", "decide", "transform"])
+async def test_a_message_that_nests_json_texts_too_deep_to_be_read_is_denied_as_over_a_limit(phase: str) -> None:
+    text = "x"
+    for _ in range(NESTED_DEPTH + 1):
+        text = json.dumps([text])
+    deep = request("tools/call", {"name": "add", "arguments": {"a": text}})
+
+    def reading(message: Any, *_: Any) -> None:
+        for _leaf in message.strings():
+            pass
+
+    async with running_pipeline(entry(**{phase: reading})) as pipeline:
+        assert_denied(await pipeline.judge(deep, flow(deep)), code="limit", rule="i0")
+        assert_passes(await pipeline.judge(CALL, flow(CALL)))
+
+
+async def test_a_hook_is_called_for_the_kinds_of_messages_it_is_marked_with_only() -> None:
+    seen = []
+
+    class Choosy:
+        @tidegate.hook(kinds=("result", "error"))
+        def transform(self, message: Message) -> None:
+            seen.append(("transform", message.kind))
+
+        @tidegate.hook(kinds=("request",))
+        def decide(self, message: Message) -> None:
+            seen.append(("decide", message.kind))
+
+    built = settings.build(
+        {"servers": {"server": {"command": ["true"]}}, "interceptors": [{"use": "choosy"}]}, folder=Path("/nonexistent")
+    )
+    pipeline = Pipeline(plugins.load(built, {"choosy": Choosy}))
+    for message in (CALL, notification("notifications/initialized"), result_of(CALL, {})):
+        await pipeline.judge(message, flow(message, request=CALL if message.is_reply else None))
+    assert seen == [("decide", "request"), ("transform", "result")]

@@ -204,6 +204,20 @@ def test_any_choice_of_arguments_in_any_order_is_served(names: list[str], count:
     assert made.hooks["decide"].call(1, 2, 3) == [given_[name] for name in chosen]
 
 
+def test_a_mark_with_kinds_that_do_not_exist_or_on_a_hook_that_has_none_is_refused() -> None:
+    class Misspelt:
+        @hook(kinds=("reply",))  # type: ignore[arg-type]  # what is tested
+        def decide(self, message: Message) -> None: ...
+
+    class Watching:
+        @hook(kinds=("request",))
+        def observe(self, decision: Decision) -> None: ...
+
+    for cls, name in ((Misspelt, "decide"), (Watching, "observe")):
+        assert f"{name} is marked with kinds" in refused(cls)
+        assert "the kinds are request, notification, result, error" in refused(cls)
+
+
 # -- when -------------------------------------------------------------------------------------------------------------
 
 

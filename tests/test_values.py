@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support import strategies
 from support.strategies import same
 from tidegate import values
-from tidegate.values import FrozenDict, FrozenList, Leaf, PointerError
+from tidegate.values import FrozenDict, FrozenList, Leaf, PointerError, TooDeep
 
 
 def pointers(value: Any, pointer: str = "") -> list[tuple[str, Any]]:
@@ -127,19 +127,37 @@ def test_no_json_text_that_some_parser_takes_hides_a_string(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 100_000, '{"a":' * 100_000, "[" * 400 + "]" * 400, "{", "[1", "{}x", "[link](x)"]
+    "text", ["[" * 400 + "]" * 400, "{", "[1", "{}x", "[link](x)", '"', '"\\', '"C:\\dir" is a folder']
 )
 def test_a_string_that_only_begins_like_json_is_a_string(text: str) -> None:
     assert list(values.strings({"x": text}))[1].value == text
 
 
-def test_json_nested_deeper_than_is_opened_is_still_seen_as_a_string() -> None:
+def test_a_json_text_of_a_string_is_opened_where_its_escapes_could_hide_something() -> None:
+    text = json.dumps(json.dumps({"token": "needle"})).replace("needle", "n\\u0065edle")
+    found = list(values.strings({"body": text}))
+    assert Leaf("/body/~2/~2/token", "needle", is_key=False) in found
+    assert values.resolve({"body": text}, "/body/~2/~2/token") == "needle"
+    made = values.replaced({"body": text}, values.split("/body/~2/~2/token"), "gone")
+    assert json.loads(json.loads(made["body"])) == {"token": "gone"}
+    assert [leaf.pointer for leaf in values.strings({"body": '"said"'})] == ["/body", "/body"]
+
+
+@pytest.mark.requirement("no-blind-spot")
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_a_text_that_is_nested_deeper_than_can_be_parsed_is_too_deep(text: str) -> None:
+    with pytest.raises(TooDeep):
+        list(values.strings({"x": text}))
+
+
+@pytest.mark.requirement("no-blind-spot")
+def test_json_texts_nested_deeper_than_are_opened_are_too_deep() -> None:
     text: Any = "needle"
-    for _ in range(values.NESTED_DEPTH + 2):
+    for _ in range(values.NESTED_DEPTH):
         text = json.dumps([text])
-    found = list(values.strings(text))
-    assert len(found) == values.NESTED_DEPTH + 1
-    assert "needle" in found[-1].value
+    assert "needle" in [leaf.value for leaf in values.strings(text)]
+    with pytest.raises(TooDeep):
+        list(values.strings(json.dumps([text])))
 
 
 def test_a_part_of_a_json_text_is_replaced_in_place() -> None:

@@ -6,16 +6,16 @@ The record is described in ``docs/reference/audit-record.md``; ``tidegate audit`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tidegate import hook
-from tidegate_audit.record import Recorder
-from tidegate_audit.writer import Options, Writer, acquire, release
+from tidegate_audit.group import Group
+from tidegate_audit.writer import Options, acquire, release
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    import asyncio
 
     from tidegate import Decision, Flow, Proxy
 
@@ -44,9 +44,7 @@ class Audit:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._recorder = Recorder()
-        self._waits = config.durability == "fsync"
-        self._writer: Writer | None = None
+        self._group: Group | None = None
 
     @hook
     def startup(self, proxy: Proxy) -> None:
@@ -58,29 +56,28 @@ class Audit:
         """
         config = self._config
         options = Options(config.fsync_interval, config.rotate_bytes, config.keep)
-        self._writer = acquire(proxy.folder / config.path, options)
+        self._group = Group(acquire(proxy.folder / config.path, options), fsync=config.durability == "fsync")
 
     @hook
-    def observe(self, decision: Decision, flow: Flow) -> Coroutine[Any, Any, None] | None:
+    def observe(self, decision: Decision, flow: Flow) -> asyncio.Future[None] | None:
         """Write the record of a decision.
 
         Returns:
-            ``None`` once it is with the operating system; with ``durability = "fsync"`` what to await until it
-            is on disk. Not an ``async def``, because that alone costs as much as writing does.
+            What to await until the record is with the operating system or, with ``durability = "fsync"``, on
+            disk; it raises ``OSError`` where that fails. ``None`` where it is there already.
 
         Raises:
             OSError: where it can't be written.
             RuntimeError: before ``startup``.
         """
-        writer = self._writer
-        if writer is None:
+        if self._group is None:
             raise RuntimeError("the audit log is not open")
-        seq = writer.append(self._recorder.record(decision, flow))
-        return writer.durable(seq) if self._waits else None
+        return self._group.add(decision, flow)
 
     @hook
     def shutdown(self) -> None:
-        """Fsync and close the log."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            release(writer)
+        """Write what is left, fsync and close the log."""
+        group, self._group = self._group, None
+        if group is not None:
+            group.flush()
+            release(group.writer)

@@ -1,7 +1,7 @@
 """The one writer of one log: appends records to the chain, rotates its file, and has it fsynced by a thread.
 
-A record is written by one ``write`` to a file opened for appending, so it outlives the process from then on. The
-thread fsyncs, so that it outlives the machine too. Everything is under one lock but the waiting for the disk.
+Records are written by one ``write`` to a file opened for appending, so they outlive the process from then on. The
+thread fsyncs, so that they outlive the machine too. Everything is under one lock but the waiting for the disk.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tidegate_audit import chain, files, record, recover
 from tidegate_audit.files import Head
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 log = structlog.get_logger("tidegate.audit")
@@ -40,21 +41,24 @@ class Options(NamedTuple):
 
 class _Waiter(NamedTuple):
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[None]
+    futures: Sequence[asyncio.Future[None]]
 
     def tell(self, failure: OSError | None) -> None:
         try:
-            self.loop.call_soon_threadsafe(self._settle, failure)
+            self.loop.call_soon_threadsafe(settle, self.futures, failure)
         except RuntimeError:  # its event loop is closed: nobody waits any more
             return
 
-    def _settle(self, failure: OSError | None) -> None:
-        if self.future.done():
-            return
+
+def settle(futures: Iterable[asyncio.Future[None]], failure: Exception | None = None) -> None:
+    """Tell who waits that it is done, or that it failed."""
+    for future in futures:
+        if future.done():
+            continue
         if failure is None:
-            self.future.set_result(None)
+            future.set_result(None)
         else:
-            self.future.set_exception(OSError(failure.errno, "the audit log could not be fsynced"))
+            future.set_exception(failure)
 
 
 class Writer:
@@ -99,50 +103,56 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="tidegate-audit", daemon=True)
         self._thread.start()
 
-    def append(self, entry: dict[str, Any]) -> int:
-        """Write a record, and return its number once it is with the operating system.
+    def append(self, *entries: dict[str, Any]) -> int:
+        """Write records, all of them or none; return the number of the last once they are with the operating system.
 
         Args:
-            entry: the record, all but ``hash``; ``seq``, ``time`` and ``prev`` are filled in.
+            entries: the records, all but ``hash``; ``seq``, ``time`` and ``prev`` are filled in. They go into one
+                file, in one write.
 
         Raises:
-            OSError: where it isn't written, or earlier ones could not be fsynced. The file is as before then.
+            OSError: where they aren't written, or earlier ones could not be fsynced. The file is as before then.
             TypeError: for what JSON can't say.
         """
         with self._lock:
             if self._failure is not None:
                 raise OSError(self._failure.errno, "the audit log can't be kept")
-            last, entry["prev"] = self._tip
-            seq = last + 1
-            entry["seq"], entry["time"] = seq, self._now()
-            line, digest = chain.seal(entry)
-            length = len(line)
-            if self._cut_at is not None:
-                os.ftruncate(self._descriptor, self._cut_at)
-                self._cut_at = None
-            if self._size and 0 < self.options.rotate_bytes < self._size + length:
-                self._rotate()
-            written = os.write(self._descriptor, line)
-            if written != length:
-                self._rest(line, written)
-            self._size += length
+            seq, digest = self._tip
+            lines, now = [], self._now()
+            for entry in entries:
+                seq += 1
+                entry["seq"], entry["time"], entry["prev"] = seq, now, digest
+                line, digest = chain.seal(entry)
+                lines.append(line)
+            self._put(b"".join(lines))
             self._tip = (seq, digest)
             return seq
 
-    async def durable(self, seq: int) -> None:
-        """Wait until a record is on disk. All records written meanwhile share one fsync.
+    def _put(self, data: bytes) -> None:
+        length = len(data)
+        if self._cut_at is not None:
+            os.ftruncate(self._descriptor, self._cut_at)
+            self._cut_at = None
+        if self._size and 0 < self.options.rotate_bytes < self._size + length:
+            self._rotate()
+        written = os.write(self._descriptor, data)
+        if written != length:
+            self._rest(data, written)
+        self._size += length
 
-        Raises:
-            OSError: where the fsync failed.
+    def when_on_disk(self, seq: int, futures: Sequence[asyncio.Future[None]]) -> None:
+        """Settle futures of the running event loop when a record is on disk, or could not be brought there.
+
+        All records written meanwhile share one fsync.
         """
-        loop = asyncio.get_running_loop()
         with self._lock:
-            if self._synced >= seq:
-                return
-            waiter = _Waiter(loop, loop.create_future())
-            self._waiters.append(waiter)
-        self._wake.set()
-        await waiter.future
+            done = self._synced >= seq
+            if not done:
+                self._waiters.append(_Waiter(asyncio.get_running_loop(), futures))
+        if done:
+            settle(futures)
+        else:
+            self._wake.set()
 
     def close(self) -> None:
         """Fsync, unlock and close; waits for the disk."""
@@ -161,11 +171,11 @@ class Writer:
             self._second, self._prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
         return f"{self._prefix}{now % 1_000_000:06d}Z"
 
-    def _rest(self, line: bytes, written: int) -> None:
-        """Write the rest of a line of which a part was taken; where it isn't, take the part back."""
+    def _rest(self, data: bytes, written: int) -> None:
+        """Write the rest of what was taken in part; where it isn't taken, take the part back."""
         try:
-            while written < len(line):
-                written += os.write(self._descriptor, line[written:])
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:])
         except OSError:
             self._cut_at = os.fstat(self._descriptor).st_size - written
             os.ftruncate(self._descriptor, self._cut_at)
@@ -220,8 +230,9 @@ class Writer:
                 self._synced, self._old = seq, self._old[len(old) :]
         for done in old if failure is None else ():
             os.close(done)
+        told = failure and OSError(failure.errno, "the audit log could not be fsynced")
         for waiter in waiters:
-            waiter.tell(failure)
+            waiter.tell(told)
 
     def _follow_the_path(self) -> None:
         """Go on in a new file where somebody moved or removed the one being written; the chain goes on in it."""

@@ -15,6 +15,8 @@ __all__ = ["Lists", "ListsConfig", "PrincipalConfig"]
 OTHERS = "*"
 """The key in ``principals`` for all that aren't named there."""
 
+_REMEMBERED, _REMEMBERED_NAME = 4096, 256  # answers, and the characters of the longest name they are about
+
 _NAMED_BY = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
 
 
@@ -75,6 +77,7 @@ class Lists:
     def __init__(self, config: ListsConfig) -> None:
         self.config = config
         self._judges: dict[tuple[str, str, str], Judge] = {}
+        self._said: dict[tuple[str, str, tidegate.Target, bool], tuple[str, str] | None] = {}
         self._idle = not config.globs() and config.default != "deny" and not self._by_principal
 
     @property
@@ -97,10 +100,10 @@ class Lists:
                 have = ", ".join(sorted(known - {OTHERS}))
                 raise ValueError(f"principals names {name!r}, who has no token in [auth] (there are: {have})")
 
-    @tidegate.hook
+    @tidegate.hook(kinds=("result",))
     def transform(self, message: tidegate.Message, flow: tidegate.Flow) -> tidegate.Message | None:
         """Take out of a list what may not be called."""
-        if self._idle or message.kind != "result":
+        if self._idle:
             return None
         listing = tidegate.listing(message)
         if listing is not None:
@@ -109,22 +112,34 @@ class Lists:
             return None
         return self._private(message) if self._by_principal else message
 
-    @tidegate.hook
+    @tidegate.hook(kinds=("request", "notification"))
     def decide(self, message: tidegate.Message, flow: tidegate.Flow) -> tidegate.Deny | None:
         """Deny what names a target that may not be called, or none that can be read."""
-        if self._idle or message.is_reply:
+        if self._idle:
             return None
         for target in tidegate.targets(message):
             if target.kind in KINDS:
                 # A completion refers to a URI template by its text.
                 template = target.kind == "resource" and message.method == "completion/complete"
-                refused = self._judge(flow, target.kind).refuses(target.name, template=template)
+                refused = self._refused(flow, target, template=template)
                 if refused is not None:
                     return _deny(flow, target.kind, *refused)
         for kind in tidegate.unreadable(message):
             if kind in KINDS and not self._judge(flow, kind).idle:
                 return _deny(flow, kind, "ambiguous", "unreadable")
         return None
+
+    def _refused(self, flow: tidegate.Flow, target: tidegate.Target, *, template: bool) -> tuple[str, str] | None:
+        """Return deny code and rule where a target is denied; what was said before is remembered."""
+        key = (flow.principal.name, flow.server.name, target, template)
+        if key in self._said:
+            return self._said[key]
+        refused = self._judge(flow, target.kind).refuses(target.name, template=template)
+        if len(target.name) <= _REMEMBERED_NAME:
+            if len(self._said) >= _REMEMBERED:
+                self._said.clear()
+            self._said[key] = refused
+        return refused
 
     def _judge(self, flow: tidegate.Flow, kind: str) -> Judge:
         """Return what a principal may do with a kind of target of a server, made once."""

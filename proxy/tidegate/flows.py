@@ -98,12 +98,16 @@ class Flows:
 
     def client_of(self, message: Message | None) -> Client:
         """Return what the client says of itself, in this message or before."""
-        said = methods.client_in(message) if message is not None and message.sender == "client" else None
+        if message is None or message.sender != "client" or not (message.meta or message.method == "initialize"):
+            return self.client
+        said = methods.client_in(message)
         return Client(*said) if said else self.client
 
     def version_of(self, message: Message | None) -> str:
         """Return the version of a message, from itself or from ``initialize``; ``""`` where nobody said it."""
-        return (methods.version_in(message) if message is not None else None) or self.version
+        if message is None or not (message.meta or message.method == "initialize"):
+            return self.version
+        return methods.version_in(message) or self.version
 
     def learn(self, reply: Message) -> None:
         """Remember what a judged result says for later flows: the version, and the tools' definitions."""

@@ -11,7 +11,8 @@ message.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import pluggy
 
@@ -19,15 +20,48 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tidegate.flow import Flow
-    from tidegate.message import Message
+    from tidegate.message import Kind, Message
     from tidegate.plugins import Proxy
     from tidegate.verdict import Decision, Effect, Finding
 
 PROJECT = "tidegate"
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+KINDS_MARK = "tidegate_kinds"
+"""The attribute of a marked method that says which kinds of messages it is for."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
-hook = pluggy.HookimplMarker(PROJECT)
-"""Marks a method of an interceptor as the implementation of a hook."""
+_mark = pluggy.HookimplMarker(PROJECT)
+
+
+@overload
+def hook(function: Method, /) -> Method: ...
+
+
+@overload
+def hook(*, kinds: Iterable[Kind] = ..., **options: Any) -> Callable[[Method], Method]: ...
+
+
+def hook(
+    function: Callable[..., Any] | None = None, /, *, kinds: Iterable[Kind] | None = None, **options: Any
+) -> Callable[..., Any]:
+    """Mark a method of an interceptor as the implementation of a hook.
+
+    Args:
+        function: the method, where the mark has no arguments.
+        kinds: the kinds of messages that a ``transform``, ``inspect`` or ``decide`` is for; it isn't called for
+            others, which saves their time. All by default.
+        options: pluggy's own.
+    """
+
+    def marked(function: Callable[..., Any]) -> Callable[..., Any]:
+        if kinds is not None:
+            setattr(function, KINDS_MARK, tuple(kinds))
+        made: Callable[..., Any] = _mark(function, **options)
+        return made
+
+    return marked if function is None else marked(function)
+
 
 # The specifications are never called: pluggy reads their names and arguments, people their docstrings.
 

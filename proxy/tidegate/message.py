@@ -104,6 +104,9 @@ class Message:
 
         Pointers start at the message itself (``/params/arguments/path``). A string that holds JSON text is
         yielded itself and then leaf by leaf, its inner pointers behind the token ``~2``.
+
+        Raises:
+            TooDeep: where JSON texts are nested too deep to be opened. Let it pass: the message is denied then.
         """
         return values.strings(self.tree)
 

@@ -6,40 +6,34 @@ can't thread a value and lets a wrapper swallow a denial. Whatever goes wrong in
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import itertools
 import secrets
-import traceback
-from dataclasses import dataclass, field
 from time import perf_counter_ns
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import structlog
-
-from tidegate import enforce, methods, values, wire
+from tidegate import enforce, guard, methods, values, wire
 from tidegate.message import Message
 from tidegate.plugins import Proxy
 from tidegate.settings import SettingsError
 from tidegate.verdict import Decision, Deny, Effect, Event, Finding, Hold, Outcome, Redact, Step, Verdict, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from tidegate.flow import Flow
+    from tidegate.guard import Failure, Ran
+    from tidegate.message import Kind
     from tidegate.plugins import Hook, Interceptor
     from tidegate.session import Session
     from tidegate.settings import Settings
-
-log = structlog.get_logger("tidegate.pipeline")
 
 _PLANS = 1024  # plans kept; methods are the peers' words, so there may be any number of them
 _REMEMBERED = frozenset(("tools/call", "prompts/get", "resources/read"))
 
 
 class Plan(NamedTuple):
-    """The hooks that a server and method pass, in the order of the settings."""
+    """The hooks that messages of a server, method and kind pass, in the order of the settings."""
 
     transform: tuple[Hook, ...]
     inspect: tuple[Hook, ...]
@@ -47,16 +41,18 @@ class Plan(NamedTuple):
     observe: tuple[Hook, ...]
 
 
-@dataclass(slots=True)
 class _Work:
     """What has been found out about one message so far."""
 
-    message: Message
-    effects: list[tuple[str, Effect]] = field(default_factory=list)
-    reported: list[tuple[str, Effect]] = field(default_factory=list)
-    findings: list[tuple[str, Finding]] = field(default_factory=list)
-    noted: list[tuple[str, Finding]] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    __slots__ = ("effects", "findings", "message", "noted", "reported", "steps")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.effects: list[tuple[str, Effect]] = []
+        self.reported: list[tuple[str, Effect]] = []
+        self.findings: list[tuple[str, Finding]] = []
+        self.noted: list[tuple[str, Finding]] = []
+        self.steps: list[Step] = []
 
     @property
     def denied(self) -> bool:
@@ -68,7 +64,7 @@ class Pipeline:
 
     def __init__(self, interceptors: Iterable[Interceptor]) -> None:
         self.interceptors = list(interceptors)
-        self._plans: dict[tuple[str, str | None], Plan] = {}
+        self._plans: dict[tuple[str, str | None, Kind | None], Plan] = {}
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
@@ -92,7 +88,7 @@ class Pipeline:
                 interceptor.started = True
                 continue
             proxy = Proxy(interceptor.name, settings.folder, servers, principals, seconds)
-            _, failure, _ = await _run(dataclasses.replace(hook, deadline_ns=int(60e9)), proxy, None, None, _nothing)
+            failure = await guard.wait(dataclasses.replace(hook, deadline_ns=int(60e9)), proxy)
             if failure is not None:
                 await self.stop(keep=running)
                 raise SettingsError(f"interceptor {interceptor.name!r} can't start: {failure.text}")
@@ -107,23 +103,23 @@ class Pipeline:
             interceptor.started = False
             hook = interceptor.hooks.get("shutdown")
             if hook is not None:
-                await _run(dataclasses.replace(hook, deadline_ns=int(30e9)), None, None, None, _nothing)
+                await guard.wait(dataclasses.replace(hook, deadline_ns=int(30e9)), None)
 
-    def plan(self, server: str, method: str | None) -> Plan:
-        """Return the hooks for a server and method."""
-        key = (server, method)
+    def plan(self, server: str, method: str | None, kind: Kind | None) -> Plan:
+        """Return the hooks for a server, method and kind of message; ``None`` for an event without a message."""
+        key = (server, method, kind)
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
-            plan = self._plans[key] = Plan(*(self._hooks(name, server, method) for name in Plan._fields))
+            plan = self._plans[key] = Plan(*(self._hooks(name, key) for name in Plan._fields))
         return plan
 
-    def _hooks(self, name: str, server: str, method: str | None) -> tuple[Hook, ...]:
+    def _hooks(self, name: str, key: tuple[str, str | None, Kind | None]) -> tuple[Hook, ...]:
         hooks = (item.hooks.get(name) for item in self.interceptors)
-        return tuple(hook for hook in hooks if hook and (not hook.matcher or hook.matcher.covers(server, method)))
+        return tuple(hook for hook in hooks if hook and hook.covers(*key))
 
-    async def judge(self, message: Message, flow: Flow, *, explain: bool = False) -> Decision:
+    async def judge(self, message: Message, flow: Flow, *, explain: bool = False) -> Decision:  # noqa: C901 - see below
         """Decide about one message, and have the decision observed.
 
         Args:
@@ -134,22 +130,32 @@ class Pipeline:
         Returns:
             The decision. If it is allowed, ``decision.message.encoded`` is what may be sent, and nothing else.
         """
+        # All phases are in this one coroutine: a coroutine for each would cost as much as what it drives.
         message.encoded  # noqa: B018 - what came, whatever a transform does to it in place
-        plan, work = self.plan(flow.server.name, message.method), _Work(message)
+        plan, work = self.plan(flow.server.name, message.method, message.kind), _Work(message)
         for hook in plan.transform:
-            if await _transform(hook, work, flow):
+            if hook.matcher and not hook.matcher.hits(flow, work.message):
+                continue
+            ran = guard.run(hook, work.message, flow, None, _as_message)
+            if _transformed(hook, ran if isinstance(ran, tuple) else await ran, work):
                 flow = _about(work.message, flow)
             if work.effects and not explain:
                 break
         work.message.encoded  # noqa: B018 - fixes what is sent before anyone else sees the message
         if not work.effects or explain:
             for hook in plan.inspect:
-                await _inspect(hook, work, flow)
-            findings = tuple(finding for _, finding in work.findings)
+                if hook.matcher and not hook.matcher.hits(flow, work.message):
+                    continue
+                ran = guard.run(hook, work.message, flow, None, _as_findings)
+                _inspected(hook, ran if isinstance(ran, tuple) else await ran, work)
+            findings = tuple([finding for _, finding in work.findings])
             for hook in plan.decide:
                 if work.effects and not explain and work.denied:
                     break
-                await _decide(hook, work, flow, findings)
+                if hook.matcher and not hook.matcher.hits(flow, work.message):
+                    continue
+                ran = guard.run(hook, work.message, flow, findings, _as_effects)
+                _decided(hook, ran if isinstance(ran, tuple) else await ran, work)
         decision = await self._observed(self._decision(work), plan, flow, explain=explain)
         if decision.allowed and flow.session is not None:
             _remember(decision, work.findings, flow.session, flow)
@@ -157,6 +163,15 @@ class Pipeline:
 
     def _decision(self, work: _Work) -> Decision:
         message, effects = work.message, work.effects
+        if not effects:
+            return Decision(
+                self.new_id(),
+                message,
+                (),
+                tuple(work.findings + work.noted),
+                tuple(work.steps),
+                reported=tuple(work.reported),
+            )
         redactions = [effect for _, effect in effects if isinstance(effect, Redact)]
         if redactions and not work.denied:  # one that can't be carried out denies, held or not
             started = perf_counter_ns()
@@ -192,26 +207,31 @@ class Pipeline:
         effects: tuple[tuple[str, Effect], ...] = (("tidegate", deny),) if deny else ()
         parts.setdefault("note", deny.reason if deny else "")
         decision = Decision(self.new_id(), None, effects, verdict=verdict_of(effects), event=event, **parts)
-        return await self._observed(decision, self.plan(flow.server.name, None), flow)
+        return await self._observed(decision, self.plan(flow.server.name, None, None), flow)
 
     async def _observed(self, decision: Decision, plan: Plan, flow: Flow, *, explain: bool = False) -> Decision:
-        told: list[Hook] = []
-        steps: list[Step] = []
+        told: list[tuple[Hook, Failure | None, int]] = []
         failed: list[tuple[str, Effect]] = []
         for hook in plan.observe:
             if hook.matcher and not hook.matcher.hits(flow, decision.message):
                 continue
-            _, failure, elapsed = await _run(hook, decision, flow, None, _nothing)
-            steps.append(Step(hook.by, hook.name, failure.outcome if failure else "pass", elapsed, hook.report_only))
-            if failure is None:
-                told.append(hook)
-            elif hook.required and not hook.report_only:
+            ran = guard.run(hook, decision, flow, None, guard.nothing)
+            _, failure, elapsed = ran if isinstance(ran, tuple) else await ran
+            told.append((hook, failure, elapsed))
+            if failure is not None and hook.required and not hook.report_only:
                 failed.append((hook.by, Deny(_UNRECORDED, code="unrecorded", rule=hook.by)))
         if failed:
             decision = dataclasses.replace(decision, effects=(*decision.effects, *failed), verdict="deny")
-            for hook in told:  # they recorded it as allowed: tell them what became of it
-                await _run(hook, decision, flow, None, _nothing)
+            for hook, failure, _ in told:
+                if failure is None:  # it recorded the message as allowed: tell it what became of it
+                    ran = guard.run(hook, decision, flow, None, guard.nothing)
+                    if not isinstance(ran, tuple):
+                        await ran
         if explain or failed:
+            steps = [
+                Step(hook.by, hook.name, failure.outcome if failure else "pass", elapsed, hook.report_only)
+                for hook, failure, elapsed in told
+            ]
             decision = dataclasses.replace(decision, steps=(*decision.steps, *steps))
         return decision
 
@@ -229,75 +249,7 @@ def _remember(decision: Decision, findings: list[tuple[str, Finding]], session: 
             session.called(flow.server.name, message.method, target.name, flow.server.labels)
 
 
-class _Failure(NamedTuple):
-    outcome: Outcome
-    effect: Deny
-    text: str
-
-
-def _nothing(value: Any) -> None:
-    if value is not None:
-        raise TypeError("this hook returns nothing")
-
-
-async def _run(
-    hook: Hook, first: Any, flow: Any, third: Any, check: Callable[[Any], Any]
-) -> tuple[Any, _Failure | None, int]:
-    """Call one hook: the only place where an exception of an interceptor is caught, and it always denies.
-
-    Args:
-        hook: the hook.
-        first: the message, decision or proxy.
-        flow: the flow.
-        third: the findings.
-        check: makes the raw result what the phase wants, or raises ``TypeError``; runs inside the guard,
-            because reading a generator runs the interceptor's code.
-
-    Returns:
-        The result, or ``None`` and what failed; and the elapsed nanoseconds.
-    """
-    started = perf_counter_ns()
-    try:
-        value = hook.call(first, flow, third)
-        if type(value) is CoroutineType:
-            async with asyncio.timeout(hook.deadline_ns / 1e9):
-                value = await value
-        value = check(value)
-    except BaseException as error:
-        elapsed = perf_counter_ns() - started
-        if isinstance(error, KeyboardInterrupt | GeneratorExit) or _being_cancelled(error):
-            raise
-        late = isinstance(error, TimeoutError) and elapsed >= hook.deadline_ns
-        return None, _late(hook) if late else _broken(hook, error), elapsed
-    elapsed = perf_counter_ns() - started
-    if elapsed > hook.deadline_ns:  # it came, but too late: the same as not at all
-        return None, _late(hook), elapsed
-    return value, None, elapsed
-
-
-def _being_cancelled(error: BaseException) -> bool:
-    """Whether the driver itself is being cancelled, and not only something inside the interceptor."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-
-
-def _late(hook: Hook) -> _Failure:
-    log.warning("interceptor too slow", interceptor=hook.by, hook=hook.name, deadline_s=hook.deadline_ns / 1e9)
-    return _Failure("timeout", Deny(f"The interceptor {hook.by!r} was too slow.", "late", hook.by), "it was too slow")
-
-
-def _broken(hook: Hook, error: BaseException) -> _Failure:
-    """Say what failed and where; never the exception's text, which may quote the message."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where, kind = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?", type(error).__name__
-    starting = hook.name == "startup"  # no message exists yet, and the error that ends the start says it all
-    say = log.debug if starting else log.error
-    say("interceptor failed", interceptor=hook.by, hook=hook.name, error=kind, where=where)
-    deny = Deny(f"The interceptor {hook.by!r} failed.", "broken", hook.by)
-    return _Failure("error", deny, str(error) if starting else kind)
-
-
-def _stop(hook: Hook, failure: _Failure, work: _Work) -> None:
+def _stop(hook: Hook, failure: Failure, work: _Work) -> None:
     (work.reported if hook.report_only else work.effects).append((hook.by, failure.effect))
 
 
@@ -307,30 +259,28 @@ def _about(message: Message, flow: Flow) -> Flow:
     return flow if targets == flow.targets else dataclasses.replace(flow, targets=targets, tool=None)
 
 
-async def _transform(hook: Hook, work: _Work, flow: Flow) -> bool:
-    """Run a transform; return whether it changed the message."""
-    if hook.matcher and not hook.matcher.hits(flow, work.message):
-        return False
-    before = work.message
+def _as_message(value: Any, before: Message) -> Message:
+    if value is not None and not isinstance(value, Message):
+        raise TypeError("transform returns a Message or None")
+    if value is not None and value is not before:
+        return _replacement(value, before)
+    if values.encode(before.tree) != before.encoded:
+        raise TypeError("transform returns a replacement; it doesn't change the message it was given")
+    return before
 
-    def check(value: Any) -> Message:
-        if value is not None and not isinstance(value, Message):
-            raise TypeError("transform returns a Message or None")
-        if value is not None and value is not before:
-            return _replacement(value, before)
-        if values.encode(before.tree) != before.encoded:
-            raise TypeError("transform returns a replacement; it doesn't change the message it was given")
-        return before
 
-    value, failure, elapsed = await _run(hook, before, flow, None, check)
+def _transformed(hook: Hook, ran: Ran, work: _Work) -> bool:
+    """Take what came of a transform; return whether it changed the message."""
+    value, failure, elapsed = ran
     if failure is not None:
         _stop(hook, failure, work)
-    changed = value is not None and value is not before
-    if changed and not hook.report_only:
-        work.message = value
+    changed = value is not None and value is not work.message
     outcome = failure.outcome if failure else "edit" if changed else "pass"
     work.steps.append(Step(hook.by, "transform", outcome, elapsed, hook.report_only))
-    return changed and not hook.report_only
+    if changed and not hook.report_only:
+        work.message = value
+        return True
+    return False
 
 
 def _replacement(value: Message, before: Message) -> Message:
@@ -351,7 +301,7 @@ def _replacement(value: Message, before: Message) -> Message:
     return made
 
 
-def _as_findings(value: Any) -> tuple[Finding, ...]:
+def _as_findings(value: Any, _given: Any) -> tuple[Finding, ...]:
     if value is None:
         return ()
     found = tuple(value)
@@ -360,7 +310,7 @@ def _as_findings(value: Any) -> tuple[Finding, ...]:
     return found
 
 
-def _as_effects(value: Any) -> tuple[Effect, ...]:
+def _as_effects(value: Any, _given: Any) -> tuple[Effect, ...]:
     if value is None:
         return ()
     given = (value,) if isinstance(value, Deny | Redact | Hold) else tuple(value)
@@ -369,10 +319,8 @@ def _as_effects(value: Any) -> tuple[Effect, ...]:
     return given
 
 
-async def _inspect(hook: Hook, work: _Work, flow: Flow) -> None:
-    if hook.matcher and not hook.matcher.hits(flow, work.message):
-        return
-    found, failure, elapsed = await _run(hook, work.message, flow, None, _as_findings)
+def _inspected(hook: Hook, ran: Ran, work: _Work) -> None:
+    found, failure, elapsed = ran
     if failure is not None:
         _stop(hook, failure, work)
     elif found:
@@ -384,10 +332,8 @@ async def _inspect(hook: Hook, work: _Work, flow: Flow) -> None:
 _OUTCOMES: dict[Verdict, Outcome] = {"allow": "pass", "redact": "redact", "hold": "hold", "deny": "deny"}
 
 
-async def _decide(hook: Hook, work: _Work, flow: Flow, findings: tuple[Finding, ...]) -> None:
-    if hook.matcher and not hook.matcher.hits(flow, work.message):
-        return
-    given, failure, elapsed = await _run(hook, work.message, flow, findings, _as_effects)
+def _decided(hook: Hook, ran: Ran, work: _Work) -> None:
+    given, failure, elapsed = ran
     outcome: Outcome = "pass"
     if failure is not None:
         outcome = failure.outcome

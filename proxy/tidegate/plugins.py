@@ -17,6 +17,7 @@ import pluggy
 from pydantic import BaseModel, ValidationError
 
 from tidegate import hookspecs, methods
+from tidegate.message import BODY
 from tidegate.settings import SettingsError, sentence
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tidegate.flow import Flow, Server
-    from tidegate.message import Message
+    from tidegate.message import Kind, Message
     from tidegate.settings import InterceptorSettings, Settings, When
 
 GROUP = "tidegate"
+_BY_KIND = ("transform", "inspect", "decide")
 
 # What the code of others raises where it is imported or an interceptor is made; it stops the start.
 _FAULTS = (
@@ -112,7 +114,8 @@ class Hook:
         deadline_ns: how long it may take, in nanoseconds.
         report_only: whether what it says is only recorded.
         required: whether, for ``observe``, its failure denies.
-        matcher: which messages it is for.
+        matcher: which messages it is for, by the settings.
+        kinds: which kinds of messages it is for, by its own mark; ``None`` for all.
     """
 
     by: str
@@ -122,6 +125,13 @@ class Hook:
     report_only: bool = False
     required: bool = False
     matcher: Matcher | None = None
+    kinds: tuple[Kind, ...] | None = None
+
+    def covers(self, server: str, method: str | None, kind: Kind | None) -> bool:
+        """Whether it is for a kind of message of a server and method, targets aside."""
+        if self.kinds is not None and kind not in self.kinds:
+            return False
+        return self.matcher is None or self.matcher.covers(server, method)
 
 
 @dataclass(slots=True)
@@ -303,6 +313,12 @@ def _collect(manager: pluggy.PluginManager, interceptor: Interceptor, deadline: 
                 raise SettingsError(f"interceptor {entry.use!r}: {caller.name} must return its results, not yield them")
             if caller.name not in hookspecs.HOOKS:  # an optionalhook, which check_pending() lets pass
                 raise SettingsError(_unknown(caller.name))
+            kinds = getattr(impl.function, hookspecs.KINDS_MARK, None)
+            if kinds is not None and not (caller.name in _BY_KIND and set(kinds) <= BODY.keys()):
+                raise SettingsError(
+                    f"interceptor {entry.use!r}: {caller.name} is marked with kinds; {', '.join(_BY_KIND)} may be, "
+                    f"and the kinds are {', '.join(BODY)}"
+                )
             if caller.name in interceptor.hooks:
                 raise SettingsError(f"interceptor {entry.use!r} implements {caller.name} twice")
             call = _adapt(impl.function, tuple(impl.argnames))
@@ -314,6 +330,7 @@ def _collect(manager: pluggy.PluginManager, interceptor: Interceptor, deadline: 
                 entry.report_only,
                 entry.required,
                 matcher,
+                kinds,
             )
     if not interceptor.hooks:
         raise SettingsError(f"interceptor {entry.use!r} implements no hook")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
@@ -23,7 +23,7 @@ from tidegate.verdict import CODES, Decision, Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from tidegate.flow import Flow, Principal, Server
     from tidegate.flows import Core
@@ -103,14 +103,9 @@ class Relay:
         found = wire.parse_many(data, "client", self.limits, batch=allowed)
         return found, allowed and data.lstrip()[:1] == b"["
 
-    async def take(self, message: Message, context: Context) -> Reply:
+    def take(self, message: Message, context: Context) -> Coroutine[Any, Any, Reply]:
         """As :meth:`accept`, for a message that is parsed already; still unjudged."""
-        try:
-            if message.kind == "request":
-                return await self._request(message, context)
-            return await self._one_way(message, context)
-        except Rejected as refused:
-            return await self.refuse(refused)
+        return self._request(message, context) if message.kind == "request" else self._one_way(message, context)
 
     async def refuse(self, refused: Rejected) -> Reply:
         """Record refused bytes of the client's, and say why."""
@@ -134,10 +129,13 @@ class Relay:
         asked = message.id
         assert asked is not None
         table = Table() if self.stateless else self.requests
-        sent = self.upstream.outward(message)
         pipeline = self.core.now.pipeline
-        flow = self.flows.of(sent, pipeline.new_id(), context.headers.get(_VERSION_HEADER, ""))
-        entry = table.open(message, flow.id, flow)
+        try:
+            sent = self.upstream.outward(message)
+            flow = self.flows.of(sent, pipeline.new_id(), context.headers.get(_VERSION_HEADER, ""))
+            entry = table.open(message, flow.id, flow)
+        except Rejected as refused:
+            return await self.refuse(refused)
         assert sent.id is not None
         exchange = _Exchange(entry, table, asked, sent.id)
         try:
@@ -156,9 +154,9 @@ class Relay:
             return await self._single(answer, exchange)
         except Unavailable as failure:
             return Reply(body=await self._failed(failure, exchange))
-        except Rejected:
+        except Rejected as refused:
             table.drop(asked)
-            raise
+            return await self.refuse(refused)
         except asyncio.CancelledError:
             self.upstream.forget(sent)
             await self._abandoned(exchange)
@@ -166,21 +164,23 @@ class Relay:
 
     async def _one_way(self, message: Message, context: Context) -> Reply:
         """A notification, or the client's reply to a request of the server's."""
-        version = context.headers.get(_VERSION_HEADER, "")
-        if message.is_reply:
-            message, entry = self.asked.answer(message)
-            sent, flow = message, self.flows.answering(entry, version)
-        else:
-            about = self._about(message)
-            sent = self.upstream.outward(message)
-            flow = self.flows.of(sent, about.flow_id if about is not None else None, version)
-        decision = await self.core.now.pipeline.judge(sent, flow)
         try:
+            version = context.headers.get(_VERSION_HEADER, "")
+            if message.is_reply:
+                message, entry = self.asked.answer(message)
+                sent, flow = message, self.flows.answering(entry, version)
+            else:
+                about = self._about(message)
+                sent = self.upstream.outward(message)
+                flow = self.flows.of(sent, about.flow_id if about is not None else None, version)
+            decision = await self.core.now.pipeline.judge(sent, flow)
             if decision.allowed and decision.message is not None:
                 answer = await self.upstream.send(decision.message, context)
                 return await self._receipt(answer)
             if message.is_reply:
                 await self._answer_server(decision, message.id, context)
+        except Rejected as refused:
+            return await self.refuse(refused)
         except Unavailable as failure:
             log.info("not delivered", server=self.server.name, kind=message.kind, reason=str(failure))
         return Reply(202)
@@ -280,10 +280,10 @@ class Relay:
             found = self._arrived(arrived)
         except Rejected as refused:  # what is no reply doesn't end the wait for one
             return await self._refuse_server(refused, None if refused.call else exchange)
+        if len(found) == 1:
+            return await self._judge_incoming(found[0], exchange)
         out = [await self._judge_incoming(message, exchange) for message in found]
         sent = [data for data in out if data is not None]
-        if len(found) == 1:
-            return sent[0] if sent else None
         return b"[" + b",".join(sent) + b"]" if sent else None
 
     def _arrived(self, arrived: Arrived) -> list[Message]:

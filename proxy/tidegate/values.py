@@ -23,8 +23,15 @@ NESTED = "~2"
 
 _BAD_ESCAPE = re.compile(r"~(?![01])")
 
-NESTED_DEPTH = 4
-"""How many JSON texts inside JSON texts are opened. Deeper text is still seen, as a string."""
+NESTED_DEPTH = 8
+"""How many JSON texts inside JSON texts are opened; a message with more of them can't be inspected."""
+
+
+class TooDeep(ValueError):  # noqa: N818 - it says what the string is
+    """A string holds JSON that is nested too deep to be opened. Its text holds nothing of the string."""
+
+    def __init__(self) -> None:
+        super().__init__(f"JSON texts are nested deeper than {NESTED_DEPTH} texts, or one deeper than can be parsed")
 
 
 class PointerError(LookupError):
@@ -152,9 +159,18 @@ class _Pairs(list[tuple[str, Any]]):
     """The members of a JSON object in which keys may stand twice."""
 
 
+def _may_hold(text: str) -> bool:
+    """Whether a string begins like the JSON text of an object, an array, or a string with an escape in it."""
+    first = text.lstrip(" \t\r\n")[:1]
+    return first in ("{", "[") or (first == '"' and "\\" in text)
+
+
 def nested(text: str) -> Any:
-    """Return the object or array that a string holds as JSON text; ``None`` where it holds none that is unambiguous."""
-    if text.lstrip(" \t\r\n")[:1] not in ("{", "["):
+    """Return what a string holds as JSON text: an object, an array, or a string that is written with escapes.
+
+    ``None`` where it holds none, or none that is unambiguous.
+    """
+    if not text or not _may_hold(text):
         return None
     try:
         return jiter.from_json(text.encode(), allow_inf_nan=False, catch_duplicate_keys=True)
@@ -166,14 +182,21 @@ def _opened(text: str) -> Any:
     """Return all that any parser could find in a string's JSON text, so that none of it stays unseen.
 
     Keys that stand twice, NaN, lone surrogates and control characters: lenient parsers take them. Numbers aren't kept.
+
+    Raises:
+        TooDeep: where it can't be told what some parser could find.
     """
+    if not text or not _may_hold(text):
+        return None
     strict = nested(text)
-    if strict is not None or text.lstrip(" \t\r\n")[:1] not in ("{", "["):
+    if strict is not None:
         return strict
     try:
         return json.loads(text, strict=False, object_pairs_hook=_Pairs, parse_int=_no_number, parse_float=_no_number)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
+    except RecursionError:
+        raise TooDeep from None
 
 
 def _no_number(_text: str) -> int:
@@ -242,14 +265,19 @@ def strings(value: Any, pointer: str = "", *, depth: int = NESTED_DEPTH) -> Iter
     """Yield every string of a JSON value, keys too, and those of the JSON texts that strings hold.
 
     A string that holds JSON is yielded itself first, then its parts, so nothing is hidden by being nested.
+
+    Raises:
+        TooDeep: where JSON texts are nested deeper than they are opened.
     """
     stack = [(value, pointer, depth)]
     while stack:
         value, pointer, depth = stack.pop()
         if isinstance(value, str):
             yield Leaf(pointer, value, is_key=False)
-            inner = _opened(value) if depth and len(value) > 1 else None
+            inner = _opened(value)
             if inner is not None:
+                if not depth:
+                    raise TooDeep
                 stack.append((inner, f"{pointer}/{NESTED}", depth - 1))
         elif isinstance(value, dict | _Pairs):
             members = value.items() if isinstance(value, dict) else value

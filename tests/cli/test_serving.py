@@ -149,3 +149,32 @@ async def test_a_client_is_told_that_its_wrapped_server_cannot_start(home: Path)
     assert answer["id"] == 1
     assert "no-such-program" in answer["error"]["message"]
     assert b"Traceback" not in err
+
+
+STUBBORN = """
+import asyncio, tidegate
+from tidegate.cli.serving import drive
+from tidegate.testing import harness, request
+
+class Stubborn:
+    @tidegate.hook
+    async def decide(self, message):
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                continue
+
+async def main():
+    async with harness(Stubborn, deadline=0.05) as h:
+        print((await h.judge(request("ping"))).verdict)
+    return 7
+
+raise SystemExit(drive(main()))
+"""
+
+
+def test_an_interceptor_that_never_ends_denies_and_does_not_keep_the_process_from_ending() -> None:
+    ended = subprocess.run([sys.executable, "-c", STUBBORN], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (7, "deny"), ended.stderr
+    assert "Late calls of interceptors do not end (1)" in ended.stderr

@@ -1,6 +1,7 @@
 """Bytes to lines however they are cut, and queues that hold no more than they may."""
 
 import asyncio
+import os
 
 import pytest
 from hypothesis import given
@@ -150,16 +151,39 @@ async def test_nothing_is_sent_before_the_start() -> None:
         await Outbox().put(b"{}")
 
 
-async def test_a_waiting_sender_hears_of_the_end() -> None:
+@pytest.mark.parametrize("waits_for", ["room", "the end of one that is closing"])
+async def test_a_waiting_sender_hears_of_the_end(waits_for: str) -> None:
     outbox = Outbox()
-    outbox.pause()
-    sender = asyncio.create_task(outbox.put(b"{}"))
-    await asyncio.sleep(0)
-    assert not sender.done()
-    outbox.end("It ended.")
-    with pytest.raises(PipeError, match="It ended"):
-        async with asyncio.timeout(5):
-            await sender
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "wb", 0) as file:
+        transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, file)
+        outbox.open(transport)
+        if waits_for == "room":
+            outbox.pause()
+        else:
+            transport.abort()
+        sender = asyncio.create_task(outbox.put(b"{}"))
+        await asyncio.sleep(0)
+        assert not sender.done()
+        outbox.end("It ended.")
+        with pytest.raises(PipeError, match="It ended"):
+            async with asyncio.timeout(5):
+                await sender
+        if not transport.is_closing():
+            transport.abort()
+        await asyncio.sleep(0)
+
+
+async def test_a_sender_to_a_connection_that_is_closing_does_not_wait_for_ever() -> None:
+    outbox = Outbox()
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "wb", 0) as file:
+        transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, file)
+        outbox.open(transport)
+        transport.abort()
+        with pytest.raises(PipeError, match="was closed"):
+            async with asyncio.timeout(5):
+                await outbox.put(b"{}")
 
 
 @given(st.lists(st.binary(max_size=5000), max_size=30))

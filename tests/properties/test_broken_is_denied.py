@@ -90,6 +90,16 @@ async def swallowing_and_raising(*_: Any) -> None:
         raise ValueError(SECRET) from cancelled
 
 
+async def swallowing_again(*_: Any) -> None:
+    """Goes on however often it is cancelled, for as long as the test that calls it takes."""
+    end = asyncio.get_running_loop().time() + 20 * DEADLINE
+    while asyncio.get_running_loop().time() < end:
+        try:
+            await asyncio.sleep(DEADLINE)  # sleep: it goes on after it was told to stop
+        except asyncio.CancelledError:
+            continue
+
+
 async def cancelling_itself(*_: Any) -> None:
     raise asyncio.CancelledError
 
@@ -119,11 +129,11 @@ RAISES = [pytest.param(raising(error), id=type(error).__name__) for error in ERR
 ]
 LATE = [
     pytest.param(behaviour, id=behaviour.__name__.replace("_", "-"))
-    for behaviour in (late, hanging, swallowing, swallowing_and_going_on)
+    for behaviour in (late, hanging, swallowing, swallowing_and_going_on, swallowing_and_raising, swallowing_again)
 ]
 BROKEN = [
     pytest.param(behaviour, id=behaviour.__name__.replace("_", "-"))
-    for behaviour in (swallowing_and_raising, cancelling_itself, timing_out_itself)
+    for behaviour in (cancelling_itself, timing_out_itself)
 ]
 DEFIANT = object()
 WRONG: dict[str, list[Any]] = {
@@ -267,3 +277,43 @@ async def test_what_an_interceptor_raises_is_logged_by_name_and_place_only(capsy
     said = "".join(capsys.readouterr())
     assert "ValueError" in said
     assert SECRET not in said
+
+
+async def test_a_hook_that_returns_a_future_is_waited_for_and_is_late_where_it_never_comes() -> None:
+    def later(*_: Any) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        loop.call_soon(future.set_result, Deny("no", rule="later"))
+        return future
+
+    def never(*_: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    def failing(*_: Any) -> asyncio.Future[Any]:
+        future = asyncio.get_running_loop().create_future()
+        future.set_exception(ValueError(SECRET))
+        return future
+
+    for behaviour, code in ((later, "denied"), (never, "late"), (failing, "broken")):
+        async with running_pipeline(entry(decide=behaviour), proxy={"deadline": DEADLINE}) as pipeline:
+            assert_denied(await pipeline.judge(CALL, flow(CALL)), code=code)
+
+
+async def test_a_message_given_up_while_a_hook_is_waited_for_ends_the_hook_too() -> None:
+    ended = asyncio.Event()
+
+    async def waiting(*_: Any) -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.set()
+
+    async with running_pipeline(entry(decide=waiting), proxy={"deadline": 60}) as pipeline:
+        judging = asyncio.create_task(pipeline.judge(CALL, flow(CALL)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        judging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await judging
+        async with asyncio.timeout(60):
+            await ended.wait()

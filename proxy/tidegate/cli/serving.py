@@ -195,12 +195,25 @@ def _environment() -> dict[str, str]:
 
 
 def drive(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end on the fastest event loop there is."""
+    """Run a coroutine to its end on the fastest event loop there is.
+
+    What an interceptor left running and can't be ended ends with the process: nothing waits for it.
+    """
     import asyncio  # noqa: PLC0415 - heavy
 
-    if sys.platform == "win32":
-        return asyncio.run(work)
-    import uvloop  # noqa: PLC0415 - heavy
+    from tidegate import guard  # noqa: PLC0415 - heavy
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+    factory = None
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - heavy
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        result = runner.run(work)
+        left = runner.run(guard.unfinished())
+        if left:
+            output.note(f"Late calls of interceptors do not end ({left}), so the process ends without them.")
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(result if isinstance(result, int) else 0)
+    return result

@@ -225,7 +225,11 @@ class Outbox:
         """
         if b"\n" in data:
             raise ValueError("a frame has no line end in it")
-        while self._paused and self._error is None:
+        if self._transport is None:
+            raise PipeError("The connection is not open.")
+        if self._transport.is_closing():  # what ended it is about to be told
+            asyncio.get_running_loop().call_later(_SETTLE, self.end, "The connection was closed.")
+        while (self._paused or self._transport.is_closing()) and self._error is None:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.add(waiter)
             try:
@@ -234,8 +238,6 @@ class Outbox:
                 self._waiters.discard(waiter)
         if self._error is not None:
             raise PipeError(self._error)
-        if self._transport is None or self._transport.is_closing():
-            raise PipeError("The connection is not open.")
         self._transport.write(data + b"\n")
 
     def _wake(self) -> None:

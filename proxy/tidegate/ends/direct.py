@@ -56,17 +56,12 @@ def respond(cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[st
         return False
     if cycle.disconnected:
         return True  # nobody is there to be told
-    lines = [_status_line(status)]
-    lines += [f"{name}: {value}\r\n" for name, value in headers]
-    if not cycle.keep_alive:
-        lines.append("connection: close\r\n")
-    lines.append(f"content-length: {len(data)}\r\n\r\n")
-    head = "".join(lines)
-    if head.count("\n") != len(lines) + 1:
-        return False  # a header that holds a line break is uvicorn's to refuse
+    head = _head(status, tuple(headers), cycle.keep_alive)
+    if head is None:
+        return False
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    cycle.transport.write(head.encode("latin-1") + data)
+    cycle.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(data), data))
     cycle.message_event.set()
     if not cycle.keep_alive:
         cycle.transport.close()
@@ -74,6 +69,11 @@ def respond(cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[st
     return True
 
 
-@lru_cache(maxsize=64)
-def _status_line(status: int) -> str:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+@lru_cache(256)
+def _head(status: int, headers: tuple[tuple[str, str], ...], keep_alive: bool) -> bytes | None:  # noqa: FBT001 - private
+    """Return the head of an answer but for its length; ``None`` where a line break in it is uvicorn's to refuse."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
+    if not keep_alive:
+        lines.append("connection: close\r\n")
+    head = "".join(lines)
+    return head.encode("latin-1") if head.count("\n") == len(lines) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -131,7 +132,7 @@ class _Connection(asyncio.Protocol):
         assert self.response is not None
         if not self._in_head:
             return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+        key, text = _lower(name), value.decode("latin-1").strip(" \t")
         if key in ("content-length", "transfer-encoding"):
             self._framed = True
         headers = self.response.headers
@@ -245,6 +246,21 @@ class Target:
         self.prefix = f" {self.path} HTTP/1.1\r\nhost: {host}\r\n"
 
 
+@lru_cache(256)
+def _lower(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
+@lru_cache(256)
+def _head(method: str, prefix: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Return the head of a request but for its length: the same for most requests of a session."""
+    lines = [method, prefix, *(f"{name}: {value}\r\n" for name, value in headers)]
+    head = "".join(lines)
+    if head.count("\n") != len(lines) or head.count("\r") != len(lines) or "\0" in head:
+        raise ValueError("a header holds a line break")
+    return head.encode("latin-1")
+
+
 class HttpClient:
     """All connections to remote servers, kept and shared by their origin."""
 
@@ -278,15 +294,8 @@ class HttpClient:
             HttpError: where it failed.
             ValueError: for a header that holds a line break or isn't Latin-1.
         """
-        lines = [method, target.prefix]
-        for name, value in headers:
-            lines.append(f"{name}: {value}\r\n")
-        if body is not None:
-            lines.append(f"content-length: {len(body)}\r\n")
-        head = "".join(lines)
-        if head.count("\n") != len(lines) or head.count("\r") != len(lines) or "\0" in head:
-            raise ValueError("a header holds a line break")
-        data = head.encode("latin-1") + b"\r\n" + (body or b"")
+        head = _head(method, target.prefix, tuple(headers))
+        data = head + b"\r\n" if body is None else b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
         origin = self._origins.get(target.origin) or self._origin(target)
         response = (await origin.connection(connect)).send(data, patience)
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidegate import methods, values
@@ -29,7 +30,7 @@ _WRAPPED = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
 _VERSION = re.compile(r"[A-Za-z0-9.-]{1,32}")
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,1024}")
 _PARAM_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,128}")
-
+_REMEMBERED = 1024  # combinations of plain headers whose check is remembered: those of so many sessions
 
 _KNOWN = {
     name.encode(): name for name in (*ONCE, "accept", "accept-encoding", "connection", "content-length", "user-agent")
@@ -91,13 +92,20 @@ def check_plain(headers: Mapping[str, str], identity: Id | None = None) -> None:
     Raises:
         Rejected: where a version is no short word, or a session or event id isn't visible ASCII.
     """
-    version = headers.get(VERSION)
+    wrong = _not_plain(headers.get(VERSION), headers.get(SESSION), headers.get(LAST_EVENT))
+    if wrong is not None:
+        raise Rejected("invalid", wrong, id=identity)
+
+
+@lru_cache(_REMEMBERED)
+def _not_plain(version: str | None, session: str | None, last_event: str | None) -> str | None:
+    """Return what is wrong with these values of headers, or ``None``."""
     if version is not None and not _VERSION.fullmatch(version):
-        raise Rejected("invalid", "The header MCP-Protocol-Version is no protocol version.", id=identity)
-    for name in (SESSION, LAST_EVENT):
-        value = headers.get(name)
+        return "The header MCP-Protocol-Version is no protocol version."
+    for name, value in ((SESSION, session), (LAST_EVENT, last_event)):
         if value and not _VISIBLE.fullmatch(value):
-            raise Rejected("invalid", f"The header {name} must be visible ASCII.", id=identity)
+            return f"The header {name} must be visible ASCII."
+    return None
 
 
 def routed_name(message: Message) -> str | None:

@@ -7,7 +7,7 @@ talked to that server. Before anything is read, Host, Origin and token are check
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -23,6 +23,8 @@ from tidegate.verdict import Deny
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from tidegate.ends.asgi import Receive, Scope, Send
     from tidegate.ends.sse_server import SseClients
     from tidegate.flows import Core
@@ -56,7 +58,7 @@ class App:
         request = Request(scope["method"], scope["path"], b"", {}, receive, send)
         try:
             request = Request.of(scope, receive, send)
-            await self._serve(request)
+            await self._chosen(request)
         except Gone:
             return
         except Rejected as refused:
@@ -64,23 +66,21 @@ class App:
         except Unavailable as failure:
             await request.respond(503, error_bytes(failure.code, str(failure)))
 
-    async def _serve(self, request: Request) -> None:
+    def _chosen(self, request: Request) -> Coroutine[Any, Any, None]:
+        """Return what serves a request, to be awaited: not awaited here, because each level costs at each await."""
         name, end = self._route(request.path)
         stopped = self._guard(request)
         if stopped is not None:
-            await self._login_refused(request, *stopped, name)
-            return
+            return self._login_refused(request, *stopped, name)
         principal = self._principal(request)
         if principal is None:
             deny = Deny("A valid token is needed: send it as 'Authorization: Bearer TOKEN'.", code="unauthorized")
-            await self._login_refused(request, 401, deny, name)
-            return
+            return self._login_refused(request, 401, deny, name)
         if end == "mcp":
-            await self._mcp(request, name, principal)
-        elif end in ("sse", "messages"):
-            await self.sse_clients.serve(request, name, principal, end)
-        else:
-            await request.respond(404, error_bytes("invalid", "There is nothing at this path."))
+            return self._mcp(request, name, principal)
+        if end in ("sse", "messages"):
+            return self.sse_clients.serve(request, name, principal, end)
+        return request.respond(404, error_bytes("invalid", "There is nothing at this path."))
 
     async def _refused(self, request: Request, refused: Rejected) -> None:
         """Record a request that is refused before it is known whose session it is about, and answer it."""
@@ -175,8 +175,11 @@ class App:
             await self._modern(request, self.sessions.stateless(name, principal), message)
         elif message.method == "initialize" and message.kind == "request":
             await self._initialize(request, name, principal, message)
+        elif known is not None:
+            with known as relay:
+                await self._write(request, await relay.take(message, self._context(request, message)))
         elif session_id:
-            await self._in_session(request, known, message)
+            await request.respond(404, error_bytes("invalid", "There is no such session.", message.id))
         else:
             await self._sessionless(request, name, principal, message)
 
@@ -191,13 +194,6 @@ class App:
 
         with entry as relay:
             await unless_gone(request, work())
-
-    async def _in_session(self, request: Request, entry: Entry | None, message: Message) -> None:
-        if entry is None:
-            await request.respond(404, error_bytes("invalid", "There is no such session.", message.id))
-            return
-        with entry as relay:
-            await self._write(request, await relay.take(message, self._context(request, message)))
 
     async def _sessionless(self, request: Request, name: str, principal: Principal, message: Message) -> None:
         """A message of an old version without a session: only a server that speaks HTTP may know what to do."""

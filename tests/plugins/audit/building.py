@@ -55,8 +55,10 @@ def a_log(path: Path, count: int, options: Options = SLOW_FSYNC) -> Path:
 
 
 async def on_disk(writer: Writer, seq: int) -> None:
+    told = asyncio.get_running_loop().create_future()
+    writer.when_on_disk(seq, [told])
     async with asyncio.timeout(DEADLINE):
-        await writer.durable(seq)
+        await told
 
 
 def synced(writer: Writer) -> None:

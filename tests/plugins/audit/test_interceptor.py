@@ -50,7 +50,7 @@ async def test_a_message_whose_record_cannot_be_written_is_denied_where_required
 ) -> None:
     async with harness("audit", {"fsync_interval": 60}, required=True, folder=tmp_path) as h:
         assert_passes(await h.judge(call()))
-        descriptor = h.interceptor._writer._descriptor
+        descriptor = h.interceptor._group.writer._descriptor
         kept, full = os.dup(descriptor), os.open("/dev/full", os.O_WRONLY)  # every write to it says ENOSPC (full(4))
         os.dup2(full, descriptor)
         assert_denied(await h.judge(call()), code="unrecorded")
@@ -60,6 +60,43 @@ async def test_a_message_whose_record_cannot_be_written_is_denied_where_required
         os.close(full)
     assert [record["seq"] for record in records(tmp_path / "audit.jsonl")] == [1, 2]
     assert verify(tmp_path / "audit.jsonl").ok
+
+
+async def test_a_record_that_cannot_be_made_fails_for_its_own_message_only(tmp_path: Path) -> None:
+    unspeakable = (("inspector", tidegate.Finding("kind", "rule", confidence=2**70)),)  # more than JSON's encoder takes
+    async with harness("audit", required=True, folder=tmp_path) as h:
+        waiting = [
+            h.interceptor.observe(tidegate.Decision(name, call(), findings=found), flow(call()))
+            for name, found in (("good", ()), ("bad", unspeakable), ("other", ()))
+        ]
+        async with asyncio.timeout(DEADLINE):
+            good, bad, other = await asyncio.gather(*waiting, return_exceptions=True)
+    assert good is None
+    assert isinstance(bad, TypeError)
+    assert other is None
+    assert [record["decision"] for record in records(tmp_path / "audit.jsonl")] == ["good", "other"]
+    assert verify(tmp_path / "audit.jsonl").ok
+
+
+async def test_records_are_written_at_once_after_quiet_turns_and_together_again_after_a_busy_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    async with harness("audit", {"fsync_interval": 60}, required=True, folder=tmp_path) as h:
+        audit = h.interceptor
+        for _ in range(16):
+            assert_passes(await h.judge(call()))
+        decision, about = tidegate.Decision("d", call()), flow(call())
+        assert [audit.observe(decision, about) for _ in range(2)] == [None, None]
+        assert len(lines(path)) == 18
+        await asyncio.sleep(0)
+        waiting = audit.observe(decision, about)
+        assert waiting is not None
+        assert len(lines(path)) == 18
+        async with asyncio.timeout(DEADLINE):
+            await waiting
+        assert len(lines(path)) == 19
+    assert verify(path).ok
 
 
 @pytest.mark.parametrize("durability", ["buffered", "fsync"])

@@ -15,9 +15,12 @@ KILLS = 20
 WRITER = """
 import asyncio, os, sys
 from pathlib import Path
+import structlog
 from tidegate import Decision, Proxy, Step
 from tidegate.testing import flow, request
 from tidegate_audit import Audit
+
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 async def main():
     audit = Audit(Audit.Config(durability=sys.argv[2], fsync_interval=0.01, rotate_bytes=30000))

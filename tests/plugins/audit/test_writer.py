@@ -258,7 +258,7 @@ async def test_all_who_wait_for_the_disk_at_once_are_served(path: Path) -> None:
 
 async def test_one_who_gives_up_waiting_for_the_disk_disturbs_nobody(path: Path) -> None:
     with writing(path) as writer:
-        first = asyncio.create_task(writer.durable(writer.append(event("x"))))
+        first = asyncio.create_task(on_disk(writer, writer.append(event("x"))))
         await asyncio.sleep(0)
         first.cancel()
         await on_disk(writer, writer.append(event("y")))
@@ -270,11 +270,11 @@ async def test_buffered_records_are_on_disk_after_the_interval_though_nobody_ask
     with writing(path, Options(fsync_interval=0.01)) as writer:
         append(writer, 3)
         loop = asyncio.get_running_loop()
-        told = _Waiter(loop, loop.create_future())  # is told of the next fsync, and doesn't ask for one
+        told = loop.create_future()  # is told of the next fsync, and doesn't ask for one
         with writer._lock:
-            writer._waiters.append(told)
+            writer._waiters.append(_Waiter(loop, [told]))
         async with asyncio.timeout(DEADLINE):
-            await told.future
+            await told
         head = read_head(path)
         assert head is not None
         assert head.seq == 3
