@@ -161,7 +161,7 @@ async def test_closing_closes_the_relay_and_everything_that_waits() -> None:
         client = Client(rig.relay)
         await client.say(call(1))
         await client.duplex.close()
-        assert rig.relay.closed
+        assert rig.relay.over.is_set()
         assert rig.pipe.closed
         assert client.quiet
 

@@ -208,8 +208,8 @@ async def test_sessions_of_changed_and_removed_servers_end_and_the_others_go_on(
     assert rig.found("third") is None
     assert rig.sessions.stateless("other", ANN) is not shared["other"]
     closed = [entries["other"], entries["third"], shared["other"], shared["third"]]
-    assert all(entry.relay.closed for entry in closed)
-    assert not entries["server"].relay.closed
+    assert all(entry.relay.over.is_set() for entry in closed)
+    assert not entries["server"].relay.over.is_set()
 
 
 async def test_a_session_that_ended_sends_nothing_more_even_if_its_client_is_still_there(rig: Rig) -> None:
@@ -238,9 +238,9 @@ async def test_what_begins_while_old_sessions_are_closed_is_not_closed_with_them
         new, shared = rig.begin(), rig.sessions.stateless("server", ANN)
         assert (await within(reloading))[0]
         assert rig.found("server") is new
-        assert not new.relay.closed
-        assert not shared.relay.closed
-        assert old.relay.closed
+        assert not new.relay.over.is_set()
+        assert not shared.relay.over.is_set()
+        assert old.relay.over.is_set()
 
 
 async def test_a_session_that_began_before_and_is_agreed_on_after_a_change_is_refused(rig: Rig) -> None:

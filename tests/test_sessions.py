@@ -66,6 +66,19 @@ async def test_there_may_be_as_many_sessions_as_the_settings_say() -> None:
             sessions.new("server", CI)
 
 
+async def test_sessions_that_are_being_begun_count_until_they_are_given_up() -> None:
+    async with sessions_of(proxy={"max_sessions": 2}) as sessions:
+        first, second = sessions.new("server", CI), sessions.new("server", CI)
+        with pytest.raises(Unavailable, match="More than 2 sessions"):
+            sessions.new("server", CI)
+        await sessions.give_up(first)
+        assert first.relay.over.is_set()
+        sessions.register("server", second)
+        sessions.new("server", CI)
+        with pytest.raises(Unavailable, match="More than 2 sessions"):
+            sessions.new("server", CI)
+
+
 async def test_sessions_that_nobody_uses_are_closed_and_busy_ones_are_not() -> None:
     async with sessions_of(proxy={"idle_timeout": 0.05}) as sessions:
         idle, busy = sessions.new("server", CI), sessions.new("server", CI)
@@ -73,8 +86,8 @@ async def test_sessions_that_nobody_uses_are_closed_and_busy_ones_are_not() -> N
             sessions.register("server", made)
         unused = sessions.stateless("server", CI)
         with busy:
-            await until(lambda: idle.relay.closed and unused.relay.closed)
-            assert not busy.relay.closed
+            await until(lambda: idle.relay.over.is_set() and unused.relay.over.is_set())
+            assert not busy.relay.over.is_set()
             assert len(sessions) == 1
         await until(lambda: len(sessions) == 0)
 
@@ -102,7 +115,7 @@ async def test_the_sweeper_survives_sessions_that_go_while_it_sweeps() -> None:
         slow.go_on.set()
         third = sessions.new("server", CI)
         sessions.register("server", third)
-        await until(lambda: third.relay.closed)
+        await until(third.relay.over.is_set)
 
 
 async def test_servers_that_a_reload_took_away_lose_their_sessions_even_while_clients_leave() -> None:

@@ -146,6 +146,8 @@ def _findings(decision: Decision, found: set[str], say: Callable[[str], str]) ->
             "span": finding.span,
             "confidence": finding.confidence,
             "fingerprint": printable(finding.fingerprint),
+            "view": printable(finding.view),
+            "in_key": bool(finding.in_key),
             "by": by,
         }
         for by, finding in decision.findings[:MOST_ITEMS]
@@ -160,6 +162,8 @@ def _findings(decision: Decision, found: set[str], say: Callable[[str], str]) ->
                 "span": None,
                 "confidence": 1.0,
                 "fingerprint": "",
+                "view": "",
+                "in_key": False,
                 "by": "audit",
             }
         )

@@ -187,7 +187,12 @@ def _being_cancelled(error: BaseException) -> bool:
 
 
 def _late(hook: Hook) -> Failure:
-    log.warning("interceptor too slow", interceptor=hook.by, hook=hook.name, deadline_s=hook.deadline_ns / 1e9)
+    unsaid = hook.said.often()
+    if unsaid is not None:
+        more = {"times_since_last_told": unsaid} if unsaid else {}
+        log.warning(
+            "interceptor too slow", interceptor=hook.by, hook=hook.name, deadline_s=hook.deadline_ns / 1e9, **more
+        )
     return Failure("timeout", Deny(f"The interceptor {hook.by!r} was too slow.", "late", hook.by), "it was too slow")
 
 
@@ -196,7 +201,10 @@ def _broken(hook: Hook, error: BaseException) -> Failure:
     frames = traceback.extract_tb(error.__traceback__)
     where, kind = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?", type(error).__name__
     starting = hook.name == "startup"  # no message exists yet, and the error that ends the start says it all
-    say = log.debug if starting else log.error
-    say("interceptor failed", interceptor=hook.by, hook=hook.name, error=kind, where=where)
+    unsaid = hook.said.often()
+    if unsaid is not None:
+        say = log.debug if starting else log.error
+        more = {"times_since_last_told": unsaid} if unsaid else {}
+        say("interceptor failed", interceptor=hook.by, hook=hook.name, error=kind, where=where, **more)
     deny = Deny(f"The interceptor {hook.by!r} failed.", "broken", hook.by)
     return Failure("error", deny, str(error) if starting else kind)

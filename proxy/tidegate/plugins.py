@@ -11,6 +11,7 @@ import inspect
 import re
 from dataclasses import dataclass, field
 from importlib import metadata
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tidegate.settings import InterceptorSettings, Settings, When
 
 GROUP = "tidegate"
+SAID_EVERY = 1.0
 _BY_KIND = ("transform", "inspect", "decide")
 
 # What the code of others raises where it is imported or an interceptor is made; it stops the start.
@@ -103,6 +105,25 @@ def _compile(globs: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(patterns)) if patterns else None
 
 
+class Said:
+    """How often something was to be said: at most once in :data:`SAID_EVERY` seconds it is."""
+
+    __slots__ = ("_next", "_unsaid")
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._unsaid = 0
+
+    def often(self) -> int | None:
+        """Return how often it wasn't said since it was said last; ``None`` where it isn't to be said now."""
+        now = monotonic()
+        if now < self._next:
+            self._unsaid += 1
+            return None
+        unsaid, self._unsaid, self._next = self._unsaid, 0, now + SAID_EVERY
+        return unsaid
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Hook:
     """One hook of one interceptor, ready to be called.
@@ -116,6 +137,7 @@ class Hook:
         required: whether, for ``observe``, its failure denies.
         matcher: which messages it is for, by the settings.
         kinds: which kinds of messages it is for, by its own mark; ``None`` for all.
+        said: keeps its failures from flooding the log.
     """
 
     by: str
@@ -126,6 +148,7 @@ class Hook:
     required: bool = False
     matcher: Matcher | None = None
     kinds: tuple[Kind, ...] | None = None
+    said: Said = field(default_factory=Said)
 
     def covers(self, server: str, method: str | None, kind: Kind | None) -> bool:
         """Whether it is for a kind of message of a server and method, targets aside."""

@@ -19,7 +19,7 @@ from tidegate.flows import Flows
 from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply, merged
 from tidegate.upstream import Answer, Arrived, Context, Unavailable, Upstream, primed
-from tidegate.verdict import CODES, Decision, Deny, denial, rpc_error
+from tidegate.verdict import Decision, Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ class _Exchange(NamedTuple):
 
 
 class Relay:
-    """Between one client's session, or one principal without sessions, and one server."""
+    """Between one client's session, or one principal without sessions, and one server.
+
+    Attributes:
+        over: set when the session has ended on this side, so that its open streams end too.
+    """
 
     def __init__(
         self,
@@ -66,7 +70,7 @@ class Relay:
         self.flows.session_id = session_id
         self.requests = Table()  # the client's
         self.asked = Table()  # the server's
-        self.closed = False
+        self.over = asyncio.Event()
 
     @property
     def version(self) -> str:
@@ -387,12 +391,6 @@ class Relay:
 
     async def close(self) -> None:
         """End the session on this side: what the upstream holds is put away. Idempotent."""
-        if not self.closed:
-            self.closed = True
+        if not self.over.is_set():
+            self.over.set()
             await self.upstream.close()
-
-
-def error_bytes(code: str, reason: str, identity: Id | None = None) -> bytes:
-    """Return a JSON-RPC error of Tidegate's own that no decision stands behind, such as an unknown session."""
-    error = {"code": CODES[code][0], "message": reason, "data": {"code": code}}
-    return values.encode({"jsonrpc": "2.0", "id": identity, "error": error})

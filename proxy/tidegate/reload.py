@@ -103,7 +103,7 @@ class Reloader:
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
         changed = {name for name, server in old.settings.servers.items() if settings.servers.get(name) != server}
-        await self._sessions.retire(changed)
+        await self._sessions.retire(changed, _shut_out(old.settings, settings))
         flow = Flow(pipeline.new_id(), Server(""), Principal("tidegate"))
         await pipeline.note("proxy", flow, note="settings reloaded")
         log.info("the settings were reloaded", servers=sorted(settings.servers), closed=sorted(changed))
@@ -138,6 +138,13 @@ class Reloader:
             await asyncio.sleep(DRAIN)
         finally:
             await pipeline.stop(keep=kept)
+
+
+def _shut_out(old: Settings, new: Settings) -> set[str]:
+    """Return the names of those who had a token that isn't accepted any more, or none where one is needed now."""
+    kept = {(token.name, token.sha256) for token in new.auth.tokens}
+    lost = {token.name for token in old.auth.tokens if (token.name, token.sha256) not in kept}
+    return lost | ({Principal().name} if kept and not old.auth.tokens else set())
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

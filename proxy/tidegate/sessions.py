@@ -15,6 +15,8 @@ from tidegate.servers import new_upstream
 from tidegate.upstream import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tidegate.ends.http1 import HttpClient
     from tidegate.flow import Principal
     from tidegate.flows import Core
@@ -59,6 +61,7 @@ class Sessions:
         self.core = core
         self.client = client
         self._open: dict[tuple[str, str], Entry] = {}
+        self._begun: set[Entry] = set()  # not registered yet, but there
         self._stateless: dict[tuple[str, str], Entry] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
@@ -74,11 +77,18 @@ class Sessions:
         """
         self._check_open(server)
         settings = self.core.now.settings
-        if len(self._open) >= settings.proxy.max_sessions:
+        if len(self._open) + len(self._begun) >= settings.proxy.max_sessions:
             raise Unavailable(f"More than {settings.proxy.max_sessions} sessions are open.")
         upstream, source = new_upstream(self.core, server, principal, self.client, shared=False)
         relay = Relay(self.core, settings.server(server), upstream, principal)
-        return Entry(relay, source, settings.servers[server])
+        entry = Entry(relay, source, settings.servers[server])
+        self._begun.add(entry)
+        return entry
+
+    async def give_up(self, entry: Entry) -> None:
+        """Close a session that was not registered."""
+        self._begun.discard(entry)
+        await entry.relay.close()
 
     def register(self, server: str, entry: Entry, session_id: str | None = None) -> str:
         """Register a session under the server's own id, or a new one; return it.
@@ -91,6 +101,7 @@ class Sessions:
             raise Unavailable("The settings of the server were changed; begin again.")
         session_id = session_id or secrets.token_urlsafe(24)
         entry.relay.flows.session_id = session_id
+        self._begun.discard(entry)
         self._open[server, session_id] = entry
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep(), name="session sweeper")
@@ -133,10 +144,15 @@ class Sessions:
         if entry is not None:
             await entry.relay.close()
 
-    async def retire(self, servers: set[str]) -> None:
-        """Close all sessions of servers that a reload took away or changed."""
+    async def retire(self, servers: set[str], principals: Collection[str] = ()) -> None:
+        """Close all sessions of servers that a reload took away or changed, and of principals who lost a token."""
         tables = (self._open, self._stateless)  # all at once: what begins while one is closed is of the new settings
-        gone = [table.pop(key) for table in tables for key in list(table) if key[0] in servers]
+        gone = [
+            table.pop(key)
+            for table in tables
+            for key, entry in list(table.items())
+            if key[0] in servers or entry.relay.principal.name in principals
+        ]
         await asyncio.gather(*(entry.relay.close() for entry in gone))
 
     async def _sweep(self) -> None:
@@ -159,7 +175,8 @@ class Sessions:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
-        entries = [*self._open.values(), *self._stateless.values()]
+        entries = [*self._open.values(), *self._stateless.values(), *self._begun]
         self._open.clear()
+        self._begun.clear()
         self._stateless.clear()
         await asyncio.gather(*(entry.relay.close() for entry in entries))

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tidegate import values
 from tidegate.quick import quick
 
 if TYPE_CHECKING:
-    from tidegate.message import Message
+    from tidegate.message import Id, Message
 
 Outcome = Literal["pass", "finding", "edit", "deny", "redact", "hold", "error", "timeout"]
 Verdict = Literal["allow", "redact", "hold", "deny"]
@@ -77,6 +78,8 @@ class Finding:
         confidence: 0.0 to 1.0.
         fingerprint: a keyed HMAC of what was found, never the value or a part of it.
         labels: what is put on the session when the message goes on.
+        view: how it was disguised, outermost first, as ``url+base64``; ``""`` where it stood there plainly.
+        in_key: whether it is in the key of the member that ``pointer`` names, and not in its value.
     """
 
     kind: str
@@ -86,6 +89,8 @@ class Finding:
     confidence: float = 1.0
     fingerprint: str = ""
     labels: tuple[str, ...] = ()
+    view: str = ""
+    in_key: bool = False
 
     def __post_init__(self) -> None:
         """Refuse parts of another type, where they are made.
@@ -97,7 +102,7 @@ class Finding:
         _spans(self.span)
         if not isinstance(self.labels, tuple):
             raise TypeError("labels is a tuple of strings")
-        _texts(self.kind, self.rule, self.pointer, self.fingerprint, *self.labels)
+        _texts(self.kind, self.rule, self.pointer, self.fingerprint, self.view, *self.labels)
         if not isinstance(self.confidence, float | int):
             raise TypeError("confidence is a number")
 
@@ -303,3 +308,9 @@ def denial(decision: Decision, request: Message, *, as_result: bool, modern: boo
     if modern:
         result["resultType"] = "complete"
     return {"jsonrpc": "2.0", "id": request.id, "result": result}
+
+
+def error_bytes(code: str, reason: str, identity: Id | None = None) -> bytes:
+    """Return a JSON-RPC error of Tidegate's own that no decision stands behind, such as an unknown session."""
+    error = {"code": CODES[code][0], "message": reason, "data": {"code": code}}
+    return values.encode({"jsonrpc": "2.0", "id": identity, "error": error})

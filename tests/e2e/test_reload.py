@@ -6,11 +6,13 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -21,6 +23,13 @@ from support.proxy import RunningTidegate, audit_to, running_tidegate, tidegate,
 
 A, B = stdio_server("a"), stdio_server("b")
 CLIENTS = 4
+SECONDS = 60
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
 DENY = {"use": "lists", "deny": ["a/echo"]}
 RELOADED, KEPT = "the settings were reloaded", "the settings were not reloaded, the old ones stay"
 
@@ -281,3 +290,35 @@ async def test_a_variable_that_is_not_set_stops_the_start_with_one_sentence(tmp_
     assert done.returncode == 2
     (line,) = out.decode().strip().splitlines()
     assert line.endswith("servers.docs.headers.Authorization: the environment variable TIDEGATE_TEST_UNSET is not set")
+
+
+async def test_a_token_that_is_taken_away_ends_the_streams_that_were_opened_with_it_and_no_others(
+    tmp_path: Path,
+) -> None:
+    def tokens(*names: str) -> dict[str, Any]:
+        return {"auth": {"tokens": [{"name": name, "sha256": sha256(name.encode()).hexdigest()} for name in names]}}
+
+    def headers(name: str, session: str | None = None) -> dict[str, str]:
+        known = {"mcp-session-id": session, "mcp-protocol-version": LEGACY} if session else {}
+        return {"authorization": f"Bearer {name}", "accept": "application/json, text/event-stream", **known}
+
+    async with (
+        running_tidegate({"a": A}, folder=tmp_path, tables=tokens("ci", "dev")) as running,
+        AsyncExitStack() as stack,
+    ):
+        changing, url = Changing(running), running.endpoint("a")
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=SECONDS))
+        streams = {}
+        for name in ("ci", "dev"):
+            begun = await client.post(url, json=INITIALIZE, headers=headers(name))
+            session = begun.headers["mcp-session-id"]
+            streams[name] = await stack.enter_async_context(client.stream("GET", url, headers=headers(name, session)))
+            assert streams[name].status_code == 200
+        fresh = running.settings.with_suffix(".fresh")
+        write_settings(fresh, {"a": A}, [audit_to(running.audit)], {"listen": "127.0.0.1:0"}, tokens("dev"))
+        fresh.replace(running.settings)
+        await changing.reload()
+        assert [part async for part in streams["ci"].aiter_bytes()] == []  # it ends
+        assert not streams["dev"].is_closed
+        assert (await client.post(url, json=INITIALIZE, headers=headers("ci"))).status_code == 401
+        assert (await client.post(url, json=INITIALIZE, headers=headers("dev"))).status_code == 200

@@ -128,7 +128,9 @@ class Source:
 
 async def test_events_are_sent_at_once_with_their_ids() -> None:
     connection, source = Connection(), Source()
-    sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {"x-a": "b"}))
+    sending = asyncio.create_task(
+        connection.request().stream(200, await source.primed(), {"x-a": "b"}, asyncio.Event())
+    )
     await until(lambda: connection.sent)
     assert (b"x-a", b"b") in connection.sent[0]["headers"]
     source.events.put_nowait(Out(b'{"a":1}', "e1", 5))
@@ -143,7 +145,7 @@ async def test_events_are_sent_at_once_with_their_ids() -> None:
 def test_a_silent_stream_is_kept_alive_by_comments() -> None:
     async def silent() -> None:
         connection, source = Connection(), Source()
-        sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {}))
+        sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {}, asyncio.Event()))
         await asyncio.sleep(KEEP_ALIVE * 3.5)  # sleep: of a clock that jumps
         assert connection.bodies == [COMMENT] * 3
         source.events.put_nowait(Out(b"1"))
@@ -156,7 +158,7 @@ def test_a_silent_stream_is_kept_alive_by_comments() -> None:
 
 async def test_a_client_that_goes_closes_what_it_was_sent_from() -> None:
     connection, source = Connection(), Source()
-    sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {}))
+    sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {}, asyncio.Event()))
     await until(lambda: connection.sent)
     connection.leave()
     await within(sending)
@@ -166,7 +168,7 @@ async def test_a_client_that_goes_closes_what_it_was_sent_from() -> None:
 async def test_a_client_that_goes_before_the_head_is_sent_closes_what_it_would_have_been_sent_from() -> None:
     connection, source = Connection(), Source()
     connection.blocked.clear()
-    sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {}))
+    sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {}, asyncio.Event()))
     await asyncio.sleep(0)
     connection.leave()
     await within(sending)
@@ -174,9 +176,19 @@ async def test_a_client_that_goes_before_the_head_is_sent_closes_what_it_would_h
     assert connection.sent == []
 
 
+async def test_a_stream_whose_session_is_over_ends_well() -> None:
+    connection, source, over = Connection(), Source(), asyncio.Event()
+    sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {}, over))
+    await until(lambda: connection.sent)
+    over.set()
+    await within(sending)
+    assert source.closed.is_set()
+    assert connection.sent[-1] == {"type": "http.response.body", "body": b""}
+
+
 async def test_a_stream_that_tidegate_ends_is_cancelled_and_not_taken_for_a_client_that_goes() -> None:
     connection, source = Connection(), Source()
-    sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {}))
+    sending = asyncio.create_task(connection.request().stream(200, await source.primed(), {}, asyncio.Event()))
     await until(lambda: connection.sent)
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):

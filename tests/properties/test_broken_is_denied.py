@@ -317,3 +317,16 @@ async def test_a_message_given_up_while_a_hook_is_waited_for_ends_the_hook_too()
             await judging
         async with asyncio.timeout(60):
             await ended.wait()
+
+
+async def test_a_hook_that_fails_for_every_message_is_logged_once_a_second_with_how_often_it_was_not() -> None:
+    async with running_pipeline(entry(decide=raising(ValueError(SECRET)))) as pipeline:
+        with structlog.testing.capture_logs() as logged:
+            for _ in range(50):
+                assert_denied(await pipeline.judge(CALL, flow(CALL)), code="broken")
+        assert len(logged) < 50
+        (hook,) = (item.hooks["decide"] for item in pipeline.interceptors)
+        hook.said._next = 0.0  # as if the second were over
+        with structlog.testing.capture_logs() as later:
+            assert_denied(await pipeline.judge(CALL, flow(CALL)), code="broken")
+    assert later[0]["times_since_last_told"] >= 1

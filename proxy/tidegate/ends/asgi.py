@@ -125,6 +125,11 @@ class Request:
             raise Refused(408, "parse", "The rest of the body didn't come in time.", size=size) from None
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    @property
+    def left(self) -> bool:
+        """Whether the client is known to have closed the connection."""
+        return self.cycle is not None and self.cycle.disconnected
+
     async def gone(self) -> None:
         """Wait until the client closes the connection; the body must have been read."""
         while (await self.receive())["type"] != "http.disconnect":
@@ -144,13 +149,15 @@ class Request:
         await self.send({"type": "http.response.start", "status": status, "headers": head})
         await self.send({"type": "http.response.body", "body": body or b""})
 
-    async def stream(self, status: int, events: Outs, headers: Mapping[str, str], *, first: bytes = b"") -> None:
+    async def stream(
+        self, status: int, events: Outs, headers: Mapping[str, str], over: asyncio.Event, *, first: bytes = b""
+    ) -> None:
         """Send a stream of server-sent events, each as soon as it is there, with comments in between.
 
-        When the client closes the connection, ``events`` is closed.
+        When the client closes the connection, or ``over`` is set, ``events`` is closed.
         """
         head = [*STREAM, *((key.encode("latin-1"), value.encode("latin-1")) for key, value in headers.items())]
-        watch = asyncio.create_task(self._watch(asyncio.current_task()), name="stream watch")
+        watch = asyncio.create_task(self._watch(asyncio.current_task(), over), name="stream watch")
         try:
             async with contextlib.aclosing(events):
                 await self.send({"type": "http.response.start", "status": status, "headers": head})
@@ -158,28 +165,29 @@ class Request:
                     await self._part(first)
                 async for out in events:
                     await self._part(sse.encode(out.data or b"", id=out.id, retry=out.retry))
-            await self.send({"type": "http.response.body", "body": b""})
         except asyncio.CancelledError:
             if not watch.done() or watch.cancelled():
-                raise  # not the client: Tidegate itself is ending
+                raise  # neither the client nor its session: Tidegate itself is ending
+            if not over.is_set():
+                return
         finally:
             watch.cancel()
+        await self.send({"type": "http.response.body", "body": b""})
 
     async def _part(self, data: bytes) -> None:
         await self.send({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def _watch(self, reader: asyncio.Task[Any] | None) -> None:
-        """Keep the stream alive; when the client has gone, stop who reads it."""
-        while True:
-            try:
-                async with asyncio.timeout(KEEP_ALIVE):
-                    await self.gone()
-            except TimeoutError:
+    async def _watch(self, reader: asyncio.Task[Any] | None, over: asyncio.Event) -> None:
+        """Keep the stream alive; when the client has gone, or its session is over, stop who reads it."""
+        ends = [asyncio.create_task(self.gone()), asyncio.create_task(over.wait())]
+        try:
+            while not (await asyncio.wait(ends, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED))[0]:
                 await self._part(COMMENT)
-                continue
-            if reader is not None:
-                reader.cancel()
-            return
+        finally:
+            for end in ends:
+                end.cancel()
+        if reader is not None:
+            reader.cancel()
 
 
 async def unless_gone(request: Request, work: Awaitable[None], after: float = 0.05) -> None:

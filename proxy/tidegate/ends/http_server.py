@@ -16,10 +16,9 @@ from tidegate import methods, wire
 from tidegate.ends import http_headers, http_rules
 from tidegate.ends.asgi import Gone, Refused, Request, unless_gone
 from tidegate.flow import Flow, Principal, Server
-from tidegate.relay import error_bytes
 from tidegate.settings import is_loopback, split_address
 from tidegate.upstream import Context, Unavailable
-from tidegate.verdict import Deny
+from tidegate.verdict import Deny, error_bytes
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from tidegate.ends.sse_server import SseClients
     from tidegate.flows import Core
     from tidegate.message import Message
+    from tidegate.relay import Relay
     from tidegate.sessions import Entry, Sessions
     from tidegate.settings import ProxySettings
     from tidegate.streams import Reply
@@ -165,7 +165,7 @@ class App:
         if known is not None and known.relay.version == methods.BATCHING and data.lstrip()[:1] == b"[":
             http_headers.check_plain(request.headers)
             with known as relay:
-                await self._write(request, await relay.accept(data, self._context(request)))
+                await self._write(request, relay, await relay.accept(data, self._context(request)))
             return
         message = wire.parse(data, "client", self.core.now.settings.proxy.limits)
         http_headers.check_plain(request.headers, message.id)
@@ -177,7 +177,7 @@ class App:
             await self._initialize(request, name, principal, message)
         elif known is not None:
             with known as relay:
-                await self._write(request, await relay.take(message, self._context(request, message)))
+                await self._write(request, relay, await relay.take(message, self._context(request, message)))
         elif session_id:
             await request.respond(404, error_bytes("invalid", "There is no such session.", message.id))
         else:
@@ -190,7 +190,7 @@ class App:
         context = self._context(request, message)
 
         async def work() -> None:
-            await self._write(request, await relay.take(message, context))
+            await self._write(request, relay, await relay.take(message, context))
 
         with entry as relay:
             await unless_gone(request, work())
@@ -202,13 +202,13 @@ class App:
             reason = "The session id is missing: begin with initialize, and send Mcp-Session-Id from then on."
             raise Rejected("invalid", reason, id=message.id)
         with entry as relay:
-            await self._write(request, await relay.take(message, self._context(request, message)))
+            await self._write(request, relay, await relay.take(message, self._context(request, message)))
 
     async def _initialize(self, request: Request, name: str, principal: Principal, message: Message) -> None:
         """Begin a session: under the server's own id, or under one of ours where the server speaks no HTTP."""
         entry = self.sessions.new(name, principal)
         request.headers.pop(http_headers.SESSION, None)
-        session_id = None
+        session_id, left = None, False
         try:
             with entry as relay:
                 reply = await relay.take(message, self._context(request, message))
@@ -216,11 +216,12 @@ class App:
                 if (relay.version or reply.events is not None) and (given or relay.upstream.ordered):
                     session_id = self.sessions.register(name, entry, given)
                     reply.headers[http_headers.SESSION] = session_id
-                await self._write(request, reply)
+                left = request.left  # then nobody learns the session's id
+                await self._write(request, relay, reply)
         finally:
             if session_id is None:
-                await entry.relay.close()
-            elif not entry.relay.version:  # a stream that ended without a good reply
+                await self.sessions.give_up(entry)
+            elif left or not entry.relay.version:  # a stream that ended without a good reply
                 await self.sessions.drop(name, session_id)
 
     async def _get(self, request: Request, name: str, principal: Principal) -> None:
@@ -232,7 +233,7 @@ class App:
             return
         with entry as relay:
             reply = await relay.listen(request.headers.get(http_headers.LAST_EVENT), self._context(request))
-            await self._write(request, reply)
+            await self._write(request, relay, reply)
 
     async def _delete(self, request: Request, name: str, principal: Principal) -> None:
         entry = await self._entry(request, name, principal)
@@ -264,11 +265,11 @@ class App:
         params = http_headers.params(message, headers) if message is not None and request.has_params else ()
         return Context(http=True, headers=headers, params=params)
 
-    async def _write(self, request: Request, reply: Reply) -> None:
+    async def _write(self, request: Request, relay: Relay, reply: Reply) -> None:
         if reply.events is None:
             await request.respond(reply.status, reply.body, reply.headers)
         else:
-            await request.stream(reply.status, reply.events, reply.headers)
+            await request.stream(reply.status, reply.events, reply.headers, relay.over)
 
 
 @lru_cache(_REMEMBERED)

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 
 from tidegate.duplex import Duplex
 from tidegate.ends import sse
-from tidegate.relay import error_bytes
 from tidegate.streams import Out
+from tidegate.verdict import error_bytes
 
 if TYPE_CHECKING:
     from tidegate.ends.asgi import Request
@@ -50,7 +50,7 @@ class SseClients:
         try:
             with entry:
                 first = sse.encode(path.encode(), event="endpoint")
-                await request.stream(200, self._events(queue), {}, first=first)
+                await request.stream(200, self._events(queue), {}, entry.relay.over, first=first)
         finally:
             del self._open[name, session_id]
             await duplex.close()

@@ -18,7 +18,7 @@ SCHEMA = json.loads(
     (Path(__file__).parents[3] / "docs" / "reference" / "audit-record.schema.json").read_text(encoding="utf-8")
 )
 ASKED = request("tools/call", {"name": "now", "arguments": {}})
-FOUND = Finding("secret", "aws-key", "/params/arguments/text", (3, 23), 0.9, "abcd")
+FOUND = Finding("secret", "aws-key", "/params/arguments/text", (3, 23), 0.9, "abcd", view="url+base64")
 
 
 def as_written(record: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +151,8 @@ def test_findings_keep_their_place_their_fingerprint_and_who_found_them() -> Non
             "span": [3, 23],
             "confidence": 0.9,
             "fingerprint": "abcd",
+            "view": "url+base64",
+            "in_key": False,
             "by": "secrets",
         }
     ]
