@@ -77,11 +77,11 @@ def for_long(program: Program, plan: Plan) -> list[float]:
 
 
 @contextlib.contextmanager
-def tidegate(folder: Path, name: str, server: str) -> Iterator[Program]:
-    """Tidegate in front of one server, until the block ends."""
+def tidegate(folder: Path, name: str, server: str, more: str = "") -> Iterator[Program]:
+    """Tidegate in front of one server, until the block ends; with more interceptors than lists and audit."""
     home = folder / name
     home.mkdir()
-    (home / "tidegate.toml").write_text(settings.text(server))
+    (home / "tidegate.toml").write_text(settings.text(server, more))
     with started(name, ["tidegate", "run", str(home / "tidegate.toml")], folder) as program:
         yield program
 
@@ -94,9 +94,13 @@ def measure(size: Size, *, long: bool, say: Callable[[str], None]) -> report.Rep
         backend = stack.enter_context(started("backend", ["benchmarks.backend"], folder))
         upstream = f"{backend.listen}/mcp"
         floor = stack.enter_context(started("floor", ["benchmarks.floor", "--upstream", upstream], folder))
-        with tidegate(folder, "tidegate", settings.http(upstream)) as program:
-            targets = {"direct": backend, "floor": floor, "tidegate": program}
-            paths = {"direct": "/mcp", "floor": "/mcp", "tidegate": "/servers/bench/mcp"}
+        server = settings.http(upstream)
+        with (
+            tidegate(folder, "tidegate", server) as program,
+            tidegate(folder, "with-secrets", server, settings.SECRETS) as scanning,
+        ):
+            targets = {"direct": backend, "floor": floor, "tidegate": program, "with secrets": scanning}
+            paths = dict.fromkeys(targets, "/servers/bench/mcp") | {"direct": "/mcp", "floor": "/mcp"}
             say(f"direct, floor and Tidegate in turns, {size.rounds} rounds")
             legacy = in_turns(targets, paths, size, modern=False)
             say("the same in 2026-07-28")
@@ -116,11 +120,13 @@ def measure(size: Size, *, long: bool, say: Callable[[str], None]) -> report.Rep
 def checks(legacy: Results, stdio: list[Figures], memory: list[float], steps: list[micro.Row]) -> list[Check]:
     """Each target beside what was measured: per round where there are rounds, and the median decides."""
     pairs = list(zip(legacy["tidegate"], legacy["floor"], strict=True))
+    scanned = [a.rps / b.rps for a, b in zip(legacy["with secrets"], legacy["tidegate"], strict=True)]
     found = [
         Check.at_least("requests/s at 16 sessions, to the floor's", 0.7, [a.rps / b.rps for a, b in pairs]),
         Check.at_most("sequential p50 over the floor's, ms", 0.15, [a.seq_p50 - b.seq_p50 for a, b in pairs]),
         Check.at_most("100 KB p50 over the floor's, ms", 1.0, [a.big_p50 - b.big_p50 for a, b in pairs]),
         Check.at_least("requests/s over stdio to a local process", 2500, [one.rps for one in stdio]),
+        Check.at_least("requests/s with secrets, to those without", 0.85, scanned),
         Check.at_most("memory with 16 sessions, MB", 100, [one.rss_mb or 0.0 for one, _ in pairs]),
     ]
     found += [Check.at_most(f"{row.name}, us", row.target, [row.us]) for row in steps if row.target]

@@ -14,6 +14,10 @@ use = "audit"
 required = true
 path = "audit.jsonl"
 """
+SECRETS = """
+[[interceptors]]
+use = "secrets"
+"""
 
 
 def http(url: str) -> str:
@@ -26,6 +30,6 @@ def stdio(command: list[str]) -> str:
     return f"[servers.bench]\ncommand = {json.dumps(command)}\n"
 
 
-def text(server: str) -> str:
-    """`tidegate.toml` for one server's section, on an ephemeral port."""
-    return f'[proxy]\nlisten = "127.0.0.1:0"\n\n{server}{LISTS}{AUDIT}'
+def text(server: str, more: str = "") -> str:
+    """`tidegate.toml` for one server's section, on an ephemeral port; more interceptors come before the audit."""
+    return f'[proxy]\nlisten = "127.0.0.1:0"\n\n{server}{LISTS}{more}{AUDIT}'

@@ -151,8 +151,8 @@ def test_a_redaction_changes_strings_of_the_payload_and_nothing_else(case: tuple
     assert (again.kind, again.id) == (message.kind, message.id)
     assert shape(made.tree) == shape(message.tree)
     touched = {redaction.pointer.split("/~2")[0] for redaction in wanted}
-    for leaf in values.strings(message.tree, depth=0):
-        if not leaf.is_key and leaf.pointer not in touched:
+    for leaf in values.strings(message.tree):
+        if not leaf.is_key and "/~2" not in leaf.pointer and leaf.pointer not in touched:
             assert made.get(leaf.pointer) == leaf.value
 
 
@@ -168,6 +168,13 @@ def test_the_order_of_redactions_does_not_matter(case: tuple[Message, list[Redac
     if isinstance(one, Message) and isinstance(other, Message):
         assert one.encoded == other.encoded
         assert sorted(one.edits) == sorted(other.edits)
+
+
+def test_an_empty_string_that_is_redacted_twice_gets_one_marker() -> None:
+    message = result_of(request("tools/call", {"name": "t"}), {"content": [{"type": "text", "text": ""}]})
+    made = enforce.redact(message, [Redact("/result/content/0/text", None, "x")] * 2)
+    assert isinstance(made, Message)
+    assert made.get("/result/content/0/text") == "[redacted:x]"
 
 
 @given(messages_with_redactions())

@@ -71,7 +71,7 @@ def _merged(spans: list[tuple[Span, str]]) -> list[tuple[Span, str]]:
     """Join spans that overlap; the first one's label stands for all."""
     out: list[tuple[Span, str]] = []
     for (start, end), label in spans:
-        if out and start < out[-1][0][1]:
+        if out and (start < out[-1][0][1] or (start, end) == out[-1][0]):  # the whole of an empty string is one place
             (first, last), kept = out[-1]
             out[-1] = ((first, max(last, end)), kept)
         else:

@@ -13,6 +13,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidegate import enforce, guard, methods, values, wire
+from tidegate.held import held
 from tidegate.message import Message
 from tidegate.plugins import Proxy
 from tidegate.settings import SettingsError
@@ -80,6 +81,7 @@ class Pipeline:
         """
         servers = tuple(settings.server(name) for name in settings.servers)
         principals = tuple(token.name for token in settings.auth.tokens)
+        given = held(settings)
         running = [interceptor for interceptor in self.interceptors if interceptor.started]  # kept by a reload
         for interceptor in self.interceptors:
             hook = interceptor.hooks.get("startup")
@@ -87,7 +89,7 @@ class Pipeline:
             if interceptor.started or hook is None:
                 interceptor.started = True
                 continue
-            proxy = Proxy(interceptor.name, settings.folder, servers, principals, seconds)
+            proxy = Proxy(interceptor.name, settings.folder, servers, principals, seconds, given)
             failure = await guard.wait(dataclasses.replace(hook, deadline_ns=int(60e9)), proxy)
             if failure is not None:
                 await self.stop(keep=running)

@@ -59,6 +59,7 @@ class Proxy:
         servers: the servers of the settings.
         principals: the names of ``[auth] tokens``; empty where everyone may connect.
         deadline: how long it may take for one message, in seconds.
+        secrets: what the settings give to servers and nobody else may learn. Never to be shown, logged or kept.
     """
 
     entry: str
@@ -66,6 +67,7 @@ class Proxy:
     servers: tuple[Server, ...] = ()
     principals: tuple[str, ...] = ()
     deadline: float = 2.0
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class Found(NamedTuple):

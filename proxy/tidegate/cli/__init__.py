@@ -104,12 +104,14 @@ def _dependency_error() -> type[Exception]:
     return DependencyError
 
 
-_OWN_GROUPS = tuple(app.registered_groups)
+_OWN_GROUPS, _OWN_COMMANDS = tuple(app.registered_groups), tuple(app.registered_commands)
 _OWN_NAMES = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
 
 
 def add_groups(asked: str | None, *, every: bool = False) -> None:
     """Add the groups of installed distributions, imported only where one is asked for.
+
+    One with a single command and no callback of its own is that command, as it is where Typer runs it by itself.
 
     Args:
         asked: the command that is asked for; where it is one of our own, nothing is looked for.
@@ -118,7 +120,7 @@ def add_groups(asked: str | None, *, every: bool = False) -> None:
     Raises:
         Failure: where the group that is asked for can't be imported.
     """
-    app.registered_groups[:] = _OWN_GROUPS
+    app.registered_groups[:], app.registered_commands[:] = _OWN_GROUPS, _OWN_COMMANDS
     if asked in _OWN_NAMES and "_TIDEGATE_COMPLETE" not in os.environ:
         return
     from importlib import metadata  # noqa: PLC0415 - scans all that is installed
@@ -128,7 +130,11 @@ def add_groups(asked: str | None, *, every: bool = False) -> None:
             continue
         wanted = every or point.name == asked
         group = _imported(point) if wanted else typer.Typer(help=described.first_line(point.value))
-        app.add_typer(group, name=point.name, rich_help_panel=_LOOK)
+        only = group.registered_commands[0].callback if len(group.registered_commands) == 1 else None
+        if only is None or group.registered_groups or group.registered_callback:
+            app.add_typer(group, name=point.name, rich_help_panel=_LOOK)
+        else:
+            app.command(point.name, rich_help_panel=_LOOK)(only)
 
 
 def _imported(point: EntryPoint) -> typer.Typer:

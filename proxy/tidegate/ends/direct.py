@@ -54,6 +54,8 @@ def respond(cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[st
     """
     if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
         return False
+    if cycle.transport.is_closing():  # its connection is lost, and uvicorn will hear of it in a moment
+        cycle.disconnected = True
     if cycle.disconnected:
         return True  # nobody is there to be told
     head = _head(status, tuple(headers), cycle.keep_alive)

@@ -1,0 +1,78 @@
+"""The engine: all rules over one text, in time that grows with its length and no faster.
+
+A prefilter says which rules could match, and where. Their regexes are run there alone, so the result is the same
+as if each were run over the whole text, as long as no match reaches further from its literal than the rule's window.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import NamedTuple
+
+from tidegate_scan.prefilter import Prefilter, Windows
+from tidegate_scan.rules import Rule
+
+BETWEEN = b"\x00"
+"""What stands between texts that are searched together; no rule matches across it."""
+
+_CONTINUED = bytes(range(0x80, 0xC0))  # the bytes of UTF-8 that begin no character
+
+
+class Hit(NamedTuple):
+    """A secret: the rule that found it, and its span [start, end) in characters of the text."""
+
+    rule: Rule
+    start: int
+    end: int
+
+
+class Engine:
+    """Rules, compiled for searching texts. It keeps nothing of them and may be used by several threads."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._prefilter = Prefilter(self._rules)
+
+    def find(self, text: str) -> list[Hit]:
+        """Everything the rules find in a text, by place; secrets that several rules find are named by each.
+
+        Validators and exclusions have been applied. A text may be several, with U+0000 between them. Nothing in the
+        text can switch a rule off.
+        """
+        plain = text.isascii()
+        # A lone surrogate can't be in JSON that passed the parser, but a decoder may make one.
+        data = text.encode("utf-8", "surrogatepass")
+        places = self._prefilter.windows(data, ascii_only=plain)
+        if not places:
+            return []
+        found = [(*span, number) for number, windows in places.items() for span in self._spans(number, data, windows)]
+        found.sort()
+        if plain:
+            return [Hit(self._rules[number], begin, end) for begin, end, number in found]
+        at = _characters(data, {offset for begin, end, _ in found for offset in (begin, end)})
+        return [Hit(self._rules[number], at[begin], at[end]) for begin, end, number in found]
+
+    def _spans(self, number: int, data: bytes, windows: Windows) -> Iterator[tuple[int, int]]:
+        rule = self._rules[number]
+        if number in self._prefilter.exact:
+            return rule.spans_at(data, (each for window in windows for each in islice(_parts(data, *window), 1)))
+        parts = chain.from_iterable(_parts(data, *window) for window in windows)
+        return chain.from_iterable(rule.spans(data, start, stop) for start, stop in parts)
+
+
+def _parts(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Cut a window where one text ends and the next begins: what is found in a text rests on that text alone."""
+    while (end := data.find(BETWEEN, start, stop)) >= 0:
+        yield start, end
+        start = end + len(BETWEEN)
+    yield start, stop
+
+
+def _characters(data: bytes, offsets: Iterable[int]) -> dict[int, int]:
+    """For byte offsets in UTF-8, how many characters stand before each; in one pass."""
+    at: dict[int, int] = {}
+    last = count = 0
+    for offset in sorted(offsets):
+        count += len(data[last:offset].translate(None, _CONTINUED))
+        at[offset] = count
+        last = offset
+    return at

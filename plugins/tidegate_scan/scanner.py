@@ -1,0 +1,266 @@
+"""From a message to what was found in it: every string, in every disguise, by every rule."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from tidegate_scan import leaves
+from tidegate_scan.engine import Engine
+from tidegate_scan.views import DEFAULT, views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tidegate_scan.leaves import Leaves, Place, Together
+    from tidegate_scan.rules import Rule
+    from tidegate_scan.views import Budget, View
+
+NESTED = "~2"
+"""The token of a pointer that steps into the JSON text a string holds."""
+
+DEEPEST = 8
+"""How many JSON texts inside JSON texts a place is looked for in; deeper, the outer string is the place."""
+
+HELD = "held-secret"
+"""The rule that finds what Tidegate itself gives to servers."""
+
+SURE = 0.8
+"""The confidence from which on a rule is trusted to recognise a value that stands in several pieces."""
+
+
+MARK = "[redacted:"
+_MARKER = re.compile(r"\[redacted:(?:sealed:)?([a-z0-9-]{1,64}):(?:([0-9a-f]{4})|([A-Za-z0-9_-]{22}))\]")
+
+
+class Found(NamedTuple):
+    """Something that was found.
+
+    Attributes:
+        rule: the rule's id.
+        confidence: 0.0 to 1.0.
+        pointer: the string, by JSON Pointer.
+        span: its characters there, the disguise included.
+        in_key: whether it is in the key of the member, and not in its value.
+        view: how it was disguised, outermost first; ``""`` where it wasn't.
+        value: what was found. Never to be shown, logged or kept.
+    """
+
+    rule: str
+    confidence: float
+    pointer: str
+    span: tuple[int, int]
+    in_key: bool
+    view: str
+    value: str
+
+
+_engines: dict[tuple[int, ...], Engine] = {}
+_MOST_ENGINES = 8
+
+
+def _engine(rules: Sequence[Rule]) -> Engine:
+    """Return the engine of rules: the same one for the same rules, because making one takes a tenth of a second."""
+    key = tuple(map(id, rules))  # an engine keeps its rules, so while it is kept their ids are nobody else's
+    if key not in _engines:
+        if len(_engines) >= _MOST_ENGINES:
+            _engines.clear()
+        _engines[key] = Engine(rules)
+    return _engines[key]
+
+
+class _Hit(NamedTuple):
+    """A rule's match in one view of a text."""
+
+    rule: str
+    confidence: float
+    start: int
+    end: int
+    view: str
+    value: str
+
+
+class Scanner:
+    """Finds what rules describe, and what is to be found exactly."""
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        held: Iterable[str] = (),
+        budget: Budget = DEFAULT,
+        sealed: Callable[[str], bool] = lambda _: False,
+        own: Sequence[Rule] = (),
+    ) -> None:
+        """Make one.
+
+        Args:
+            rules: the rules.
+            held: values that are always found, wherever they stand.
+            budget: what undoing disguises may cost for one message.
+            sealed: whether there is a sealed value of a handle.
+            own: more rules, an operator's own.
+        """
+        self._ids = {rule.id for rule in (*rules, *own)} | {HELD}
+        self._sealed = sealed
+        # An operator's own rules have an engine to themselves, so that the one of all others is made but once.
+        self._engines = [_engine(each) for each in (rules, own) if each]
+        sure = [[rule for rule in each if rule.confidence >= SURE and not rule.context] for each in (rules, own)]
+        self._sure = [_engine(each) for each in sure if each]
+        self._clean = leaves.Clean()
+        self._held = tuple(dict.fromkeys(held))
+        self._budget = budget
+
+    def text(self, text: str) -> list[Found]:
+        """Return what is in a text that is no message; pointers are empty.
+
+        Raises:
+            OverBudget: where undoing its disguises would cost too much.
+        """
+        hits = _best(list(self._hits(text)))
+        return [
+            Found(hit.rule, hit.confidence, "", (hit.start, hit.end), in_key=False, view=hit.view, value=hit.value)
+            for hit in hits
+        ]
+
+    def tree(self, tree: Any) -> list[Found]:
+        """Return what is in a JSON value.
+
+        Raises:
+            OverBudget: where undoing its disguises would cost too much.
+        """
+        return _distinct(self._within(tree, "", DEEPEST))
+
+    def _within(self, tree: Any, prefix: str, depth: int) -> list[Found]:
+        found: list[Found] = []
+        strings = leaves.Leaves(tree, self._clean)
+        inner: dict[int, tuple[Place, list[_Hit]]] = {}
+        hits = _best(list(self._hits(strings.text))) if strings.text else []
+        for hit in hits:
+            places = strings.places(hit.start, hit.end)
+            nested = depth and len(places) == 1 and not places[0].in_key and places[0].text.lstrip()[:1] in ("{", "[")
+            if nested:
+                inner.setdefault(id(places[0].node), (places[0], []))[1].append(hit)
+            else:
+                found += [_at(place, hit, prefix) for place in places]
+        for place, within in inner.values():
+            found += self._opened(place, within, strings, prefix, depth)
+        if not hits:
+            self._clean.add(strings.pieces)
+        together = strings.together() if self._sure else None
+        if together is not None:
+            split = [each for engine in self._sure for each in _split(together, engine, prefix)]
+            found += split
+            if not split:
+                self._clean.add(together.pieces)
+        return found
+
+    def _opened(self, place: Place, hits: list[_Hit], strings: Leaves, prefix: str, depth: int) -> list[Found]:
+        """Look for hits in a string inside of the JSON text that it holds, so that only a part of it is touched."""
+        try:
+            tree = orjson.loads(place.text)
+        except orjson.JSONDecodeError:
+            tree = None
+        if not isinstance(tree, dict | list):
+            return [_at(each, hit, prefix) for hit in hits for each in strings.places(hit.start, hit.end)]
+        found = self._within(tree, f"{leaves.pointer(place.node, prefix)}/{NESTED}", depth - 1)
+        known = {(each.rule, each.value) for each in found}
+        known_values = {each.value for each in found}
+        lost = [hit for hit in hits if (hit.rule, hit.value) not in known and hit.value not in known_values]
+        return found + [_at(each, hit, prefix) for hit in lost for each in strings.places(hit.start, hit.end)]
+
+    def _hits(self, text: str) -> Iterator[_Hit]:
+        for view in views(text, self._budget):
+            hits = [hit for engine in self._engines for hit in engine.find(view.text)]
+            marks = self._marks(view.text) if hits and MARK in view.text else ()
+            for hit in hits:
+                if any(start < hit.end and hit.start < end for start, end in marks):
+                    continue
+                yield _hit(hit.rule.id, hit.rule.confidence, view, hit.start, hit.end)
+            for value in self._held:
+                at = view.text.find(value)
+                while at >= 0:
+                    yield _hit(HELD, 1.0, view, at, at + len(value))
+                    at = view.text.find(value, at + len(value))
+
+    def _marks(self, text: str) -> list[tuple[int, int]]:
+        """Return where markers of redactions are. They look like secrets to some rules, and hold none.
+
+        One that is made up could: so the rule has to exist, and of a sealed value the handle.
+        """
+        found = [each for each in _MARKER.finditer(text) if each[1] in self._ids]
+        return [each.span() for each in found if each[2] or self._sealed(each[3])]
+
+
+def _hit(rule: str, confidence: float, view: View, start: int, end: int) -> _Hit:
+    how = "+".join(view.disguise(start, end))
+    return _Hit(rule, confidence, *view.spans.of(start, end), how, view.text[start:end])
+
+
+def _at(place: Place, hit: _Hit, prefix: str) -> Found:
+    where = leaves.pointer(place.node, prefix)
+    return Found(hit.rule, hit.confidence, where, place.span, place.in_key, hit.view, hit.value)
+
+
+def _split(together: Together, engine: Engine, prefix: str) -> list[Found]:
+    found = []
+    for hit in engine.find(together.text):
+        value = together.text[hit.start : hit.end]
+        found += [
+            Found(
+                hit.rule.id,
+                hit.rule.confidence,
+                leaves.pointer(place.node, prefix),
+                place.span,
+                in_key=False,
+                view="split",
+                value=value,
+            )
+            for place in together.places(hit.start, hit.end)
+        ]
+    return found
+
+
+def _best(hits: list[_Hit]) -> list[_Hit]:
+    """Of hits that overlap keep the surest, then the longest, then the plainest; what is left doesn't overlap."""
+    if len(hits) < 2:
+        return hits
+    ranked = sorted(hits, key=lambda hit: (-hit.confidence, hit.start - hit.end, len(hit.view), hit.start))
+    kept: list[_Hit] = []
+    taken: list[tuple[int, int]] = []
+    for hit in ranked:
+        at = _position(taken, hit.start)
+        before, after = taken[at - 1] if at else None, taken[at] if at < len(taken) else None
+        if (before is None or before[1] <= hit.start) and (after is None or hit.end <= after[0]):
+            taken.insert(at, (hit.start, hit.end))
+            kept.append(hit)
+    return sorted(kept, key=lambda hit: hit.start)
+
+
+def _position(taken: list[tuple[int, int]], start: int) -> int:
+    low, high = 0, len(taken)
+    while low < high:
+        middle = (low + high) // 2
+        if taken[middle][0] < start:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _distinct(found: list[Found]) -> list[Found]:
+    """Leave out what a surer finding in the same string covers or touches: parts of one redaction can't overlap."""
+    out: list[Found] = []
+    by_string: dict[tuple[str, bool], list[Found]] = {}
+    for each in found:
+        by_string.setdefault((each.pointer, each.in_key), []).append(each)
+    for group in by_string.values():
+        hits = [_Hit(each.rule, each.confidence, *each.span, each.view, each.value) for each in group]
+        chosen = set(_best(hits))
+        seen = set()
+        for each, hit in zip(group, hits, strict=True):
+            if hit in chosen and hit not in seen:
+                seen.add(hit)
+                out.append(each)
+    return out

@@ -1,0 +1,113 @@
+"""The scanner as a whole, on the corpus and on messages that could mislead it."""
+
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from plugins.scan.corpus.embeddings import cases
+from plugins.scan.corpus.measure import measure
+from plugins.scan.finders import scanner, tidegate
+from tidegate_scan.leaves import Clean
+from tidegate_scan.scanner import Scanner
+
+
+def found(message: Any) -> list[tuple[str, tuple[int, int], str]]:
+    return tidegate(message)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", ["seen", "unseen"])
+def test_the_corpus_is_found_plain_and_in_disguise_with_few_false_alarms_and_to_the_character(half: Any) -> None:
+    report = measure(tidegate, 1, [half])
+    plain, disguised = report.total(half, plain=True), report.total(half, plain=False)
+    assert plain.recall >= 0.95
+    assert disguised.recall >= 0.90
+    assert plain.exactness >= 0.95
+    assert disguised.exactness >= 0.95
+    assert report.negatives >= 3000
+    assert report.false_positive_rate <= 0.005
+
+
+def test_what_was_looked_at_before_changes_nothing_about_what_is_found() -> None:
+    """Lines that were clean before are passed over; that must not take away what another line's meaning rests on."""
+    scan = scanner()
+    messages = [case.message for case in islice(cases(3, plain=1, disguises=0), 0, None, 5)]
+    scan._clean = Clean()
+    fresh = []
+    for message in messages:
+        scan._clean = Clean()
+        fresh.append(found(message))
+    for message in messages:  # each string of each message by itself, so that all that is clean is known to be
+        for text in strings(message):
+            scan.tree({"x": text})
+            scan.tree([text])
+            scan.tree({text: 1})
+    for key, value in [pair for message in messages for pair in members(message)]:
+        scan.tree({key: value})
+    assert [found(message) for message in messages] == fresh
+
+
+def test_a_line_means_nothing_for_the_next_one() -> None:
+    scan = scanner()
+    key = "7f3c9a1e5b8d4f2a6c0e9b7d1f3a5c8e"
+    for tree in ({"service": "heroku api key", "x": key}, ["datadog_api_key:", key], {"password:": {"x": key}}):
+        scan._clean = Clean()
+        first = found(tree)
+        scan.tree({"service": "heroku api key"})
+        scan.tree(["datadog_api_key:"])
+        scan.tree({"password:": {}})
+        assert found(tree) == first
+
+
+def test_no_rule_reads_across_the_mark_between_two_texts() -> None:
+    engine = scanner()._engines[0]
+    key = "7f3c9a1e5b8d4f2a6c0e9b7d1f3a5c8e"
+    together = f"heroku api key: {key}"
+    assert engine.find(together)
+    for at in range(1, len(together)):
+        apart = f"{together[:at]}\x00{together[at:]}"
+        for hit in engine.find(apart):
+            assert "\x00" not in apart[hit.start : hit.end]
+            alone = [part for part in apart.split("\x00") if engine.find(part)]
+            assert alone
+
+
+def test_a_long_array_and_a_deep_tree_are_looked_at_to_the_end() -> None:
+    rows = [{"id": number, "text": f"row {number}"} for number in range(3000)]
+    secret = "AKIA" + "Q3EXW7B5ZV4TNM2R"
+    rows[-1]["text"] = f"the key is {secret}"
+    assert [pointer for pointer, _, _ in found({"rows": rows})] == ["/rows/2999/text"]
+    deep: Any = f"the key is {secret}"
+    for _ in range(60):
+        deep = {"a": [deep]}
+    assert len(found(deep)) == 1
+
+
+def test_the_same_secret_in_several_disguises_of_one_string_is_one_finding() -> None:
+    secret = "AKIA" + "Q3EXW7B5ZV4TNM2R"
+    (hit,) = found({"a": f"key%3D{secret}"})
+    assert hit[0] == "/a"
+    assert f"key%3D{secret}"[slice(*hit[1])] == secret
+
+
+def test_nothing_is_found_where_there_are_no_rules() -> None:
+    assert Scanner([]).tree({"password": "hunter2hunter2"}) == []
+    assert Scanner([]).text("password=hunter2hunter2") == []
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [*value, *(text for item in value.values() for text in strings(item))]
+    return [text for item in value for text in strings(item)] if isinstance(value, list) else []
+
+
+def members(value: Any) -> list[tuple[str, str]]:
+    out: list[tuple[str, str]] = []
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        out += members(item)
+    if isinstance(value, dict):
+        out += [(key, item) for key, item in value.items() if isinstance(item, str)]
+    return out

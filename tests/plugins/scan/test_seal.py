@@ -1,0 +1,61 @@
+"""Sealed values: who gets them back, where, and for how long."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.testing import Clock
+from tidegate_scan.seal import MOST, Vault
+
+ANN, BEN = ("ann", "s"), ("ben", "s")
+
+
+def marker(handle: str, rule: str = "some-rule") -> str:
+    return f"[redacted:sealed:{rule}:{handle}]"
+
+
+def test_a_handle_gives_its_value_back_to_its_owner_alone() -> None:
+    vault = Vault(60)
+    handle = vault.seal(ANN, "value")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", handle)
+    assert vault.restored(ANN, f"a {marker(handle)} b {marker(handle)}") == "a value b value"
+    assert vault.restored(BEN, marker(handle)) == marker(handle)
+    assert vault.restored(("ann", "other"), marker(handle)) == marker(handle)
+    assert vault.knows(ANN, "value")
+    assert not vault.knows(BEN, "value")
+
+
+def test_the_same_value_has_the_same_handle_and_another_owner_another_one() -> None:
+    vault = Vault(60)
+    assert vault.seal(ANN, "value") == vault.seal(ANN, "value")
+    assert vault.seal(ANN, "value") != vault.seal(ANN, "other")
+    assert vault.seal(ANN, "value") != vault.seal(BEN, "value")
+
+
+def test_a_handle_expires() -> None:
+    clock = Clock()
+    vault = Vault(60, clock)
+    handle = vault.seal(ANN, "value")
+    clock.advance(59)
+    assert vault.restored(ANN, marker(handle)) == "value"
+    clock.advance(2)
+    assert vault.restored(ANN, marker(handle)) == marker(handle)
+    assert not vault.knows(ANN, "value")
+    assert vault.seal(ANN, "value") != handle
+
+
+def test_the_oldest_handles_go_when_there_are_too_many() -> None:
+    vault = Vault(60)
+    first = vault.seal(ANN, "first")
+    handles = [vault.seal(ANN, f"value {number}") for number in range(MOST)]
+    assert vault.restored(ANN, marker(first)) == marker(first)
+    assert vault.restored(ANN, marker(handles[0])) == "value 0"
+
+
+@given(st.text())
+def test_a_text_without_a_known_handle_stays_as_it_is(text: str) -> None:
+    vault = Vault(60)
+    vault.seal(ANN, "value")
+    assert vault.restored(ANN, text) == text
+    assert vault.restored(ANN, marker("A" * 22) + text) == marker("A" * 22) + text
