@@ -97,6 +97,9 @@ class ScanConfig(_Model):
         ge=1024,
         description="Bytes that undoing the disguises of one message may make; over it, deny.",
     )
+    max_seconds: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = Field(
+        1.0, description="Seconds that looking at one message may take; no other goes on meanwhile. Over it, deny."
+    )
 
 
 class SecretsConfig(ScanConfig):

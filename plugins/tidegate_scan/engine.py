@@ -4,11 +4,14 @@ A prefilter says which rules could match, and where. Their regexes are run there
 as if each were run over the whole text, as long as no match reaches further from its literal than the rule's window.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
+from time import monotonic
 from typing import NamedTuple
 
-from tidegate_scan.prefilter import Prefilter, Windows
+from tidegate_scan.budget import OverBudget
+from tidegate_scan.prefilter import STRIDE, Prefilter, Windows
 from tidegate_scan.rules import Rule
 
 BETWEEN = b"\x00"
@@ -32,31 +35,45 @@ class Engine:
         self._rules = tuple(rules)
         self._prefilter = Prefilter(self._rules)
 
-    def find(self, text: str) -> list[Hit]:
+    def find(self, text: str, until: float = math.inf) -> list[Hit]:
         """Everything the rules find in a text, by place; secrets that several rules find are named by each.
 
         Validators and exclusions have been applied. A text may be several, with U+0000 between them. Nothing in the
         text can switch a rule off.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
         """
         plain = text.isascii()
         # A lone surrogate can't be in JSON that passed the parser, but a decoder may make one.
         data = text.encode("utf-8", "surrogatepass")
-        places = self._prefilter.windows(data, ascii_only=plain)
+        places = self._prefilter.windows(data, ascii_only=plain, until=until)
         if not places:
             return []
-        found = [(*span, number) for number, windows in places.items() for span in self._spans(number, data, windows)]
+        found = [
+            (*span, number)
+            for number, windows in places.items()
+            for span in self._spans(number, data, _in_time(windows, until))
+        ]
         found.sort()
         if plain:
             return [Hit(self._rules[number], begin, end) for begin, end, number in found]
-        at = _characters(data, {offset for begin, end, _ in found for offset in (begin, end)})
-        return [Hit(self._rules[number], at[begin], at[end]) for begin, end, number in found]
+        places_of = _characters(data, {offset for begin, end, _ in found for offset in (begin, end)})
+        return [Hit(self._rules[number], places_of[begin], places_of[end]) for begin, end, number in found]
 
-    def _spans(self, number: int, data: bytes, windows: Windows) -> Iterator[tuple[int, int]]:
+    def _spans(self, number: int, data: bytes, windows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         rule = self._rules[number]
         if number in self._prefilter.exact:
             return rule.spans_at(data, (each for window in windows for each in islice(_parts(data, *window), 1)))
         parts = chain.from_iterable(_parts(data, *window) for window in windows)
         return chain.from_iterable(rule.spans(data, start, stop) for start, stop in parts)
+
+
+def _in_time(windows: Windows, until: float) -> Iterator[tuple[int, int]]:
+    for number, window in enumerate(windows):
+        if not number % STRIDE and monotonic() > until:
+            raise OverBudget("a text would take too long to search")
+        yield window
 
 
 def _parts(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:

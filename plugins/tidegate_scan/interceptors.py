@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import tidegate
 from tidegate_scan import fingerprint, seal
@@ -61,7 +61,8 @@ class _Scan:
             if rule.id in {known.id for known in used}:
                 raise ValueError(f"there is a rule {rule.id!r} already: give yours another id, or disable that one")
         self._prints = fingerprint.with_key_of(proxy.folder / self.config.key_file)
-        self._scanner = Scanner(used, held, DEFAULT._replace(bytes=self.config.max_bytes), sealed, own)
+        budget = DEFAULT._replace(bytes=self.config.max_bytes, seconds=self.config.max_seconds)
+        self._scanner = Scanner(used, held, budget, sealed, own)
 
     def _own(self, proxy: tidegate.Proxy) -> list[Rule]:
         """Return the operator's own rules; those are tried on their examples, because no test has seen them."""
@@ -162,6 +163,10 @@ class Secrets(_Scan):
     kind = "secret"
     what = "a secret"
 
+    def __new__(cls, config: SecretsConfig) -> Self:
+        """Make one that puts values back where the settings ask for it, and else one that has no such hook."""
+        return super().__new__(_Sealing if config.seal_for else cls)  # type: ignore[return-value]  # it is a subclass
+
     def __init__(self, config: SecretsConfig) -> None:
         super().__init__(config, shipped("rules"))
         self._settings = config
@@ -172,20 +177,6 @@ class Secrets(_Scan):
     def startup(self, proxy: tidegate.Proxy) -> None:
         """Load one's own rules and the fingerprints' key, and learn what the settings give to servers."""
         self._start(proxy, proxy.secrets if self._settings.held else (), self._vault.has)
-
-    @tidegate.hook(kinds=("request", "notification"))
-    def transform(self, message: tidegate.Message, flow: tidegate.Flow) -> tidegate.Message | None:
-        """Put sealed values back where a server may have them."""
-        if message.sender != "client" or not _fits(self._settings.seal_for, flow.server.name):
-            return None
-        sealed = [leaf for leaf in message.strings() if not leaf.is_key and seal.MARK in leaf.value]
-        for leaf in sealed:
-            if any(other.pointer.startswith(f"{leaf.pointer}/{NESTED}/") for other in sealed):
-                continue  # it is put back inside of the JSON text, where the value may need escapes
-            text = self._vault.restored(_owner(flow), leaf.value)
-            if text != leaf.value:
-                message = message.replace(leaf.pointer, text, label="unsealed")
-        return message
 
     @tidegate.hook
     def inspect(self, message: tidegate.Message, flow: tidegate.Flow) -> list[tidegate.Finding] | None:
@@ -216,6 +207,24 @@ class Secrets(_Scan):
     def _handle(self, finding: tidegate.Finding, flow: tidegate.Flow) -> str | None:
         handle = self._sealing.pop((_owner(flow), finding.fingerprint), None)
         return f"sealed:{finding.rule}:{handle}" if handle is not None else None
+
+
+class _Sealing(Secrets):
+    """Puts sealed values back, too."""
+
+    @tidegate.hook(kinds=("request", "notification"))
+    def transform(self, message: tidegate.Message, flow: tidegate.Flow) -> tidegate.Message | None:
+        """Put sealed values back where a server may have them."""
+        if message.sender != "client" or not _fits(self._settings.seal_for, flow.server.name):
+            return None
+        sealed = [leaf for leaf in message.strings() if not leaf.is_key and seal.MARK in leaf.value]
+        for leaf in sealed:
+            if any(other.pointer.startswith(f"{leaf.pointer}/{NESTED}/") for other in sealed):
+                continue  # it is put back inside of the JSON text, where the value may need escapes
+            text = self._vault.restored(_owner(flow), leaf.value)
+            if text != leaf.value:
+                message = message.replace(leaf.pointer, text, label="unsealed")
+        return message
 
 
 def _owner(flow: tidegate.Flow) -> Owner:

@@ -26,6 +26,9 @@ MOST_CLEAN = 16_384
 EDGE = 256
 """Characters at the ends of a long string that may be part of what goes on in the next one."""
 
+_FIXED = frozenset(("jsonrpc", "method", "type", "role", "mimeType"))
+"""Members whose values are words of the protocol; with another value no reader knows what to do with the object."""
+
 MOST_PARTS = 4096
 """How many strings are looked at as possible parts of one secret."""
 
@@ -114,7 +117,9 @@ class Leaves:
                     if item is not None:
                         self._walk(item, below, name)
             if len(own) > 1:
-                self._groups.append([index for _, index in own])
+                group = [index for name, index in own if name not in _FIXED]
+                if len(group) > 1:
+                    self._groups.append(group)
         elif kind is list:
             self._items(value, node, key)
         elif kind is str:

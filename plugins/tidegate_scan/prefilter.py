@@ -4,9 +4,12 @@ The pass is one automaton made of all literals, so it reads each byte once. An o
 where a rule's tail (see `tails`) matches too; that turns down nearly all occurrences of words such as `token`.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import monotonic
 from typing import NamedTuple
 
+from tidegate_scan.budget import OverBudget
 from tidegate_scan.followers import followers
 from tidegate_scan.linear import ANYWHERE, AT_START, Regex
 from tidegate_scan.rules import Rule
@@ -21,6 +24,10 @@ _CAPITALS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _NOTHING = r"[^\x00-\xff]"  # matches no byte
 _REMEMBERED = 16_384  # spellings of literals that are kept: TOKEN, Token, tOKEN...
 _PER_CHARACTER = 4  # bytes of one character in UTF-8, at most
+
+
+STRIDE = 64
+"""Stops at literals between two looks at the clock."""
 
 
 class Candidate(NamedTuple):
@@ -94,7 +101,7 @@ class Prefilter:
         texts = [rules[number].text for number, _ in self._counted]
         self._digits = Regex("|".join(f"(?:{text})" for text in texts), capture=False) if texts else None
 
-    def windows(self, data: bytes, *, ascii_only: bool) -> dict[int, Windows]:
+    def windows(self, data: bytes, *, ascii_only: bool, until: float = math.inf) -> dict[int, Windows]:
         """Where each rule's regex has to be run, by the rule's number; rules that can't match are left out.
 
         The windows of a rule cover every match of which no character is further than the rule's window from a literal.
@@ -102,7 +109,7 @@ class Prefilter:
         found: dict[int, Windows] = {}
         scale = 1 if ascii_only else _PER_CHARACTER
         for each in self._passes:
-            each.find(found, data, scale)
+            each.find(found, data, scale, until)
         if self._digits is not None:
             self._count(found, self._digits, data, scale)
         return found
@@ -144,19 +151,26 @@ class Pass:
         self._spellings: dict[bytes, Spelling] = {}
         self._groups: dict[tuple[int, ...], Group] = {}
 
-    def find(self, found: dict[int, Windows], data: bytes, scale: int) -> None:
-        """Add the windows of these literals' rules; `scale` is how many bytes a character may take."""
+    def find(self, found: dict[int, Windows], data: bytes, scale: int, deadline: float) -> None:
+        """Add the windows of these literals' rules; `scale` is how many bytes a character may take.
+
+        Raises:
+            OverBudget: where it takes longer than until the deadline (time.monotonic).
+        """
         scan = self._scan.match
         spellings = self._spellings
         text = data.lower() if self._ignore_case else data
         size = len(data)
         reached: dict[Group, int] = {}  # where the last match of a group's gate ends
         spread: dict[Group, int] = {}  # up to where that has windows already, whatever the tails say
-        at = 0
+        at = stops = 0
         while True:
             begin, end = scan(ANYWHERE, text, at, size)[0]
             if begin < 0:
                 return
+            stops += 1
+            if not stops % STRIDE and monotonic() > deadline:
+                raise OverBudget("a text would take too long to search")
             spelling = spellings.get(text[begin:end]) or self._spelling(text[begin:end])
             at = begin + spelling.step
             group = spelling.group

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -14,6 +16,7 @@ from tidegate_scan.views import DEFAULT, views
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from tidegate_scan.engine import Hit as EngineHit
     from tidegate_scan.leaves import Leaves, Place, Together
     from tidegate_scan.rules import Rule
     from tidegate_scan.views import Budget, View
@@ -111,6 +114,7 @@ class Scanner:
         self._clean = leaves.Clean()
         self._held = tuple(dict.fromkeys(held))
         self._budget = budget
+        self._until = math.inf
 
     def text(self, text: str) -> list[Found]:
         """Return what is in a text that is no message; pointers are empty.
@@ -118,6 +122,7 @@ class Scanner:
         Raises:
             OverBudget: where undoing its disguises would cost too much.
         """
+        self._until = monotonic() + self._budget.seconds
         hits = _best(list(self._hits(text)))
         return [
             Found(hit.rule, hit.confidence, "", (hit.start, hit.end), in_key=False, view=hit.view, value=hit.value)
@@ -130,6 +135,7 @@ class Scanner:
         Raises:
             OverBudget: where undoing its disguises would cost too much.
         """
+        self._until = monotonic() + self._budget.seconds
         return _distinct(self._within(tree, "", DEEPEST))
 
     def _within(self, tree: Any, prefix: str, depth: int) -> list[Found]:
@@ -150,7 +156,11 @@ class Scanner:
             self._clean.add(strings.pieces)
         together = strings.together() if self._sure else None
         if together is not None:
-            split = [each for engine in self._sure for each in _split(together, engine, prefix)]
+            split = [
+                each
+                for engine in self._sure
+                for each in _split(together, engine.find(together.text, self._until), prefix)
+            ]
             found += split
             if not split:
                 self._clean.add(together.pieces)
@@ -172,7 +182,7 @@ class Scanner:
 
     def _hits(self, text: str) -> Iterator[_Hit]:
         for view in views(text, self._budget):
-            hits = [hit for engine in self._engines for hit in engine.find(view.text)]
+            hits = [hit for engine in self._engines for hit in engine.find(view.text, self._until)]
             marks = self._marks(view.text) if hits and MARK in view.text else ()
             for hit in hits:
                 if any(start < hit.end and hit.start < end for start, end in marks):
@@ -203,9 +213,9 @@ def _at(place: Place, hit: _Hit, prefix: str) -> Found:
     return Found(hit.rule, hit.confidence, where, place.span, place.in_key, hit.view, hit.value)
 
 
-def _split(together: Together, engine: Engine, prefix: str) -> list[Found]:
+def _split(together: Together, hits: Iterable[EngineHit], prefix: str) -> list[Found]:
     found = []
-    for hit in engine.find(together.text):
+    for hit in hits:
         value = together.text[hit.start : hit.end]
         found += [
             Found(
