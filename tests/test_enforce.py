@@ -170,6 +170,14 @@ def test_the_order_of_redactions_does_not_matter(case: tuple[Message, list[Redac
         assert sorted(one.edits) == sorted(other.edits)
 
 
+@pytest.mark.requirement("judged-is-sent")
+def test_a_message_that_was_changed_in_place_is_not_redacted_but_denied() -> None:
+    message = result_of(request("tools/call", {"name": "t"}), {"content": [{"type": "text", "text": "one"}], "a": 1})
+    assert message.encoded
+    message.tree["result"]["a"] = 2
+    assert isinstance(enforce.redact(message, [Redact("/result/content/0/text", None, "x")]), Deny)
+
+
 def test_an_empty_string_that_is_redacted_twice_gets_one_marker() -> None:
     message = result_of(request("tools/call", {"name": "t"}), {"content": [{"type": "text", "text": ""}]})
     made = enforce.redact(message, [Redact("/result/content/0/text", None, "x")] * 2)

@@ -21,8 +21,10 @@ def redact(message: Message, redactions: Iterable[Redact]) -> Message | Deny:
     Returns:
         The redacted message, a valid message of the same shape; or a :class:`Deny` with code ``unredactable``
         where a redaction would touch what isn't payload, isn't a string, or is a string whose JSON text is
-        redacted inside too.
+        redacted inside too; or where the message was changed in place.
     """
+    if values.encode(message.tree) != message.encoded:  # somebody changed it in place since it was judged
+        return _refused()
     wanted: dict[str, list[Redact]] = {}
     for redaction in redactions:
         wanted.setdefault(redaction.pointer, []).append(redaction)

@@ -43,6 +43,8 @@ class Message:
         id: its id, a string or an integer; ``None`` for a notification, and for an error that answers
             no request in particular.
         method: its method; for a reply, that of the request it answers (``None`` where there is none).
+        tree: the whole message as it was parsed, plain and not frozen, for who reads all of it and has to be
+            quick. It is shared with everybody else: never change it.
         edits: what was changed since it was received.
     """
 
@@ -50,7 +52,7 @@ class Message:
     sender: Sender
     id: Id | None
     method: str | None
-    tree: dict[str, Any] = field(repr=False)  # the whole message, plain; the core's own, never handed out
+    tree: dict[str, Any] = field(repr=False)
     edits: tuple[Edit, ...] = ()
     _encoded: bytes | None = field(default=None, repr=False)
     _body: Any = field(default=None, repr=False)
