@@ -12,7 +12,7 @@ from tidegate.ends.pipe import PipeError
 from tidegate.instances import SETTLE, Instance
 from tidegate.methods import MODERN, SUBSCRIPTION_KEY, VERSION_KEY
 from tidegate.upstream import Unavailable
-from tidegate.wire import Limits
+from tidegate.wire import Limits, Rejected
 
 META = {VERSION_KEY: MODERN}
 
@@ -157,7 +157,9 @@ async def test_a_server_that_cant_start_is_unavailable() -> None:
         async def start(self) -> None:
             raise PipeError("It can't be started: no such file.")
 
-    instance = Instance(Broken(), Limits, None, str)
+    async def refused(_refused: Rejected) -> None: ...
+
+    instance = Instance(Broken(), Limits, None, str, refused)
     with pytest.raises(Unavailable, match="no such file"):
         await instance.start()
     await instance.close()

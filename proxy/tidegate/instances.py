@@ -22,7 +22,7 @@ from tidegate.upstream import Answer, Arrived, Context, Event, Events, Unavailab
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from tidegate.correlate import Key
     from tidegate.ends.pipe import Pipe
@@ -55,11 +55,18 @@ class Instance:
         limits: the limits in force.
         remap: how ids are mapped, where many clients share it.
         version: the protocol version in force, as far as it is known.
+        refused: records bytes of the server's that are no message and no answer to anybody.
     """
 
     def __init__(
-        self, pipe: Pipe, limits: Callable[[], wire.Limits], remap: Remap | None, version: Callable[[], str]
+        self,
+        pipe: Pipe,
+        limits: Callable[[], wire.Limits],
+        remap: Remap | None,
+        version: Callable[[], str],
+        refused: Callable[[Rejected], Awaitable[object]],
     ) -> None:
+        self._refused = refused
         self.pipe = pipe
         self.remap = remap
         self.own = Mailbox(kept=0 if remap else 256)
@@ -154,17 +161,25 @@ class Instance:
                     if waiting is not None and self.remap is None and waiting.mailbox.full:
                         await waiting.mailbox.room()  # its own client's pace is the server's
             except Rejected as refused:
-                if data.lstrip()[:1] in (b"{", b"["):
-                    self._route(refused)
-                else:  # such as a banner: it was never meant to be anyone's answer
-                    self._unclaimed(refused)
+                # What is no JSON, such as a banner, was never meant to be anyone's answer.
+                await self._reject(refused, claimed=data.lstrip()[:1] in (b"{", b"["))
             except Overlong as overlong:
                 reason = f"The message is longer than {self._limits().max_bytes} bytes."
-                self._route(Rejected("limit", reason, size=overlong.size))
+                await self._reject(Rejected("limit", reason, size=overlong.size), claimed=True)
             except PipeError as error:
                 self._end(Unavailable(str(error)))
                 await self.pipe.close()  # whatever it leaves behind
                 return
+
+    async def _reject(self, refused: Rejected, *, claimed: bool) -> None:
+        """Tell who waits that its answer is refused; where nobody does, have it recorded."""
+        waiting = self._whose(refused) if claimed else None
+        if waiting is not None and not waiting.silent:
+            self._route(refused)
+            return
+        if waiting is not None:
+            self.forget(waiting.request)
+        await self._refused(refused)
 
     def _route(self, item: Message | Rejected) -> Waiting | None:
         """Put what came from the server where it belongs; return who waited for it."""
@@ -174,6 +189,7 @@ class Instance:
         if waiting is None or waiting.silent:
             if waiting is not None and _closes(item):
                 self.forget(waiting.request)
+            assert isinstance(item, Message), "refused bytes without a reader don't come this way"
             self._unclaimed(item)
         else:
             if _closes(item):  # at once, or what comes next would be taken to belong to it
@@ -182,7 +198,7 @@ class Instance:
                 waiting.mailbox.end(Unavailable("The client reads too slowly, so the rest of its answer was dropped."))
         return waiting
 
-    def _unclaimed(self, item: Message | Rejected) -> None:
+    def _unclaimed(self, item: Message) -> None:
         """Put what belongs to no request on the server's own stream."""
         before = self.own.dropped
         self.own.put_latest(item)

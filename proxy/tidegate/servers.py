@@ -13,6 +13,7 @@ from tidegate.ends.http_client import HttpUpstream
 from tidegate.flow import Flow, Principal
 from tidegate.instances import Instance, PipeUpstream
 from tidegate.upstream import Unavailable
+from tidegate.verdict import Deny
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tidegate.flows import Core
     from tidegate.settings import ServerSettings
     from tidegate.upstream import Upstream
+    from tidegate.wire import Rejected
 
 log = structlog.get_logger("tidegate.servers")
 
@@ -68,7 +70,7 @@ class Starter:
             pipe = new_pipe(core, self.name, server, self.client)
         except OSError as error:  # its code is loaded when it is first needed, and descriptors may be used up then
             raise Unavailable(f"The server {self.name!r} can't be started: {error.strerror}.") from None
-        instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version)
+        instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version, self._refused)
         begun = time.monotonic()
         try:
             async with asyncio.timeout(core.now.settings.proxy.start_timeout):
@@ -94,11 +96,21 @@ class Starter:
         log.info("server ended", server=self.name, reason=said)
 
     async def _note(self, text: str) -> bool:
-        core = self.core
-        if self.name not in core.now.settings.servers:  # a reload took it away
-            return True
-        flow = Flow(core.now.pipeline.new_id(), core.now.settings.server(self.name), self.principal)
-        return (await core.now.pipeline.note("instance", flow, note=text)).allowed
+        flow = self._flow()
+        return flow is None or (await self.core.now.pipeline.note("instance", flow, note=text)).allowed
+
+    async def _refused(self, refused: Rejected) -> None:
+        flow = self._flow()
+        if flow is not None:
+            deny = Deny(refused.reason, code=refused.code, rule="wire")
+            await self.core.now.pipeline.note("rejected", flow, deny, size=refused.size)
+
+    def _flow(self) -> Flow | None:
+        """Return the flow of what no message is about; ``None`` where a reload took the server away."""
+        now = self.core.now
+        if self.name not in now.settings.servers:
+            return None
+        return Flow(now.pipeline.new_id(), now.settings.server(self.name), self.principal)
 
 
 class OwnSource:

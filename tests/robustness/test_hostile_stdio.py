@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -258,3 +259,24 @@ async def test_what_is_told_to_the_operator_never_quotes_a_server(tidegate: Runn
         await peer.call("raw", lines=lines, text="good", seconds=DEADLINE)
     assert secret not in tidegate.stderr.read_text()
     assert secret not in tidegate.audit.read_text()
+
+
+# -- what is no message ------------------------------------------------------------------------------------------
+
+
+async def test_what_a_server_prints_that_is_no_message_is_recorded_though_nobody_listens(tmp_path: Path) -> None:
+    odd = shlex.join(stdio_server()["command"])
+    printed = "echo starting up; echo listening"
+    async with (
+        running_tidegate({"loud": {"command": ["sh", "-c", f"{printed}; exec {odd}"]}}, folder=tmp_path) as running,
+        Peer(running.endpoint("loud")) as peer,
+    ):
+        await peer.begin()
+        assert await peer.echo("fine") == "fine"
+
+    records = [json.loads(line) for line in running.audit.read_text().splitlines()]
+    refused = [record for record in records if record["kind"] == "rejected"]
+    assert [(record["server"], record["verdict"], record["rule"]) for record in refused] == [
+        ("loud", "deny", "wire")
+    ] * 2
+    assert [record["bytes"] for record in refused] == [len("starting up"), len("listening")]

@@ -18,6 +18,7 @@ from tidegate.instances import Instance, PipeUpstream
 from tidegate.relay import Relay
 from tidegate.streams import Reply
 from tidegate.upstream import Context
+from tidegate.wire import Rejected
 
 HTTP = Context(http=True)
 STDIO = Context()
@@ -139,11 +140,20 @@ class Rig:
         self.pipe = MemoryPipe()
         remap = Remap() if shared else None
         self.instance = Instance(
-            self.pipe, lambda: core.now.settings.proxy.limits, remap, lambda: "" if shared else self.source.version
+            self.pipe,
+            lambda: core.now.settings.proxy.limits,
+            remap,
+            lambda: "" if shared else self.source.version,
+            self.refused,
         )
         self.source = FixedSource(self.instance, remap)
         upstream = PipeUpstream(self.source, lambda: call_timeout)
         self.relay = Relay(core, core.now.settings.server("server"), upstream, Principal(), stateless=shared)
+
+    async def refused(self, refused: Rejected) -> None:
+        """Have refused bytes recorded that are nobody's answer."""
+        deny = Deny(refused.reason, code=refused.code, rule="wire")
+        await self.core.now.pipeline.note("rejected", self.relay.flows.of(), deny, size=refused.size)
 
     async def accept(self, tree: Any, context: Context = STDIO) -> Reply:
         """Have the relay take a message of the client's."""
