@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tidegate import values
+from tidegate_scan.choosing import shipped
 from tidegate_scan.engine import Engine
-from tidegate_scan.interceptors import shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))

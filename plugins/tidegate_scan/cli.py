@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tidegate_scan import entries, files, fingerprint, rules, sarif
+from tidegate_scan.choosing import chosen, fits
 from tidegate_scan.config import PiiConfig, ScanConfig, SecretsConfig
 from tidegate_scan.interceptors import Pii, Secrets
-from tidegate_scan.reports import BUDGET, Detector, Report, Reporter
-from tidegate_scan.scanner import HELD, Scanner
+from tidegate_scan.reports import Detector, Report, Reporter
+from tidegate_scan.scanner import BUDGET, HELD, Scanner
 from tidegate_scan.views import DEFAULT
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def _rules(
     loaded = []
     for config in configs:
         theirs = [folder / path for path in config.rules]
-        loaded.append((config, entries.rules(config, theirs + list(own if isinstance(config, SecretsConfig) else ()))))
+        found = chosen(config, theirs + list(own if isinstance(config, SecretsConfig) else ()))
+        loaded.append((config, found.shipped + found.own))
     return loaded
 
 
@@ -155,7 +157,7 @@ def _wanted(
     budget = DEFAULT._replace(bytes=4 * max(max_bytes, DEFAULT.bytes), seconds=_SECONDS)
     chosen, detectors = [], []
     for config, mine in loaded:
-        kept = [rule for rule in mine if not _fits(disable, rule.id)]
+        kept = [rule for rule in mine if not fits(disable, rule.id)]
         kind = Secrets.kind if isinstance(config, SecretsConfig) else Pii.kind
         detectors.append(Detector(kind, Scanner(kept, budget=budget), config.allow))
         chosen += mine
@@ -170,10 +172,6 @@ def _wanted(
     if made:
         _note(f"Made {key_file}, the key of the fingerprints.")
     return _Wanted(detectors, chosen, prints, keyed=True)
-
-
-def _fits(globs: Iterable[str], name: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 class _Run:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from tidegate_scan.config import PiiConfig, ScanConfig
-from tidegate_scan.interceptors import shipped
-from tidegate_scan.rules import PII, SECRETS
-from tidegate_scan.rules import load as load_rules
+from tidegate_scan.config import ScanConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
-
-    from tidegate_scan.rules import Rule
 
 _OF_THE_PROXY = frozenset({"use", "name", "required", "report_only", "deadline", "when"})
 """Keys of every ``[[interceptors]]`` entry, which the interceptor isn't given."""
@@ -80,28 +73,3 @@ def config(model: type[Kind], tree: dict[str, Any], index: int, source: str) -> 
         where = ".".join(map(str, ("interceptors", index, *first["loc"])))
         said = first["msg"].removeprefix("Value error, ")
         raise EntryError(f"{source}: {where}: {said[:1].lower()}{said[1:]}") from None
-
-
-def rules(config: ScanConfig, own: Sequence[Path] = ()) -> list[Rule]:
-    """Return the rules that settings turn on.
-
-    Args:
-        config: the settings.
-        own: files of further rules.
-
-    Raises:
-        RuleError: where those are wrong.
-        ValueError: where one is there already; one sentence.
-    """
-    if isinstance(config, PiiConfig):
-        found = [rule for rule in shipped("pii") if rule.group_name in config.detect]
-    else:
-        found = list(shipped("rules"))
-    found = [rule for rule in found if not any(fnmatchcase(rule.id, glob) for glob in config.disable)]
-    taken = {rule.id for rule in found}
-    kind = PII if isinstance(config, PiiConfig) else SECRETS
-    for rule in load_rules(own, check_examples=True, kind=kind):
-        if rule.id in taken:
-            raise ValueError(f"there is a rule {rule.id!r} already: give yours another id, or disable that one")
-        found.append(rule)
-    return found

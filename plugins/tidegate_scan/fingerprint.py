@@ -6,6 +6,7 @@ import hmac
 import os
 import re
 import secrets
+import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -39,16 +40,26 @@ def with_key_of(path: Path) -> Fingerprints:
         ValueError: where the file holds no key, or can't be read or made; one sentence.
     """
     try:
-        with suppress(FileExistsError):
-            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(made, "w") as file:
-                file.write(f"{secrets.token_hex(32)}\n")
+        if not path.exists():
+            _make(path)
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the key of the fingerprints, {path}, can't be used: {error}") from None
     if _KEY.fullmatch(text) is None:
         raise ValueError(f"{path} holds no key of fingerprints: 64 hexadecimal digits")
     return Fingerprints(bytes.fromhex(text.strip()))
+
+
+def _make(path: Path) -> None:
+    """Make a file with a new key, whole at once: many wraps may start at the same time, and share it."""
+    draft, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # for its owner alone
+    try:
+        with os.fdopen(draft, "w") as file:
+            file.write(f"{secrets.token_hex(32)}\n")
+        with suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        os.unlink(name)  # noqa: PTH108 - beside the call that makes it
 
 
 def ephemeral() -> Fingerprints:

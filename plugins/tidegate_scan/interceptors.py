@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import tidegate
 from tidegate_scan import fingerprint, seal
+from tidegate_scan.choosing import chosen, fits
 from tidegate_scan.config import PiiConfig, ScanConfig, SecretsConfig
-from tidegate_scan.rules import PII, SECRETS, load
-from tidegate_scan.scanner import HELD, NESTED, Found, Scanner
+from tidegate_scan.scanner import BUDGET, NESTED, Found, Scanner
 from tidegate_scan.views import DEFAULT, OverBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tidegate_scan.rules import Rule
     from tidegate_scan.seal import Owner
-
-HERE = Path(__file__).parent
-_TOO_MUCH = "scan-budget"
-
-
-@cache
-def shipped(folder: str) -> tuple[Rule, ...]:
-    """Return the rules that ship in a folder of this package, ``rules`` or ``pii``."""
-    return tuple(load(sorted((HERE / folder).glob("*.toml")), kind=PII if folder == "pii" else SECRETS))
 
 
 class _Scan:
@@ -36,38 +23,19 @@ class _Scan:
     kind = ""
     what = ""
 
-    def __init__(self, config: ScanConfig, rules: Sequence[Rule]) -> None:
+    def __init__(self, config: ScanConfig) -> None:
         self.config = config
-        self._rules = rules
         self._scanner: Scanner | None = None
         self._prints = fingerprint.ephemeral()
-
-    def _named(self, rules: Iterable[Rule]) -> None:
-        """Refuse settings that name rules which aren't there: misspelt, they would do nothing unnoticed."""
-        known = {rule.id for rule in rules} | {HELD, _TOO_MUCH}
-        config = self.config
-        lists = [config.disable, *(each.rules for each in config.overrides), *(each.rules for each in config.allow)]
-        for glob in (glob for globs in lists for glob in globs):
-            if not any(fnmatchcase(name, glob) for name in known):
-                raise ValueError(f"there is no rule {glob!r}")
 
     def _start(
         self, proxy: tidegate.Proxy, held: Iterable[str] = (), sealed: Callable[[str], bool] = lambda _: False
     ) -> None:
-        own = self._own(proxy)
-        used = [rule for rule in self._rules if not _fits(self.config.disable, rule.id)]
-        self._named((*self._rules, *own))
-        for rule in own:
-            if rule.id in {known.id for known in used}:
-                raise ValueError(f"there is a rule {rule.id!r} already: give yours another id, or disable that one")
-        self._prints = fingerprint.with_key_of(proxy.folder / self.config.key_file)
-        budget = DEFAULT._replace(bytes=self.config.max_bytes, seconds=self.config.max_seconds)
-        self._scanner = Scanner(used, held, budget, sealed, own)
-
-    def _own(self, proxy: tidegate.Proxy) -> list[Rule]:
-        """Return the operator's own rules; those are tried on their examples, because no test has seen them."""
-        paths = [proxy.folder / path for path in self.config.rules]
-        return load(paths, check_examples=True, kind=PII if self.kind == "pii" else SECRETS)
+        config = self.config
+        rules = chosen(config, [proxy.folder / path for path in config.rules])
+        self._prints = fingerprint.with_key_of(proxy.folder / config.key_file)
+        budget = DEFAULT._replace(bytes=config.max_bytes, seconds=config.max_seconds)
+        self._scanner = Scanner(rules.shipped, held, budget, sealed, rules.own)
 
     def _found(self, message: tidegate.Message) -> list[Found]:
         if self._scanner is None:
@@ -79,7 +47,7 @@ class _Scan:
         try:
             found = self._found(message)
         except OverBudget:
-            return [(tidegate.Finding(self.kind, _TOO_MUCH), "")]
+            return [(tidegate.Finding(self.kind, BUDGET), "")]
         keys = [each.pointer for each in found if each.in_key]
         return [(self._finding(each, _masked(each.pointer, keys)), each.value) for each in found]
 
@@ -97,7 +65,7 @@ class _Scan:
 
     def _action(self, finding: tidegate.Finding, message: tidegate.Message, flow: tidegate.Flow) -> str:
         """Return what is to be done about a finding."""
-        if finding.rule == _TOO_MUCH:
+        if finding.rule == BUDGET:
             return "deny"
         config: Any = self.config
         if finding.confidence < config.min_confidence or any(each.covers(finding, flow) for each in config.allow):
@@ -124,8 +92,8 @@ class _Scan:
         return effects
 
     def _deny(self, finding: tidegate.Finding) -> tidegate.Deny:
-        if finding.rule == _TOO_MUCH:
-            return tidegate.Deny(f"Looking for {self.what} in the message would take too long.", "limit", _TOO_MUCH)
+        if finding.rule == BUDGET:
+            return tidegate.Deny(f"Looking for {self.what} in the message would take too long.", "limit", BUDGET)
         mark = f", fingerprint {finding.fingerprint}" if finding.fingerprint else ""
         return tidegate.Deny(f"The message holds {self.what} ({finding.rule}{mark}).", rule=finding.rule)
 
@@ -152,10 +120,6 @@ def _masked(pointer: str, keys: Iterable[str]) -> str:
     return pointer
 
 
-def _fits(globs: Iterable[str], name: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
-
-
 class Secrets(_Scan):
     """Finds secrets in any disguise, and keeps them in: denies requests, redacts answers."""
 
@@ -168,10 +132,9 @@ class Secrets(_Scan):
         return super().__new__(_Sealing if config.seal_for else cls)  # type: ignore[return-value]  # it is a subclass
 
     def __init__(self, config: SecretsConfig) -> None:
-        super().__init__(config, shipped("rules"))
+        super().__init__(config)
         self._settings = config
         self._vault = seal.Vault(config.seal_ttl)
-        self._sealing: dict[tuple[Owner, str], str] = {}  # by fingerprint: the handle of what was found last
 
     @tidegate.hook
     def startup(self, proxy: tidegate.Proxy) -> None:
@@ -185,15 +148,13 @@ class Secrets(_Scan):
         if not found:
             return None
         owner = _owner(flow)
-        back = message.sender == "client" and _fits(self._settings.seal_for, flow.server.name)
+        back = message.sender == "client" and fits(self._settings.seal_for, flow.server.name)
         out = []
         for finding, value in found:
-            if back and self._vault.knows(owner, value):
+            if back and self._vault.handle(owner, finding.fingerprint) is not None:
                 continue  # it was put back, for this server
-            if value and message.sender == "server" and self._action(finding, message, flow) == "seal":
-                if len(self._sealing) >= seal.MOST:
-                    self._sealing.clear()
-                self._sealing[owner, finding.fingerprint] = self._vault.seal(owner, value)
+            if message.sender == "server" and self._action(finding, message, flow) == "seal":
+                self._vault.seal(owner, finding.fingerprint, value)
             out.append(finding)
         return out
 
@@ -205,7 +166,7 @@ class Secrets(_Scan):
         return self._effects(message, flow, findings) if findings else None
 
     def _handle(self, finding: tidegate.Finding, flow: tidegate.Flow) -> str | None:
-        handle = self._sealing.pop((_owner(flow), finding.fingerprint), None)
+        handle = self._vault.handle(_owner(flow), finding.fingerprint)
         return f"sealed:{finding.rule}:{handle}" if handle is not None else None
 
 
@@ -215,7 +176,7 @@ class _Sealing(Secrets):
     @tidegate.hook(kinds=("request", "notification"))
     def transform(self, message: tidegate.Message, flow: tidegate.Flow) -> tidegate.Message | None:
         """Put sealed values back where a server may have them."""
-        if message.sender != "client" or not _fits(self._settings.seal_for, flow.server.name):
+        if message.sender != "client" or not fits(self._settings.seal_for, flow.server.name):
             return None
         sealed = [leaf for leaf in message.strings() if not leaf.is_key and seal.MARK in leaf.value]
         for leaf in sealed:
@@ -237,14 +198,6 @@ class Pii(_Scan):
     Config = PiiConfig
     kind = "pii"
     what = "personal data"
-
-    def __init__(self, config: PiiConfig) -> None:
-        rules = shipped("pii")
-        groups = {rule.group_name for rule in rules}
-        for name in config.detect:
-            if name not in groups:
-                raise ValueError(f"detect names {name!r}, which isn't known (there are: {', '.join(sorted(groups))})")
-        super().__init__(config, [rule for rule in rules if rule.group_name in config.detect])
 
     @tidegate.hook
     def startup(self, proxy: tidegate.Proxy) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SEPARATOR = "\n\x00\n"
+_OWN = "\u200b"
+"""What is read in place of a U+0000 of a message's own: of no width, so it is undone as a disguise."""
+
 SHORT = 512
 """Characters up to which a value stands on one line with its key."""
 
@@ -147,6 +150,8 @@ class Leaves:
         return len(self._values) - 1
 
     def _piece(self, piece: str, line: _Line) -> None:
+        if "\0" in piece:
+            piece = piece.replace("\0", _OWN)
         if piece not in self._clean:
             self.pieces.append(piece)
             self._lines.append(line)
@@ -163,8 +168,8 @@ class Leaves:
             node, value, offset, keyed = self._lines[index]
             low, high = max(start - begin, 0), min(end - begin, len(piece))
             own = offset if value is not None else len(piece) + 1  # where the value begins; the key ends before "="
-            if keyed and low < min(high, own - 1):
-                found.append(Place(node, in_key=True, span=(low, min(high, own - 1)), text=piece[: own - 1]))
+            if keyed and node is not None and low < min(high, own - 1):
+                found.append(Place(node, in_key=True, span=(low, min(high, own - 1)), text=str(node[1])))
             if value is not None and max(low, own) < high:
                 found.append(Place(node, in_key=False, span=(max(low, own) - own, high - own), text=value))
         return found
@@ -216,7 +221,7 @@ class Together:
         self.pieces: list[str] = []
         self._runs: list[list[_Part]] = []
         for run in runs:
-            piece = "".join(part for _, _, _, part in run)
+            piece = "".join(part for _, _, _, part in run).replace("\0", _OWN)
             if len(run) > 1 and piece not in clean:
                 self.pieces.append(piece)
                 self._runs.append(run)

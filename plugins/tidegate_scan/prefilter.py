@@ -1,7 +1,8 @@
-"""Which rules could match in a text, and where: one pass over it for the literals of all rules.
+"""Which rules could match in a text, and where: two passes over it for the literals of all rules.
 
-The pass is one automaton made of all literals, so it reads each byte once. An occurrence of a literal counts only
-where a rule's tail (see `tails`) matches too; that turns down nearly all occurrences of words such as `token`.
+One is for literals that heed case, one for those that don't; each is one automaton, so it reads each byte once. An
+occurrence of a literal counts only where a rule's tail (see `tails`) matches too; that turns down nearly all
+occurrences of words such as `token`.
 """
 
 import math

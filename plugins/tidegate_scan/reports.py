@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate_scan.files import Lines, records
+from tidegate_scan.scanner import BUDGET
 from tidegate_scan.views import OverBudget
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from tidegate_scan.config import Allowed
     from tidegate_scan.fingerprint import Fingerprints
     from tidegate_scan.scanner import Found, Scanner
-
-BUDGET = "scan-budget"
-"""The rule that finds texts which would take too long to read in every disguise."""
 
 MASK = "[masked]"
 """What stands for a key of a JSON Pointer that holds something that was found."""

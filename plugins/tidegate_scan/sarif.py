@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes
 
 import tidegate
-from tidegate_scan.reports import BUDGET
+from tidegate_scan.scanner import BUDGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

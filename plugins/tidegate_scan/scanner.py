@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right, insort
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,9 +31,15 @@ DEEPEST = 8
 HELD = "held-secret"
 """The rule that finds what Tidegate itself gives to servers."""
 
+BUDGET = "scan-budget"
+"""The rule that finds texts which would take too long to read in every disguise."""
+
 SURE = 0.8
 """The confidence from which on a rule is trusted to recognise a value that stands in several pieces."""
 
+
+LEFT_OVER = 8
+"""Characters of the shortest part of a match that is kept where a surer match has taken the rest."""
 
 MARK = "[redacted:"
 _MARKER = re.compile(r"\[redacted:(?:sealed:)?([a-z0-9-]{1,64}):(?:([0-9a-f]{4})|([A-Za-z0-9_-]{22}))\]")
@@ -183,9 +190,9 @@ class Scanner:
     def _hits(self, text: str) -> Iterator[_Hit]:
         for view in views(text, self._budget):
             hits = [hit for engine in self._engines for hit in engine.find(view.text, self._until)]
-            marks = self._marks(view.text) if hits and MARK in view.text else ()
+            marks = self._marks(view.text) if hits and MARK in view.text else []
             for hit in hits:
-                if any(start < hit.end and hit.start < end for start, end in marks):
+                if marks and _is_marker(view.text, hit.start, hit.end, marks):
                     continue
                 yield _hit(hit.rule.id, hit.rule.confidence, view, hit.start, hit.end)
             for value in self._held:
@@ -201,6 +208,17 @@ class Scanner:
         """
         found = [each for each in _MARKER.finditer(text) if each[1] in self._ids]
         return [each.span() for each in found if each[2] or self._sealed(each[3])]
+
+
+def _is_marker(text: str, start: int, end: int, marks: Iterable[tuple[int, int]]) -> bool:
+    """Whether a match is of markers alone, but for signs between and round them."""
+    touched = [(low, high) for low, high in marks if low < end and start < high]
+    beside = start
+    for low, high in touched:
+        if any(map(str.isalnum, text[beside : max(low, beside)])):
+            return False
+        beside = high
+    return bool(touched) and not any(map(str.isalnum, text[beside : max(end, beside)]))
 
 
 def _hit(rule: str, confidence: float, view: View, start: int, end: int) -> _Hit:
@@ -233,44 +251,48 @@ def _split(together: Together, hits: Iterable[EngineHit], prefix: str) -> list[F
 
 
 def _best(hits: list[_Hit]) -> list[_Hit]:
-    """Of hits that overlap keep the surest, then the longest, then the plainest; what is left doesn't overlap."""
+    """Of hits that overlap keep the surest, then the longest, then the plainest; what is left doesn't overlap.
+
+    What stands out of those that are kept is kept too, where it is long enough to be of use to somebody.
+    """
     if len(hits) < 2:
         return hits
     ranked = sorted(hits, key=lambda hit: (-hit.confidence, hit.start - hit.end, len(hit.view), hit.start))
     kept: list[_Hit] = []
-    taken: list[tuple[int, int]] = []
+    taken: list[tuple[int, int]] = []  # in order, and none overlaps another
     for hit in ranked:
-        at = _position(taken, hit.start)
-        before, after = taken[at - 1] if at else None, taken[at] if at < len(taken) else None
-        if (before is None or before[1] <= hit.start) and (after is None or hit.end <= after[0]):
-            taken.insert(at, (hit.start, hit.end))
-            kept.append(hit)
+        for start, end in _free(taken, hit.start, hit.end):
+            if (start, end) == (hit.start, hit.end) or end - start >= LEFT_OVER:
+                insort(taken, (start, end))
+                kept.append(hit._replace(start=start, end=end))
     return sorted(kept, key=lambda hit: hit.start)
 
 
-def _position(taken: list[tuple[int, int]], start: int) -> int:
-    low, high = 0, len(taken)
-    while low < high:
-        middle = (low + high) // 2
-        if taken[middle][0] < start:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _free(taken: list[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a span that nothing has taken."""
+    at = max(bisect_right(taken, (start, math.inf)) - 1, 0)
+    free = []
+    for low, high in taken[at:]:
+        if low >= end:
+            break
+        if start < low:
+            free.append((start, low))
+        start = max(start, high)
+    if start < end:
+        free.append((start, end))
+    return iter(free)
 
 
 def _distinct(found: list[Found]) -> list[Found]:
-    """Leave out what a surer finding in the same string covers or touches: parts of one redaction can't overlap."""
+    """Leave out what a surer finding in the same string covers: the parts of a redaction can't overlap."""
     out: list[Found] = []
     by_string: dict[tuple[str, bool], list[Found]] = {}
     for each in found:
         by_string.setdefault((each.pointer, each.in_key), []).append(each)
-    for group in by_string.values():
+    for (pointer, in_key), group in by_string.items():
         hits = [_Hit(each.rule, each.confidence, *each.span, each.view, each.value) for each in group]
-        chosen = set(_best(hits))
-        seen = set()
-        for each, hit in zip(group, hits, strict=True):
-            if hit in chosen and hit not in seen:
-                seen.add(hit)
-                out.append(each)
+        out += [
+            Found(hit.rule, hit.confidence, pointer, (hit.start, hit.end), in_key, hit.view, hit.value)
+            for hit in _best(hits)
+        ]
     return out

@@ -27,6 +27,8 @@ Owner = tuple[str, str]
 
 
 class _Sealed(NamedTuple):
+    owner: Owner
+    fingerprint: str
     value: str
     until: float
 
@@ -43,30 +45,25 @@ class Vault:
         """
         self._ttl = ttl
         self._clock = clock
-        self._sealed: OrderedDict[tuple[Owner, str], _Sealed] = OrderedDict()  # by handle
-        self._handles: dict[tuple[Owner, str], str] = {}  # by value
-        self._known: set[str] = set()
+        self._sealed: OrderedDict[str, _Sealed] = OrderedDict()  # by handle, the one sealed last at the end
+        self._handles: dict[tuple[Owner, str], str] = {}  # by fingerprint
 
-    def seal(self, owner: Owner, value: str) -> str:
-        """Return the handle of a value: the same for the same owner, until it expires."""
-        handle = self._handles.get((owner, value))
-        if handle is None or self._open(owner, handle) is None:
-            handle = secrets.token_urlsafe(16)
-        self._handles[owner, value] = handle
-        self._known.add(handle)
-        self._sealed[owner, handle] = _Sealed(value, self._clock() + self._ttl)
-        self._sealed.move_to_end((owner, handle))
+    def seal(self, owner: Owner, fingerprint: str, value: str) -> None:
+        """Keep a value: under the handle it has, or a new one."""
+        handle = self.handle(owner, fingerprint) or secrets.token_urlsafe(16)
+        self._handles[owner, fingerprint] = handle
+        self._sealed[handle] = _Sealed(owner, fingerprint, value, self._clock() + self._ttl)
+        self._sealed.move_to_end(handle)
         self._sweep()
-        return handle
 
-    def knows(self, owner: Owner, value: str) -> bool:
-        """Whether a value is sealed for an owner, so that it may have been put back."""
-        handle = self._handles.get((owner, value))
-        return handle is not None and self._open(owner, handle) is not None
+    def handle(self, owner: Owner, fingerprint: str) -> str | None:
+        """Return the handle of a value that is sealed for an owner, if it is."""
+        handle = self._handles.get((owner, fingerprint))
+        return handle if handle is not None and self._open(owner, handle) is not None else None
 
     def has(self, handle: str) -> bool:
         """Whether there is a sealed value of a handle, whoever's it is."""
-        return handle in self._known
+        return handle in self._sealed
 
     def restored(self, owner: Owner, text: str) -> str:
         """Return a text with the owner's handles in it replaced by their values; all others stay."""
@@ -75,16 +72,15 @@ class Vault:
         return _HANDLE.sub(lambda found: self._open(owner, found[1]) or found[0], text)
 
     def _open(self, owner: Owner, handle: str) -> str | None:
-        sealed = self._sealed.get((owner, handle))
-        return sealed.value if sealed is not None and sealed.until > self._clock() else None
+        sealed = self._sealed.get(handle)
+        return sealed.value if sealed and sealed.owner == owner and sealed.until > self._clock() else None
 
     def _sweep(self) -> None:
         now = self._clock()
         while self._sealed:
-            key, sealed = next(iter(self._sealed.items()))
+            handle, sealed = next(iter(self._sealed.items()))
             if sealed.until > now and len(self._sealed) <= MOST:
                 return
-            del self._sealed[key]
-            self._known.discard(key[1])
-            if self._handles.get((key[0], sealed.value)) == key[1]:
-                del self._handles[key[0], sealed.value]
+            del self._sealed[handle]
+            if self._handles.get((sealed.owner, sealed.fingerprint)) == handle:
+                del self._handles[sealed.owner, sealed.fingerprint]

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tidegate_scan import entries
+from tidegate_scan.choosing import chosen
 from tidegate_scan.cli import printable
 from tidegate_scan.config import PiiConfig, SecretsConfig
 
@@ -116,7 +117,7 @@ def rules(
 
     Example: tidegate secrets rules --json
     """
-    listed = sorted(entries.rules(PiiConfig() if pii else SecretsConfig()), key=lambda rule: rule.id)
+    listed = sorted(chosen(PiiConfig() if pii else SecretsConfig(), ()).shipped, key=lambda rule: rule.id)
     if json:
         members = ("id", "title", "confidence", "source")
         typer.echo(jsonlib.dumps([{name: getattr(rule, name) for name in members} for rule in listed], indent=2))

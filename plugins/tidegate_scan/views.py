@@ -55,7 +55,7 @@ def views(text: str, budget: Budget = DEFAULT) -> Iterator[View]:
     if len(text) < _SHORTEST:
         return
     gauge = Gauge(budget)
-    seen: set[str] = set()
+    seen: dict[str, list[View]] = {text: [leaf]}
     todo = [(leaf, 0)]
     while todo:
         view, depth = todo.pop()
@@ -64,10 +64,9 @@ def views(text: str, budget: Budget = DEFAULT) -> Iterator[View]:
         while following is not None:
             view = following
             for joined in _joined(view, gauge):
-                if joined.text not in seen:
+                if _is_new(joined, seen):
                     gauge.nested(depth + len(joined.how) - len(view.how))
                     gauge.view(len(joined.text))
-                    seen.add(joined.text)
                     yield joined
                     todo.append((joined, depth + len(joined.how) - len(view.how)))
             following = _undone(view)
@@ -75,14 +74,22 @@ def views(text: str, budget: Budget = DEFAULT) -> Iterator[View]:
                 passes += 1
                 gauge.nested(passes)
                 gauge.view(len(following.text))
-                if following.text in seen:
+                if not _is_new(following, seen):
                     break
-                seen.add(following.text)
                 yield following
 
 
 _SHORTEST = 4
 """Characters of the shortest text that can hold a disguise worth undoing: `%41` and the like hide nothing alone."""
+
+
+def _is_new(view: View, seen: dict[str, list[View]]) -> bool:
+    """Note a view, unless it is there already: the same text, from the same place. From elsewhere it is another."""
+    alike = seen.setdefault(view.text, [])
+    if any(each.spans.of(0, len(each.text)) == view.spans.of(0, len(view.text)) for each in alike):
+        return False
+    alike.append(view)
+    return True
 
 
 def _undone(view: View) -> View | None:

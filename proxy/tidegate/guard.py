@@ -175,6 +175,7 @@ def _failed(hook: Hook, error: BaseException, started: int) -> Ran:
     if isinstance(error, KeyboardInterrupt | GeneratorExit) or _being_cancelled(error):
         raise error
     if isinstance(error, TooDeep):  # the message's fault, not the interceptor's
+        log.info("message nested too deep", interceptor=hook.by, hook=hook.name)
         return None, Failure("error", Deny(f"{error}.", "limit", hook.by), "the message is nested too deep"), elapsed
     late = isinstance(error, TimeoutError | asyncio.CancelledError) and elapsed >= hook.deadline_ns
     return None, _late(hook) if late else _broken(hook, error), elapsed

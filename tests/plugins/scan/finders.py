@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from tidegate_scan.interceptors import shipped
+from tidegate_scan.choosing import shipped
 from tidegate_scan.scanner import Scanner
 from tidegate_scan.views import OverBudget
 

@@ -10,7 +10,7 @@ import pytest
 
 from plugins.scan.tokens import OTHER, TOKEN, Command
 from tidegate_scan import fingerprint
-from tidegate_scan.interceptors import shipped
+from tidegate_scan.choosing import shipped
 
 
 def test_a_text_is_reported_by_line_and_column_and_ends_with_1(command: Command, tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """The scanner as a whole, on the corpus and on messages that could mislead it."""
 
-from itertools import islice
+import base64
+from itertools import islice, pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plugins.scan.corpus.embeddings import cases
 from plugins.scan.corpus.measure import measure
 from plugins.scan.finders import scanner, tidegate
 from tidegate_scan.leaves import Clean
-from tidegate_scan.scanner import Scanner
+from tidegate_scan.scanner import LEFT_OVER, Scanner, _best, _Hit
 
 
 def found(message: Any) -> list[tuple[str, tuple[int, int], str]]:
@@ -89,6 +92,40 @@ def test_the_same_secret_in_several_disguises_of_one_string_is_one_finding() -> 
     (hit,) = found({"a": f"key%3D{secret}"})
     assert hit[0] == "/a"
     assert f"key%3D{secret}"[slice(*hit[1])] == secret
+
+
+def test_a_secret_in_two_disguises_side_by_side_is_found_in_both() -> None:
+    secret = "AKIA" + "Q3EXW7B5ZV4TNM2R"
+    written = (base64.b64encode(secret.encode()).decode(), secret.encode().hex(), secret)
+    text = f"one {written[0]} two {written[1]} three {written[2]} end"
+    assert [text[slice(*span)] for _, span, _ in found({"a": text})] == list(written)
+
+
+def test_what_stands_out_of_a_surer_match_is_found_too() -> None:
+    long, short = _Hit("long", 0.6, 0, 40, "", "x"), _Hit("short", 0.9, 10, 20, "", "y")
+    best = _best([long, short])
+    assert [(hit.rule, hit.start, hit.end) for hit in best] == [("long", 0, 10), ("short", 10, 20), ("long", 20, 40)]
+    close = _best([_Hit("long", 0.6, 8, 21, "", "x"), short])
+    assert [(hit.rule, hit.start, hit.end) for hit in close] == [("short", 10, 20)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30), st.sampled_from([0.5, 0.9])), max_size=12))
+def test_of_matches_nothing_that_is_kept_overlaps_and_little_is_lost(spans: list[tuple[int, int, float]]) -> None:
+    hits = [_Hit(f"r{number}", sure, at, at + size, "", "") for number, (at, size, sure) in enumerate(spans)]
+    best = _best(hits)
+    assert all(one.end <= other.start for one, other in pairwise(best))
+    covered = {at for hit in best for at in range(hit.start, hit.end)}
+    for hit in hits:
+        bare = "".join("_" if at in covered else "x" for at in range(hit.start, hit.end))
+        assert max(map(len, bare.split("_"))) < LEFT_OVER
+
+
+@pytest.mark.requirement("no-blind-spot")
+def test_a_nul_in_a_string_hides_nothing() -> None:
+    secret = "AKIA" + "Q3EXW7B5ZV4TNM2R"
+    ((pointer, span, _),) = found({"a": "see " + "\0".join(secret)})
+    assert (pointer, span) == ("/a", (4, 4 + 2 * len(secret) - 1))
+    assert found({"a": "password:\0 x7Kq9oP2vWnZ8h"})
 
 
 def test_nothing_is_found_where_there_are_no_rules() -> None:
