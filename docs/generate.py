@@ -259,7 +259,7 @@ def _value_name(param: Any) -> str:
 
 # -- hooks --------------------------------------------------------------------------------------------------
 
-_TYPES = ("Message", "Flow", "Finding", "Deny", "Redact", "Hold", "Decision", "Step", "Edit", "Leaf", "Server")
+_TYPES = ("Message", "Flow", "Finding", "Deny", "Redact", "Hold", "Note", "Decision", "Step", "Edit", "Leaf", "Server")
 _MORE_TYPES = ("Principal", "Client", "Target", "Session", "Call", "Proxy")
 _FOR_THE_CORE = {"rewired", "answering", "label", "called"}  # methods that no interceptor has a use for
 

@@ -9,7 +9,7 @@ import pytest
 
 import tidegate
 from support.rig import Witness, entry, running_pipeline
-from tidegate import Decision, Deny, Finding, Hold, Message, Redact, plugins, settings
+from tidegate import Decision, Deny, Finding, Hold, Message, Note, Redact, Server, plugins, settings
 from tidegate.pipeline import Pipeline
 from tidegate.testing import (
     assert_denied,
@@ -196,6 +196,60 @@ async def test_what_a_report_only_entry_says_is_noted_and_not_carried_out(hooks:
     assert decision.steps[0].outcome != "pass"
     if "transform" not in hooks or decision.steps[0].outcome == "error":
         assert len(decision.reported) == 1
+
+
+async def test_a_note_stops_nothing_is_recorded_and_labels_the_conversation_when_the_message_goes_on() -> None:
+    note, about = Note("revision 7", ("seen",)), flow(CALL, session=session())
+    async with running_pipeline(entry(decide=lambda *_: note)) as pipeline:
+        decision = await pipeline.judge(CALL, about)
+    assert assert_passes(decision) is CALL
+    assert decision.effects == ()
+    assert decision.notes == (("i0", note),)
+    assert steps(decision) == [("i0", "decide", "pass")]
+    assert about.session is not None
+    assert list(about.session.labels) == ["seen"]
+
+
+async def test_a_note_beside_a_deny_is_recorded_and_labels_nothing() -> None:
+    about = flow(CALL, session=session())
+    async with running_pipeline(entry(decide=lambda *_: [Note("seven", ("seen",)), Deny("No.")])) as pipeline:
+        decision = await pipeline.judge(CALL, about)
+    assert_denied(decision)
+    assert [note.text for _, note in decision.notes] == ["seven"]
+    assert about.session is not None
+    assert about.session.labels == {}
+
+
+async def test_a_note_of_a_report_only_entry_is_recorded_and_labels_nothing() -> None:
+    about = flow(CALL, session=session())
+    async with running_pipeline(entry({"report_only": True}, decide=lambda *_: Note("r", ("seen",)))) as pipeline:
+        decision = await pipeline.judge(CALL, about)
+    assert [note.text for _, note in decision.notes] == ["r"]
+    assert decision.reported == ()
+    assert about.session is not None
+    assert about.session.labels == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "labelled"),
+    [
+        (CALL, False),
+        (result_of(CALL, {"content": []}), True),
+        (result_of(request("vendor/read"), {"x": 1}), True),
+        (request("sampling/createMessage", {"messages": []}), True),
+        (notification("notifications/message", {"level": "info", "data": "x"}), True),
+        (notification("notifications/tools/list_changed"), False),
+        (result_of(request("tools/list"), {"tools": []}), False),
+        (result_of(request("ping"), {}), False),
+    ],
+    ids=lambda part: getattr(part, "method", None),
+)
+async def test_what_a_labelled_server_tells_labels_the_conversation(message: Message, *, labelled: bool) -> None:
+    about = flow(message, server=Server("vault", labels=("private",)), session=session(), request=CALL)
+    async with running_pipeline() as pipeline:
+        assert_passes(await pipeline.judge(message, about))
+    assert about.session is not None
+    assert list(about.session.labels) == (["private"] if labelled else [])
 
 
 async def test_findings_of_a_report_only_entry_are_recorded_but_decide_nothing_and_label_nothing() -> None:

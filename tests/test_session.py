@@ -1,6 +1,6 @@
 """What is remembered of a conversation: bounded, forgotten in time, and not to be shed."""
 
-from tidegate.session import MAX_CALLS, MAX_COUNTS, MAX_LABELS, MemoryStore, Session
+from tidegate.session import MAX_CALLS, MAX_COUNTS, MAX_LABELS, WINDOWS, MemoryStore, Session
 from tidegate.testing import Clock
 
 
@@ -62,3 +62,32 @@ def test_calls_and_counts_are_bounded() -> None:
     assert session.counts["server/t0"] == 2
     assert session.counts["overflow"] == 50
     assert sum(session.counts.values()) == MAX_COUNTS + 51
+
+
+def test_recent_calls_are_counted_per_minute_hour_and_day_and_forgotten_after_them() -> None:
+    clock = Clock(1_000_000.0)
+    session = Session("a", 0.0, clock)
+    for _ in range(3):
+        session.called("files", "tools/call", "write", ())
+    session.called("mail", "tools/call", "send", ())
+    assert session.recent() == {name: {"files/write": 3, "mail/send": 1} for name in WINDOWS}
+    clock.advance(71)
+    session.called("files", "tools/call", "write", ())
+    recent = session.recent()
+    assert recent["minute"] == {"files/write": 1}
+    assert recent["hour"] == {"files/write": 4, "mail/send": 1}
+    clock.advance(3661)
+    assert session.recent()["hour"] == {}
+    assert session.recent()["day"] == {"files/write": 4, "mail/send": 1}
+    clock.advance(90_001)
+    assert session.recent() == {"minute": {}, "hour": {}, "day": {}}
+
+
+def test_a_call_within_a_window_is_never_left_out_of_its_count() -> None:
+    for name, (length, _) in WINDOWS.items():
+        for start in (0.0, 7.5, 3599.9):
+            clock = Clock(start)
+            session = Session("a", 0.0, clock)
+            session.called("s", "tools/call", "t", ())
+            clock.advance(length - 0.1)
+            assert session.recent()[name] == {"s/t": 1}

@@ -256,6 +256,11 @@ def test_each_token_is_its_own_principals(tokens: list[str], other: str) -> None
         assert auth.principal(other) is None
 
 
+def test_a_principal_has_the_roles_of_its_token() -> None:
+    auth = read(f"[auth]\ntokens = [{{ name = 'ann', sha256 = '{DIGEST}', roles = ['dev'] }}]").auth
+    assert auth.principal(TOKEN) == Principal("ann", "token", ("dev",))
+
+
 def test_two_tokens_may_be_of_one_principal() -> None:
     second = hashlib.sha256(b"second").hexdigest()
     auth = read(

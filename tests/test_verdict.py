@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.testing import request
-from tidegate.verdict import CODES, Decision, Deny, Effect, Hold, Redact, denial, rpc_error, stopper, verdict_of
+from tidegate.verdict import CODES, Decision, Deny, Effect, Hold, Note, Redact, denial, rpc_error, stopper, verdict_of
 
 effects = st.lists(
     st.one_of(
@@ -72,3 +72,11 @@ def test_a_denied_tool_call_is_answered_as_the_settings_say(modern: bool) -> Non
     assert ("resultType" in result["result"]) == modern
     assert "error" in denial(decision, call, as_result=False, modern=modern)
     assert "error" in denial(decision, request("resources/read", {"uri": "a"}), as_result=True, modern=modern)
+
+
+@pytest.mark.parametrize(
+    "parts", [{"text": 1}, {"text": "\ud800"}, {"labels": ["a"]}, {"labels": (1,)}, {"detail": b"bytes"}], ids=str
+)
+def test_a_note_of_the_wrong_parts_is_refused_where_it_is_made(parts: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Note(**parts)

@@ -37,6 +37,7 @@ FIELDS = (
     "findings",
     "edits",
     "steps",
+    "notes",
     "bytes",
     "digest",
     "prev",
@@ -100,6 +101,7 @@ class Recorder:
                 _report(step, decision, say) if step[4] else (step[0], step[1], step[2], step[3] // 100 / 10)
                 for step in decision.steps
             ],
+            "notes": _notes(decision, say) if decision.notes else [],
             "bytes": size,
             "digest": digest,
             "prev": "",
@@ -111,7 +113,8 @@ def event(reason: str) -> dict[str, Any]:
     name = f"audit-{secrets.token_hex(4)}"
     record: dict[str, Any] = dict.fromkeys(FIELDS[:-1])
     record |= {"decision": name, "flow": name, "kind": "proxy", "principal": "", "verdict": "allow", "reason": reason}
-    return record | {"client": {"name": "", "version": ""}, "findings": [], "edits": [], "steps": [], "bytes": 0}
+    record |= {"client": {"name": "", "version": ""}, "findings": [], "edits": [], "steps": [], "notes": []}
+    return record | {"bytes": 0}
 
 
 def _stopped(decision: Decision, say: Callable[[str], str]) -> tuple[str | None, str | None, str | None]:
@@ -168,6 +171,10 @@ def _findings(decision: Decision, found: set[str], say: Callable[[str], str]) ->
             }
         )
     return out
+
+
+def _notes(decision: Decision, say: Callable[[str], str]) -> list[dict[str, Any]]:
+    return [{"by": by, "text": say(note.text), "labels": [*map(say, note.labels)]} for by, note in decision.notes]
 
 
 def _edits(decision: Decision, found: set[str], say: Callable[[str], str]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tidegate.plugins import Proxy
     from tidegate.session import Call, Session
     from tidegate.values import Leaf, PointerError
-    from tidegate.verdict import CODES, Decision, Deny, Effect, Finding, Hold, Redact, Step
+    from tidegate.verdict import CODES, Decision, Deny, Effect, Finding, Hold, Note, Redact, Step
     from tidegate.version import __version__
     from tidegate.workers import offload
 
@@ -29,7 +29,7 @@ _WHERE = {
     "plugins": ("Proxy",),
     "session": ("Call", "Session"),
     "values": ("Leaf", "PointerError"),
-    "verdict": ("CODES", "Decision", "Deny", "Effect", "Finding", "Hold", "Redact", "Step"),
+    "verdict": ("CODES", "Decision", "Deny", "Effect", "Finding", "Hold", "Note", "Redact", "Step"),
     "version": ("__version__",),
     "workers": ("offload",),
 }
@@ -48,6 +48,7 @@ __all__ = [
     "Hold",
     "Leaf",
     "Message",
+    "Note",
     "PointerError",
     "Principal",
     "Proxy",

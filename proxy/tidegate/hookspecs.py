@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tidegate.flow import Flow
     from tidegate.message import Kind, Message
     from tidegate.plugins import Proxy
-    from tidegate.verdict import Decision, Effect, Finding
+    from tidegate.verdict import Decision, Effect, Finding, Note
 
 PROJECT = "tidegate"
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -113,7 +113,7 @@ def inspect(message: Message, flow: Flow) -> Iterable[Finding] | None:
 
 
 @hookspec
-def decide(message: Message, flow: Flow, findings: Sequence[Finding]) -> Effect | Iterable[Effect] | None:
+def decide(message: Message, flow: Flow, findings: Sequence[Finding]) -> Effect | Note | Iterable[Effect | Note] | None:
     """Judge a message.
 
     Deciders see the same message and all findings; their order doesn't matter. Silence passes; nothing overrides
@@ -125,7 +125,8 @@ def decide(message: Message, flow: Flow, findings: Sequence[Finding]) -> Effect 
         findings: what all inspectors found.
 
     Returns:
-        ``Deny``, ``Redact`` or ``Hold``, several of them, or ``None``.
+        ``Deny``, ``Redact`` or ``Hold``, several of them, or ``None``; and a ``Note`` for what the record is to say,
+        or the conversation is to be labelled with.
     """
 
 

@@ -224,6 +224,20 @@ def listing(message: Message) -> tuple[TargetKind, str] | None:
     return method.listing if method and message.kind == "result" else None
 
 
+_SAYS_NOTHING = frozenset(
+    ("initialize", "server/discover", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe")
+)
+
+
+def tells(message: Message) -> bool:
+    """Whether a server's message may hold what the server keeps: all but lists, handshakes and notices of changes."""
+    method = message.method or ""
+    if method in _SAYS_NOTHING or method.endswith("/list_changed"):
+        return False
+    known = METHODS.get(method)
+    return known is None or known.listing is None
+
+
 def version_in(message: Message) -> str | None:
     """Return the protocol version that a message itself names.
 

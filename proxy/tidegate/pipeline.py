@@ -17,7 +17,20 @@ from tidegate.held import held
 from tidegate.message import Message
 from tidegate.plugins import Proxy
 from tidegate.settings import SettingsError
-from tidegate.verdict import Decision, Deny, Effect, Event, Finding, Hold, Outcome, Redact, Step, Verdict, verdict_of
+from tidegate.verdict import (
+    Decision,
+    Deny,
+    Effect,
+    Event,
+    Finding,
+    Hold,
+    Note,
+    Outcome,
+    Redact,
+    Step,
+    Verdict,
+    verdict_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +58,7 @@ class Plan(NamedTuple):
 class _Work:
     """What has been found out about one message so far."""
 
-    __slots__ = ("effects", "findings", "message", "noted", "reported", "steps")
+    __slots__ = ("effects", "findings", "labels", "message", "noted", "notes", "reported", "steps")
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -54,6 +67,8 @@ class _Work:
         self.findings: list[tuple[str, Finding]] = []
         self.noted: list[tuple[str, Finding]] = []
         self.steps: list[Step] = []
+        self.notes: list[tuple[str, Note]] = []
+        self.labels: list[str] = []
 
     @property
     def denied(self) -> bool:
@@ -160,7 +175,7 @@ class Pipeline:
                 _decided(hook, ran if isinstance(ran, tuple) else await ran, work)
         decision = await self._observed(self._decision(work), plan, flow, explain=explain)
         if decision.allowed and flow.session is not None:
-            _remember(decision, work.findings, flow.session, flow)
+            _remember(decision, work, flow.session, flow)
         return decision
 
     def _decision(self, work: _Work) -> Decision:
@@ -173,6 +188,7 @@ class Pipeline:
                 tuple(work.findings + work.noted),
                 tuple(work.steps),
                 reported=tuple(work.reported),
+                notes=tuple(work.notes),
             )
         redactions = [effect for _, effect in effects if isinstance(effect, Redact)]
         if redactions and not work.denied:  # one that can't be carried out denies, held or not
@@ -192,6 +208,7 @@ class Pipeline:
             tuple(work.steps),
             verdict_of(tuple(effects)),
             reported=tuple(work.reported),
+            notes=tuple(work.notes),
         )
 
     async def note(self, event: Event, flow: Flow, deny: Deny | None = None, **parts: Any) -> Decision:
@@ -241,12 +258,18 @@ class Pipeline:
 _UNRECORDED = "The record of this message could not be written, so it is not sent."
 
 
-def _remember(decision: Decision, findings: list[tuple[str, Finding]], session: Session, flow: Flow) -> None:
-    """Put what goes on into the conversation's memory; what ``report_only`` entries found leaves no label."""
-    for _, finding in findings:
+def _remember(decision: Decision, work: _Work, session: Session, flow: Flow) -> None:
+    """Put what goes on into the conversation's memory; what ``report_only`` entries said leaves no label."""
+    for _, finding in work.findings:
         session.label(finding.labels)
+    session.label(work.labels)
     message = decision.message
-    if message is not None and not message.is_reply and message.method in _REMEMBERED:
+    if message is None:
+        return
+    if message.sender == "server":
+        if flow.server.labels and methods.tells(message):
+            session.label(flow.server.labels)
+    elif not message.is_reply and message.method in _REMEMBERED:
         for target in flow.targets:
             session.called(flow.server.name, message.method, target.name, flow.server.labels)
 
@@ -312,12 +335,12 @@ def _as_findings(value: Any, _given: Any) -> tuple[Finding, ...]:
     return found
 
 
-def _as_effects(value: Any, _given: Any) -> tuple[Effect, ...]:
+def _as_effects(value: Any, _given: Any) -> tuple[Effect | Note, ...]:
     if value is None:
         return ()
-    given = (value,) if isinstance(value, Deny | Redact | Hold) else tuple(value)
-    if not all(isinstance(item, Deny | Redact | Hold) for item in given):
-        raise TypeError("decide returns effects or None")
+    given = (value,) if isinstance(value, Deny | Redact | Hold | Note) else tuple(value)
+    if not all(isinstance(item, Deny | Redact | Hold | Note) for item in given):
+        raise TypeError("decide returns effects, notes or None")
     return given
 
 
@@ -341,7 +364,16 @@ def _decided(hook: Hook, ran: Ran, work: _Work) -> None:
         outcome = failure.outcome
         _stop(hook, failure, work)
     elif given:
-        named = tuple((hook.by, effect) for effect in given)
+        named = tuple([(hook.by, effect) for effect in given if not isinstance(effect, Note)])
         outcome = _OUTCOMES[verdict_of(named)]
         (work.reported if hook.report_only else work.effects).extend(named)
+        if len(named) < len(given):
+            _noted(hook, given, work)
     work.steps.append(Step(hook.by, "decide", outcome, elapsed, hook.report_only))
+
+
+def _noted(hook: Hook, given: tuple[Effect | Note, ...], work: _Work) -> None:
+    notes = [item for item in given if isinstance(item, Note)]
+    work.notes.extend((hook.by, item) for item in notes)
+    if not hook.report_only:
+        work.labels.extend(label for item in notes for label in item.labels)

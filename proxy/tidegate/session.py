@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MAX_CALLS = 256
 MAX_LABELS = 64
 MAX_COUNTS = 1024
+
+WINDOWS = {"minute": (60.0, 6), "hour": (3600.0, 60), "day": (86400.0, 24)}
+"""The windows of :meth:`Session.recent`: how long each is, in seconds, and of how many steps."""
 
 
 class Call(NamedTuple):
@@ -30,6 +33,32 @@ class Call(NamedTuple):
     labels: tuple[str, ...]
 
 
+class Recent:
+    """How many calls there were in the last minute, hour and day. A step that is partly over counts whole."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self) -> None:
+        self._steps: dict[str, deque[list[float]]] = {name: deque() for name in WINDOWS}
+
+    def add(self, now: float) -> None:
+        """Count one call."""
+        for name, (length, parts) in WINDOWS.items():
+            step, steps = now // (length / parts), self._steps[name]
+            if steps and steps[-1][0] == step:
+                steps[-1][1] += 1
+            else:
+                steps.append([step, 1])
+                while steps[0][0] < step - parts:
+                    steps.popleft()
+
+    def count(self, name: str, now: float) -> int:
+        """Return how many calls there were in a window of :data:`WINDOWS`."""
+        length, parts = WINDOWS[name]
+        oldest = now // (length / parts) - parts
+        return int(sum(number for step, number in self._steps[name] if step >= oldest))
+
+
 @dataclass(slots=True)
 class Session:
     """The memory of one conversation. Interceptors read it; the core alone writes it.
@@ -40,6 +69,8 @@ class Session:
         labels: label to when it was put on first.
         calls: the most recent calls, oldest first.
         counts: per ``server/target``, how many calls went on.
+        notes: what interceptors keep of it, each under its entry's name, and each within a bound of its own. It is
+            forgotten with the conversation.
     """
 
     id: str
@@ -48,6 +79,8 @@ class Session:
     labels: dict[str, float] = field(default_factory=dict)
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=MAX_CALLS))
     counts: Counter[str] = field(default_factory=Counter)
+    notes: dict[str, Any] = field(default_factory=dict)
+    _recent: dict[str, Recent] = field(default_factory=dict)
 
     @property
     def age(self) -> float:
@@ -65,7 +98,22 @@ class Session:
         """Remember a call that goes on."""
         self.calls.append(Call(server, method, target, self.clock(), labels))
         key = f"{server}/{target}"
-        self.counts[key if key in self.counts or len(self.counts) < MAX_COUNTS else "overflow"] += 1
+        if key not in self.counts and len(self.counts) >= MAX_COUNTS:
+            key = "overflow"
+        self.counts[key] += 1
+        recent = self._recent.get(key)
+        if recent is None:
+            recent = self._recent[key] = Recent()
+        recent.add(self.clock())
+
+    def recent(self) -> dict[str, dict[str, int]]:
+        """Return, per window of :data:`WINDOWS` and per ``server/target``, how many calls went on in it."""
+        now = self.clock()
+        out: dict[str, dict[str, int]] = {}
+        for name in WINDOWS:
+            counted = ((key, recent.count(name, now)) for key, recent in self._recent.items())
+            out[name] = {key: number for key, number in counted if number}
+        return out
 
 
 class Store(Protocol):

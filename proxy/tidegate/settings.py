@@ -124,6 +124,7 @@ class Token(Model):
 
     name: Name = Field(description="The principal's name.")
     sha256: str = Field(description="The SHA-256 of its token, 64 hexadecimal digits; never the token.")
+    roles: tuple[str, ...] = Field((), description="The principal's roles, for policy.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -149,7 +150,7 @@ class AuthSettings(Model):
         digest = hashlib.sha256(token.encode()).hexdigest()
         for entry in self.tokens:
             if entry.sha256 == digest:
-                return flow.Principal(entry.name, "token")
+                return flow.Principal(entry.name, "token", entry.roles)
         return None
 
 

@@ -13,6 +13,8 @@ from tidegate import values
 from tidegate.quick import quick
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tidegate.message import Id, Message
 
 Outcome = Literal["pass", "finding", "edit", "deny", "redact", "hold", "error", "timeout"]
@@ -28,6 +30,7 @@ CODES: dict[str, tuple[int, str]] = {
     "broken": (-31500, "An interceptor failed, so the message is denied."),
     "late": (-31504, "An interceptor was too slow, so the message is denied."),
     "unrecorded": (-31507, "The record of the message could not be written, so the message is denied."),
+    "arguments": (-31415, "The arguments don't fit the inputSchema that the server gave for the tool."),
     "unredactable": (-31422, "A redaction would have changed more than payload, so the message is denied."),
     "unavailable": (-31502, "The server can't be reached, failed, or ended."),
     "overdue": (-31508, "The server didn't answer in time."),
@@ -191,6 +194,35 @@ class Hold:
 Effect = Deny | Redact | Hold
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Says something for the record, and stops nothing: what a decider learnt beside its effects.
+
+    Attributes:
+        text: one line that is safe to show: which revision decided, what a shadow would have done.
+        labels: what is put on the conversation when the message goes on.
+        detail: makes the whole of it, for a recording that is encrypted; confidential, so it is called only where
+            one is kept.
+    """
+
+    text: str = ""
+    labels: tuple[str, ...] = ()
+    detail: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse parts of another type, where they are made.
+
+        Raises:
+            TypeError: for a part of another type.
+            ValueError: for text that UTF-8 can't say.
+        """
+        if not isinstance(self.labels, tuple):
+            raise TypeError("labels is a tuple of strings")
+        _texts(self.text, *self.labels)
+        if self.detail is not None and not callable(self.detail):
+            raise TypeError("detail is a function")
+
+
 class Step(NamedTuple):
     """What one hook of one interceptor did.
 
@@ -226,6 +258,8 @@ class Decision:
             ``instance`` of a server or the ``proxy`` itself that starts or ends.
         note: one sentence about an event, or the reason of a deny or hold; never content.
         size: the size of rejected bytes, in bytes.
+        reported: what ``report_only`` entries would have done, with the name of who.
+        notes: what deciders said for the record, with the name of who.
     """
 
     id: str
@@ -237,7 +271,8 @@ class Decision:
     event: Event = "message"
     note: str = ""
     size: int = 0
-    reported: tuple[tuple[str, Effect], ...] = field(default=())  # what report_only entries would have done
+    reported: tuple[tuple[str, Effect], ...] = ()
+    notes: tuple[tuple[str, Note], ...] = ()
 
     @property
     def allowed(self) -> bool:

@@ -149,12 +149,12 @@ def _server(settings: Settings, name: str | None) -> Server:
 def _principal(settings: Settings, name: str | None) -> Principal:
     from tidegate import flow  # noqa: PLC0415 - heavy
 
-    known = [token.name for token in settings.auth.tokens]
+    known = {token.name: token for token in settings.auth.tokens}
     if name is None:
         return flow.Principal()
     if known and name not in known:
         raise output.Failure(f"there is no principal {name!r} in [auth] tokens; there are {', '.join(known)}")
-    return flow.Principal(name, "token")
+    return flow.Principal(name, "token", known[name].roles if known else ())
 
 
 async def _judged(settings: Settings, message: Message, flow: Flow, *, observe: bool) -> Decision:
@@ -220,6 +220,7 @@ def _described(decision: Decision, flow: Flow, answer: dict[str, Any] | None) ->
         ],
         "edits": [{"pointer": edit.pointer, "label": edit.label} for edit in message.edits],
         "report_only": [{"by": who, "would": _would(item)} for who, item in decision.reported],
+        "notes": [{"by": who, "text": item.text, "labels": list(item.labels)} for who, item in decision.notes],
         "sent": json.loads(message.encoded) if decision.allowed else None,
         "answer": answer,
     }
@@ -272,6 +273,9 @@ def _print(decision: Decision, flow: Flow, answer: dict[str, Any] | None) -> Non
         output.say(f"edited   {edit.pointer}: {edit.label}")
     for by, reported in decision.reported:
         output.say(f"reported {by} would {_would(reported)}")
+    for by, note in decision.notes:
+        labels = f" (labels the conversation {', '.join(note.labels)})" if note.labels else ""
+        output.say(f"noted    {note.text or 'nothing'}{labels} (by {by})")
     console.print(Text.assemble((decision.verdict.upper(), _STYLES[decision.verdict]), output.plain(_why(decision))))
     _print_sent(decision, message, answer)
 

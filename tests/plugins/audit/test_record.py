@@ -8,7 +8,7 @@ import jsonschema  # type: ignore[import-untyped]  # it comes without types
 import pytest
 
 from plugins.audit.building import call, decided, recorded
-from tidegate import Client, Decision, Deny, Edit, Finding, Flow, Hold, Redact, Server, Step, Target
+from tidegate import Client, Decision, Deny, Edit, Finding, Flow, Hold, Note, Redact, Server, Step, Target
 from tidegate.testing import error_of, flow, notification, request, result_of
 from tidegate_audit import chain
 from tidegate_audit.record import FIELDS, MOST_ITEMS, Recorder, event
@@ -45,6 +45,7 @@ EVERY_SORT = {
     "one that reports only": decided(
         steps=(Step("new", "decide", "deny", 900, report_only=True),), reported=(("new", Deny("No.", rule="r9")),)
     ),
+    "one with notes": decided(notes=(("policy", Note("policy revision 1f", ("private",))), ("policy", Note()))),
     "rejected bytes": Decision(
         "d", None, (("tidegate", Deny("Bad.", code="parse")),), verdict="deny", event="rejected", size=12
     ),
@@ -103,6 +104,7 @@ def test_an_allowed_message_is_recorded_with_who_talked_to_whom_about_what() -> 
         "findings": [],
         "edits": [],
         "steps": [["a", "decide", "pass", 1.2]],
+        "notes": [],
         "bytes": len(message.encoded),
         "digest": message.digest,
     }
