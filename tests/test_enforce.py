@@ -55,6 +55,21 @@ def test_a_span_outside_of_the_string_denies(span: tuple[int, int]) -> None:
     refused(Redact(TEXT, span))
 
 
+def test_a_number_in_a_json_text_of_a_server_becomes_a_marker_and_elsewhere_denies() -> None:
+    text = json.dumps({"a": "x", "n": 5, "f": 1.5, "t": True})
+    reply = result_of(CALL, {"content": [{"type": "text", "text": text}], "structuredContent": {"n": 5}})
+    inside = "/result/content/0/text/~2"
+    made = redacted(Redact(f"{inside}/n", (0, 1), "x"), Redact(f"{inside}/f", label="y"), message=reply)
+    assert json.loads(made.get("/result/content/0/text")) == {
+        "a": "x",
+        "n": "[redacted:x]",
+        "f": "[redacted:y]",
+        "t": True,
+    }
+    refused(Redact(f"{inside}/t"), message=reply)
+    refused(Redact("/result/structuredContent/n"), message=reply)
+
+
 def test_an_empty_string_can_be_redacted_whole() -> None:
     assert redacted(Redact("/params/arguments/empty", label="x")).get("/params/arguments/empty") == "[redacted:x]"
 

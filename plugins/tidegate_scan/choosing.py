@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tidegate_scan.config import PiiConfig
+from tidegate_scan import foreign
+from tidegate_scan.config import PiiConfig, SecretsConfig
 from tidegate_scan.rules import PII, SECRETS, load
 from tidegate_scan.scanner import BUDGET, HELD
 
@@ -15,39 +16,46 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tidegate_scan.config import ScanConfig
+    from tidegate_scan.foreign import Finder
     from tidegate_scan.rules import Rule
 
 HERE = Path(__file__).parent
 
 
 class Chosen(NamedTuple):
-    """The rules that are on: of those that ship, and of the operator's own."""
+    """The rules that are on: of those that ship, and of the operator's own; and the engines of others."""
 
     shipped: list[Rule]
     own: list[Rule]
+    beside: list[Finder]
 
 
 @cache
 def shipped(folder: str) -> tuple[Rule, ...]:
     """Return the rules that ship in a folder of this package, ``rules`` or ``pii``."""
-    return tuple(load(sorted((HERE / folder).glob("*.toml")), kind=PII if folder == "pii" else SECRETS))
+    return tuple(load(sorted((HERE / folder).glob("*.toml")), kind=PII if folder == "pii" else SECRETS, tested=True))
 
 
-def chosen(config: ScanConfig, files: Iterable[Path]) -> Chosen:
+def chosen(config: ScanConfig, files: Iterable[Path], folder: Path, off: Iterable[str] = ()) -> Chosen:
     """Return the rules that settings turn on.
 
     Args:
         config: the settings.
         files: the operator's own rules; those are tried on their examples, because no test has seen them.
+        folder: where paths of the settings start.
+        off: globs of ids of rules of other engines that are off, besides those of the settings.
 
     Raises:
         RuleError: where a rule of those files is wrong.
-        ValueError: where one has the id of another, or the settings name what isn't there; one sentence.
+        ValueError: where one has the id of another, or the settings name what isn't there or isn't installed; one
+            sentence.
     """
     pii = isinstance(config, PiiConfig)
     every = shipped("pii" if pii else "rules")
     own = load(files, check_examples=True, kind=PII if pii else SECRETS)
-    _check_named(config, [rule.id for rule in (*every, *own)])
+    beside = _beside(config, folder, (*config.disable, *off))
+    named = [rule.id for rule in (*every, *own)]
+    _check_named(config, [*named, *(rule.id for finder in beside for rule in finder.rules)])
     if isinstance(config, PiiConfig):
         groups = {rule.group_name for rule in every}
         for name in config.detect:
@@ -59,7 +67,14 @@ def chosen(config: ScanConfig, files: Iterable[Path]) -> Chosen:
     for rule in own:
         if rule.id in taken:
             raise ValueError(f"there is a rule {rule.id!r} already: give yours another id, or disable that one")
-    return Chosen(kept, own)
+    return Chosen(kept, own, beside)
+
+
+def _beside(config: ScanConfig, folder: Path, off: tuple[str, ...]) -> list[Finder]:
+    if not isinstance(config, SecretsConfig) or not config.engines:
+        return []
+    cache_folder = None if config.engine_cache is None else folder / config.engine_cache
+    return foreign.finders(config.engines, lambda name: fits(off, name), cache_folder)
 
 
 def _check_named(config: ScanConfig, known: Iterable[str]) -> None:

@@ -24,6 +24,8 @@ from tidegate_scan.views import DEFAULT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tidegate_scan.choosing import Chosen
+    from tidegate_scan.foreign import Named
     from tidegate_scan.rules import Rule
 
 _SECONDS = 60.0  # of undoing disguises in one file; nobody waits for an answer here
@@ -50,7 +52,7 @@ class _Wanted:
     """What is to be looked for, and with which key its fingerprints are made."""
 
     detectors: list[Detector]
-    rules: list[Rule]
+    rules: list[Rule | Named]
     prints: fingerprint.Fingerprints
     keyed: bool
 
@@ -92,7 +94,7 @@ def scan(  # noqa: PLR0913 - every option of a command is a parameter
     try:
         configs = _configs(settings, pii=pii)
         key = key_file or (settings.parent / configs[0].key_file if settings else None)
-        wanted = _wanted(_rules(configs, settings, own or []), disable or [], max_bytes, key)
+        wanted = _wanted(_rules(configs, settings, own or [], disable or []), disable or [], max_bytes, key)
     except (entries.EntryError, rules.RuleError, ValueError) as error:
         _fail(printable(str(error)))
     run = _Run(Reporter(wanted.detectors, wanted.prints), max_bytes)
@@ -138,40 +140,42 @@ def _configs(settings: Path | None, *, pii: bool) -> list[ScanConfig]:
 
 
 def _rules(
-    configs: Sequence[ScanConfig], settings: Path | None, own: Sequence[Path]
-) -> list[tuple[ScanConfig, list[Rule]]]:
+    configs: Sequence[ScanConfig], settings: Path | None, own: Sequence[Path], disable: Sequence[str]
+) -> list[tuple[ScanConfig, Chosen]]:
     """Load the rules of each. Raises RuleError or ValueError, of one sentence, where that can't be done."""
     folder = settings.parent if settings else Path()
     loaded = []
     for config in configs:
         theirs = [folder / path for path in config.rules]
-        found = chosen(config, theirs + list(own if isinstance(config, SecretsConfig) else ()))
-        loaded.append((config, found.shipped + found.own))
+        theirs += own if isinstance(config, SecretsConfig) else ()
+        loaded.append((config, chosen(config, theirs, folder, disable)))
     return loaded
 
 
 def _wanted(
-    loaded: Sequence[tuple[ScanConfig, list[Rule]]], disable: Sequence[str], max_bytes: int, key_file: Path | None
+    loaded: Sequence[tuple[ScanConfig, Chosen]], disable: Sequence[str], max_bytes: int, key_file: Path | None
 ) -> _Wanted:
     """Make what looks. Raises ValueError, of one sentence, where that can't be done."""
     budget = DEFAULT._replace(bytes=4 * max(max_bytes, DEFAULT.bytes), seconds=_SECONDS)
-    chosen, detectors = [], []
+    every: list[Rule | Named] = []
+    detectors = []
     for config, mine in loaded:
-        kept = [rule for rule in mine if not fits(disable, rule.id)]
+        kept = [rule for rule in mine.shipped + mine.own if not fits(disable, rule.id)]
         kind = Secrets.kind if isinstance(config, SecretsConfig) else Pii.kind
-        detectors.append(Detector(kind, Scanner(kept, budget=budget), config.allow))
-        chosen += mine
-    known = {rule.id for rule in chosen} | {HELD, BUDGET}
+        scanner = Scanner(kept, budget=budget, beside=mine.beside, numbers=kind == Pii.kind)
+        detectors.append(Detector(kind, scanner, config.allow))
+        every += [*mine.shipped, *mine.own, *(rule for finder in mine.beside for rule in finder.rules)]
+    known = {rule.id for rule in every} | {HELD, BUDGET}
     for glob in disable:
         if not any(fnmatchcase(name, glob) for name in known):
             raise ValueError(f"--disable: there is no rule {glob!r}")
     if key_file is None:
-        return _Wanted(detectors, chosen, fingerprint.ephemeral(), keyed=False)
+        return _Wanted(detectors, every, fingerprint.ephemeral(), keyed=False)
     made = not key_file.exists()
     prints = fingerprint.with_key_of(key_file)
     if made:
         _note(f"Made {key_file}, the key of the fingerprints.")
-    return _Wanted(detectors, chosen, prints, keyed=True)
+    return _Wanted(detectors, every, prints, keyed=True)
 
 
 class _Run:

@@ -107,6 +107,12 @@ class SecretsConfig(ScanConfig):
 
     request: Action = Field("deny", description="What becomes of a client's message with a secret.")
     response: Answer = Field("redact", description="What becomes of a server's message with a secret.")
+    engines: tuple[Literal["detect-secrets", "kingfisher"], ...] = Field(
+        (), description="Engines of others that look too, each an extra: `pip install 'tidegate[detect-secrets]'`."
+    )
+    engine_cache: Path | None = Field(
+        None, description="A folder for what kingfisher compiles, so that later starts take no seconds; off."
+    )
     held: bool = Field(default=True, description="Whether what the settings give to servers is found too, exactly.")
     seal_for: tuple[str, ...] = Field(
         (), description="Globs of servers that get sealed values back where a request carries their handles."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import stat
 import sys
 from bisect import bisect_right
@@ -46,10 +47,12 @@ class Record(NamedTuple):
     Attributes:
         line: the line it begins on, from 1.
         tree: the message, parsed.
+        text: the message as it is written, where that takes several lines; else ``""``.
     """
 
     line: int
     tree: Any
+    text: str = ""
 
 
 def below(folder: Path) -> Iterator[Path | OSError]:
@@ -116,7 +119,8 @@ def records(text: str) -> list[Record] | None:
         return None
     whole = _message(text)
     if whole is not None:
-        return [Record(text[: len(text) - len(text.lstrip())].count("\n") + 1, whole)]
+        written = text.strip()
+        return [Record(text[: text.index(written)].count("\n") + 1, whole, written if "\n" in written else "")]
     found = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
@@ -137,6 +141,35 @@ def _message(text: str) -> Any:
     if batch and all(isinstance(each, dict) and each.get("jsonrpc") == "2.0" for each in batch):
         return tree
     return None
+
+
+_TOKEN = re.compile(
+    r'(?P<key>"(?:[^"\\]|\\.)*")\s*:|(?P<value>"(?:[^"\\]|\\.)*"|[{\[]|[^\s{}\[\],:"]+)|(?P<next>,)|[}\]]'
+)
+
+
+def offsets(text: str) -> dict[str, int]:
+    """Return where the members and items of a JSON text begin in it, by JSON Pointer; a member begins with its key."""
+    found: dict[str, int] = {}
+    path: list[str | int] = []  # of what is being read: its key or index in each object or array that it is in
+    for token in _TOKEN.finditer(text):
+        if token["key"]:
+            path[-1] = jiter.from_json(token["key"].encode())
+            found[_pointer(path)] = token.start()
+        elif token["value"]:
+            if path and isinstance(path[-1], int):
+                found[_pointer(path)] = token.start()
+            if token["value"] in ("{", "["):
+                path.append("" if token["value"] == "{" else 0)
+        elif not token["next"]:
+            path.pop()
+        elif isinstance(path[-1], int):
+            path[-1] += 1
+    return found
+
+
+def _pointer(path: list[str | int]) -> str:
+    return "".join(f"/{str(name).replace('~', '~0').replace('/', '~1')}" for name in path)
 
 
 class Lines:

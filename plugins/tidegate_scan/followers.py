@@ -5,7 +5,7 @@ can be told from the tails alone, so the search for literals need not stop there
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -28,7 +28,8 @@ class _Move(NamedTuple):
     after: tuple[Atom, ...]
 
 
-def followers(tail: str, literal: str, *, ignore_case: bool, most: int) -> list[frozenset[int]]:
+@lru_cache(maxsize=4096)  # some rules are in two engines
+def followers(tail: str, literal: str, *, ignore_case: bool, most: int) -> Sequence[frozenset[int]]:
     """The bytes that may be first, second... behind a literal in a match of a tail (RE2 syntax) that begins with it.
 
     No more than `most`; fewer where anything may follow or the match may end. An empty set says that this tail never

@@ -32,10 +32,11 @@ class _Scan:
         self, proxy: tidegate.Proxy, held: Iterable[str] = (), sealed: Callable[[str], bool] = lambda _: False
     ) -> None:
         config = self.config
-        rules = chosen(config, [proxy.folder / path for path in config.rules])
+        rules = chosen(config, [proxy.folder / path for path in config.rules], proxy.folder)
         self._prints = fingerprint.with_key_of(proxy.folder / config.key_file)
         budget = DEFAULT._replace(bytes=config.max_bytes, seconds=config.max_seconds)
-        self._scanner = Scanner(rules.shipped, held, budget, sealed, rules.own)
+        numbers = isinstance(config, PiiConfig)
+        self._scanner = Scanner(rules.shipped, held, budget, sealed, rules.own, beside=rules.beside, numbers=numbers)
 
     def _found(self, message: tidegate.Message) -> list[Found]:
         if self._scanner is None:

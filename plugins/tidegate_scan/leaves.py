@@ -20,6 +20,13 @@ _OWN = "\u200b"
 SHORT = 512
 """Characters up to which a value stands on one line with its key."""
 
+LEAST_NUMBER = 10_000_000
+"""The least number that is read: it has eight digits, and what is shorter is no card, no id and no password held."""
+
+_MOST_NUMBER = 10**40
+_ID = (None, "id")
+"""The place of a message's id: like a progress token, chosen at random, and nothing to anybody but who chose it."""
+
 SHORT_CLEAN = 128
 """Characters of the longest text that is remembered to be clean."""
 
@@ -89,15 +96,17 @@ class Clean:
 
 
 class Leaves:
-    """The strings of a JSON value, keys too.
+    """The strings of a JSON value, keys too, and its long numbers where they are asked for.
 
     Attributes:
         text: all of them but those that are known to be clean.
         pieces: the lines it is made of.
     """
 
-    def __init__(self, tree: Any, clean: Clean | None = None) -> None:
+    def __init__(self, tree: Any, clean: Clean | None = None, *, numbers: bool = False) -> None:
         self._clean = clean or Clean()
+        self._numbers = numbers
+        self._is_message = type(tree) is dict and "jsonrpc" in tree
         self.pieces: list[str] = []
         self._lines: list[_Line] = []  # beside each piece: what it is
         self._values: list[tuple[Node, str]] = []
@@ -127,7 +136,18 @@ class Leaves:
             self._items(value, node, key)
         elif kind is str:
             self._value(value, node, key, keyed=False)
+        elif self._numbers and (kind is int or kind is float):
+            self._number(value, node, key)
         return own
+
+    def _number(self, value: float, node: Node, key: str) -> None:
+        """Take a number as the digits it is written with, if it is a whole one and long enough."""
+        if not LEAST_NUMBER <= abs(value) < _MOST_NUMBER or value != int(value):
+            return
+        if self._is_message and (node == _ID or (node is not None and node[1] == "progressToken")):
+            return
+        text = str(abs(int(value)))
+        self._piece(f"{key}={text}" if key else text, (node, text, len(key) + 1 if key else 0, False))
 
     def _items(self, value: list[Any], node: Node, key: str) -> None:
         alike: dict[str, list[int]] = {}

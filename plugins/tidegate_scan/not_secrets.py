@@ -10,8 +10,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from tidegate_scan.references import is_reference
+
 # Published by the issuers in their own documentation; each is compared whole.
 DOCUMENTED: Final = frozenset({
+    # RFC 5849, 6749, 6750, 7009, 7515 and the first OAuth
+    "dpf43f3p2l4k3l03", "hh5s93j4hdidpola", "hdhd0244k9j7ao03", "nnch734d00sl2jdk", "pfkkdhi9sl3r4s00",
+    "kkk9d7dh3k39sjv7", "9djdj82h48djs9d2", "j49sk3j29djd", "dh893hdasih9", "kd94hf93k423kf44", "0685bd9184jfhq22",
+    "ad180jjd733klru7", "h480djs93hd8", "45ghiukldjahdnhzdauz", "A3ddj3w", "7Fjfp0ZBr1KtDRbnfVdmIw", "gX1fBat3bV",
+    "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg",
     "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
     "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEJ1NtnwMDNSX0=",
@@ -51,8 +58,6 @@ _CODE: Final = re.compile(
     r"|ssm:|keyvault|secretsmanager|file://|projects/|crypto\.|string\.|str\.|z\.|t\.|sa\.|models\.|Column|Field|new )",
     re.IGNORECASE,
 )
-_CALL: Final = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|\?\.|::|->)[A-Za-z_$][\w$]*)*(?:\(.*|\[.*)", re.DOTALL)
-_MEMBER: Final = re.compile(r"[A-Za-z_$][A-Za-z_$]*(?:(?:\.|\?\.|::|->)[A-Za-z_$][A-Za-z_$]*)+")
 _REPEAT: Final = re.compile(r"(.)\1{3,}|(..)\2{3,}|(...)\3{3,}", re.DOTALL)
 _ELLIPSIS: Final = re.compile(r"\.{3}|…|\u2022{2}|\*{3}")
 _SEQUENCES: Final = (
@@ -115,6 +120,10 @@ _STRONG: Final = re.compile(r"api|secret|pass|auth|access|client|bearer", re.IGN
 _KEY: Final = re.compile(
     r"([A-Za-z_][\w.\- ]{0,60}?)[\"'`\])]{0,3}\s{0,4}(?:=>|:=|={1,3}|:|\s)\s{0,4}[\"'`(\[\\]{0,3}$"
 )
+_XML_NAME: Final = re.compile(r"<(?:[\w.-]{1,40}:)?([A-Za-z_][\w.-]{0,60})(?:\s[^<>]{0,200})?>\s{0,8}$")
+_BADGE: Final = re.compile(r"badge\.svg\?token=$")
+_PASSED: Final = re.compile(r"\bPASS:\s{1,4}$")
+_TEST: Final = re.compile(r"(?:[Tt]est|Example|Fuzz|Benchmark)")
 _LOOK_BACK: Final = 96  # how far before a value its name may begin
 _LOOKS: Final = 16  # a value that stands more often than this on one line is never excused by its name
 
@@ -146,9 +155,12 @@ def is_no_secret(secret: str, line: str) -> bool:
     the first 4,096 characters count, beyond them nothing is excused). Covers all of `is_placeholder`, and references in
     code, hashes with their name, UUIDs under weak names, public keys, paths, URLs, numbers and versions.
     """
+    head, _, rest = secret.partition("&")
+    if "=" in rest:  # the next parameter of a query
+        secret, line = head, line[: len(line) - len(secret) + len(head)]
     if is_placeholder(secret):
         return True
-    if _CODE.match(secret) or _CALL.fullmatch(secret) or _MEMBER.fullmatch(secret):
+    if _CODE.match(secret) or is_reference(secret) or _is_public(secret, line[: len(line) - len(secret)]):
         return True
     if any(shape.fullmatch(secret) for shape in (_PUBLIC, _DIGEST, _NUMBERISH, _PATH, _URL, _MIME)):
         return True
@@ -158,9 +170,16 @@ def is_no_secret(secret: str, line: str) -> bool:
     return bool(_UUID.fullmatch(secret)) and not any(_STRONG.search(name) for name in names)
 
 
+def _is_public(secret: str, before: str) -> bool:
+    """Whether what stands directly before a value says that it is no secret: a badge's address, a test that passed."""
+    if _BADGE.search(before) and re.fullmatch(r"[A-Za-z0-9]{10}", secret):
+        return True
+    return _PASSED.search(before) is not None and _TEST.match(secret) is not None
+
+
 def _last(name: str) -> str:
-    """The last part of a dotted or spaced name, in snake case: `spec.paging.nextToken` is judged as `next_token`."""
-    return _HUMP.sub("_", re.split(r"[.\s]", name.strip())[-1]).replace("-", "_").lower()
+    """The last part of a dotted name, in snake case: `spec.paging.nextToken` is judged as `next_token`."""
+    return re.sub(r"[-\s]+", "_", _HUMP.sub("_", name.strip().rsplit(".", 1)[-1])).lower()
 
 
 def _names(secret: str, line: str) -> list[str]:
@@ -168,7 +187,8 @@ def _names(secret: str, line: str) -> list[str]:
     names: list[str] = []
     at = line.find(secret)
     while at >= 0:
-        found = _KEY.search(line[max(0, at - _LOOK_BACK) : at])
+        before = line[max(0, at - _LOOK_BACK) : at]
+        found = _KEY.search(before) or _XML_NAME.search(before)
         if not found or len(names) >= _LOOKS:
             return []
         names.append(found[1])

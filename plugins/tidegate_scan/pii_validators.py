@@ -150,9 +150,15 @@ def _nanp(n: str) -> bool:
     )
 
 
+_PLACE = re.compile(r"\+[0-8]\d(?:[0-5]\d){1,2}-[01]\d\d(?:[0-5]\d){1,2}")
+"""A place on the Earth in degrees, minutes and seconds (ISO 6709), west of Greenwich."""
+
+
 def phone(text: str) -> bool:
     """An international number: a country code that is given out, and as many digits as there are (ITU-T E.164)."""
     if text.count(".") == 1 and not set(text) & set(" -/("):  # +48.8577 is a coordinate
+        return False
+    if _PLACE.fullmatch(text):
         return False
     n = _digits(text.replace("(0)", ""))
     code = next((n[:size] for size in (1, 2, 3) if n[:size] in _CODES), "")

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from tidegate_scan.files import Lines, records
-from tidegate_scan.scanner import BUDGET
+from tidegate_scan.files import Lines, offsets, records
+from tidegate_scan.scanner import BUDGET, NESTED
 from tidegate_scan.views import OverBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tidegate_scan.config import Allowed
+    from tidegate_scan.files import Record
     from tidegate_scan.fingerprint import Fingerprints
     from tidegate_scan.scanner import Found, Scanner
 
@@ -27,7 +28,7 @@ class Report:
 
     Attributes:
         path: the file as it was named, printable; ``-`` for standard input.
-        line: from 1; of a message in a file of several, the line it begins on.
+        line: from 1; in a message the line that the string, or its member, begins on.
         column: from 1, in characters; ``None`` in a message.
         end_line: the line of its end.
         end_column: behind its last character; ``None`` in a message.
@@ -77,7 +78,7 @@ class Reporter:
         if messages is None:
             found = list(self._plain(path, text))
         else:
-            found = [report for record in messages for report in self._message(path, record.line, record.tree)]
+            found = [report for record in messages for report in self._message(path, record)]
         return sorted(set(found), key=_place)
 
     def _plain(self, path: str, text: str) -> Iterator[Report]:
@@ -93,17 +94,21 @@ class Reporter:
                 end = lines.at(max(each.span[1] - 1, each.span[0]))
                 yield from self._report(detector, each, (path, line, column, end[0], end[1] + 1, None))
 
-    def _message(self, path: str, line: int, tree: object) -> Iterator[Report]:
+    def _message(self, path: str, record: Record) -> Iterator[Report]:
         found: list[tuple[Detector, Found]] = []
         for detector in self._detectors:
             try:
-                found += [(detector, each) for each in detector.scanner.tree(tree)]
+                found += [(detector, each) for each in detector.scanner.tree(record.tree)]
             except OverBudget:
-                yield _too_much(path, line, "")
+                yield _too_much(path, record.line, "")
         secret = {each.pointer.rpartition("/")[2] for _, each in found if each.in_key}
         values = {each.value for _, each in found}
+        places = offsets(record.text) if found and record.text else {}
+        lines = Lines(record.text)
         for detector, each in found:
             pointer = _masked(each.pointer, secret, values)
+            outer = each.pointer.partition(f"/{NESTED}")[0]  # what is in a string is on the string's line
+            line = record.line + lines.at(places.get(outer, 0))[0] - 1
             yield from self._report(detector, each, (path, line, None, line, None, pointer))
 
     def _report(

@@ -70,6 +70,37 @@ class _Walk:
         self.past(begin, secret if secret > begin and self._tries <= RETRIES else end)
 
 
+class Compiled:
+    """A rule's regex, compiled when it is first asked for: of most rules, none ever is, and all take their time.
+
+    `match` is that of `Regex`. `secret` is the number of the group that holds the secret: the one of that name, else
+    the first, else 0; it is known from the first match on.
+    """
+
+    __slots__ = ("_text", "match", "secret")
+
+    match: Callable[[Any, bytes, int, int], Spans]
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.secret = 0
+        self.match = self._first
+
+    def now(self) -> Regex:
+        """Compile it now.
+
+        Raises:
+            RegexError: RE2 refuses it.
+        """
+        regex = Regex(self._text)
+        self.secret = regex.groups().get("secret", min(1, regex.count()))
+        self.match = regex.match
+        return regex
+
+    def _first(self, anchor: Any, data: bytes, start: int, stop: int) -> Spans:
+        return self.now().match(anchor, data, start, stop)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule: its members as in TOML (`window` in characters), with what was compiled of them.
@@ -77,7 +108,6 @@ class Rule:
     `group_name` is the member `group`, which settings switch on and off together. `digits` stands in place of
     literals: matches hold at least so many, and are at most twice as long as the digits and the window together.
     `text` is the regex with its flag.
-    `secret` is the number of the regex's group that holds the secret: the one of that name, else the first, else 0.
     """
 
     id: str
@@ -94,8 +124,7 @@ class Rule:
     context: bool
     source: str
     text: str
-    compiled: Regex
-    secret: int
+    compiled: Compiled
     validators: tuple[Callable[[str], bool], ...]
     excluded: Callable[[str, str, bool], bool]
 
@@ -129,7 +158,8 @@ class Rule:
     def _secret(self, data: bytes, found: Spans, walk: "_Walk") -> tuple[int, int] | None:
         """The secret of a match, or None when it is none; the walk goes on accordingly."""
         begin, end = found[0]
-        secret = found[self.secret] if found[self.secret] != NOTHING else found[0]
+        group = found[self.compiled.secret]
+        secret = group if group != NOTHING else found[0]
         if self._holds(data, *secret):
             walk.past(begin, end)
             return secret
@@ -174,10 +204,13 @@ _AS_WRITTEN = ("id", "title", "regex", "digits", "ignore_case", "confidence", "e
 _NAMES = {str: "a string", list: "a list of strings", bool: "true or false", int: "a whole number", float: "a number"}
 
 
-def load(paths: Iterable[Path], *, check_examples: bool = False, kind: Kind = SECRETS) -> list[Rule]:
+def load(
+    paths: Iterable[Path], *, check_examples: bool = False, kind: Kind = SECRETS, tested: bool = False
+) -> list[Rule]:
     """The rules of TOML files, in the files' order.
 
-    With `check_examples` each example must be found and no `not_examples` may be: for rules that no test has seen.
+    With `check_examples` each example must be found and no `not_examples` may be: for rules that no test has seen. The
+    regexes of rules that tests have seen, `tested`, are compiled when they are needed.
 
     Raises:
         RuleError: a file can't be read or isn't TOML; a member is unknown, missing or of the wrong type; a regex isn't
@@ -189,6 +222,8 @@ def load(paths: Iterable[Path], *, check_examples: bool = False, kind: Kind = SE
         for number, members in enumerate(_read(path), start=1):
             where = _where(path, number, members)
             rule = _rule(where, members, kind)
+            if not tested:
+                _compile(where, rule)
             if rule.id in seen:
                 raise RuleError(f"{where}: its id stands in {seen[rule.id]} already.")
             seen[rule.id] = path
@@ -229,12 +264,6 @@ def _rule(where: str, members: dict[str, Any], kind: Kind) -> Rule:
     if unknown:
         raise RuleError(f"{where}: its validator {unknown[0]!r} is unknown.")
     text = f"(?i:{values['regex']})" if values["ignore_case"] else values["regex"]
-    try:
-        compiled = Regex(text)
-    except RegexError as error:
-        raise RuleError(f"{where}: its regex isn't RE2's: {error}.") from None
-    if compiled.matches(b""):
-        raise RuleError(f"{where}: its regex matches an empty text.")
     return Rule(
         **{name: values[name] for name in _AS_WRITTEN},
         group_name=values["group"],
@@ -242,11 +271,19 @@ def _rule(where: str, members: dict[str, Any], kind: Kind) -> Rule:
         window=values["window"] or WINDOW,
         validate=tuple(values["validate"]),
         text=text,
-        compiled=compiled,
-        secret=compiled.groups().get("secret", min(1, compiled.count())),
+        compiled=Compiled(text),
         validators=tuple(kind.validators[name] for name in values["validate"]),
         excluded=kind.excluded,
     )
+
+
+def _compile(where: str, rule: Rule) -> None:
+    try:
+        regex = rule.compiled.now()
+    except RegexError as error:
+        raise RuleError(f"{where}: its regex isn't RE2's: {error}.") from None
+    if regex.matches(b""):
+        raise RuleError(f"{where}: its regex matches an empty text.")
 
 
 def _typed(where: str, members: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from tidegate_scan.foreign import Named
     from tidegate_scan.reports import Report
     from tidegate_scan.rules import Rule
 
@@ -24,7 +25,7 @@ _ERROR = 0.8  # the confidence from which on a finding is an error, and not a wa
 
 
 def log(
-    reports: Sequence[Report], rules: Iterable[Rule], paths: Mapping[str, Path | None], *, keyed: bool
+    reports: Sequence[Report], rules: Iterable[Rule | Named], paths: Mapping[str, Path | None], *, keyed: bool
 ) -> dict[str, Any]:
     """Return the log of one run.
 
@@ -66,7 +67,7 @@ def log(
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule | Named) -> dict[str, Any]:
     out: dict[str, Any] = {
         "id": rule.id,
         "name": rule.id,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tidegate_scan.engine import Hit as EngineHit
+    from tidegate_scan.foreign import Finder
     from tidegate_scan.leaves import Leaves, Place, Together
     from tidegate_scan.rules import Rule
     from tidegate_scan.views import Budget, View
@@ -42,7 +43,9 @@ LEFT_OVER = 8
 """Characters of the shortest part of a match that is kept where a surer match has taken the rest."""
 
 MARK = "[redacted:"
-_MARKER = re.compile(r"\[redacted:(?:sealed:)?([a-z0-9-]{1,64}):(?:([0-9a-f]{4})|([A-Za-z0-9_-]{22}))\]")
+_MARKER = re.compile(
+    r"\[redacted:(?:sealed:)?((?:[a-z]{1,16}(?:-[a-z]{1,16})?:)?[a-z0-9-]{1,96}):(?:([0-9a-f]{4})|([A-Za-z0-9_-]{22}))\]"
+)
 
 
 class Found(NamedTuple):
@@ -95,13 +98,16 @@ class _Hit(NamedTuple):
 class Scanner:
     """Finds what rules describe, and what is to be found exactly."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a choice of its own, and nearly all have a default
         self,
         rules: Sequence[Rule],
         held: Iterable[str] = (),
         budget: Budget = DEFAULT,
         sealed: Callable[[str], bool] = lambda _: False,
         own: Sequence[Rule] = (),
+        *,
+        beside: Sequence[Finder] = (),
+        numbers: bool = False,
     ) -> None:
         """Make one.
 
@@ -111,15 +117,18 @@ class Scanner:
             budget: what undoing disguises may cost for one message.
             sealed: whether there is a sealed value of a handle.
             own: more rules, an operator's own.
+            beside: engines of others.
+            numbers: whether long numbers are looked at too; they are where a value that is held is one.
         """
-        self._ids = {rule.id for rule in (*rules, *own)} | {HELD}
+        self._ids = {rule.id for rule in (*rules, *own)} | {HELD} | {rule.id for each in beside for rule in each.rules}
         self._sealed = sealed
         # An operator's own rules have an engine to themselves, so that the one of all others is made but once.
-        self._engines = [_engine(each) for each in (rules, own) if each]
+        self._engines: list[Finder | Engine] = [*(_engine(each) for each in (rules, own) if each), *beside]
         sure = [[rule for rule in each if rule.confidence >= SURE and not rule.context] for each in (rules, own)]
         self._sure = [_engine(each) for each in sure if each]
         self._clean = leaves.Clean()
         self._held = tuple(dict.fromkeys(held))
+        self._numbers = numbers or any(value.isdigit() for value in self._held)
         self._budget = budget
         self._until = math.inf
 
@@ -147,7 +156,7 @@ class Scanner:
 
     def _within(self, tree: Any, prefix: str, depth: int) -> list[Found]:
         found: list[Found] = []
-        strings = leaves.Leaves(tree, self._clean)
+        strings = leaves.Leaves(tree, self._clean, numbers=self._numbers)
         inner: dict[int, tuple[Place, list[_Hit]]] = {}
         hits = _best(list(self._hits(strings.text))) if strings.text else []
         for hit in hits:

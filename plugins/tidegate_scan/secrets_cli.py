@@ -117,7 +117,7 @@ def rules(
 
     Example: tidegate secrets rules --json
     """
-    listed = sorted(chosen(PiiConfig() if pii else SecretsConfig(), ()).shipped, key=lambda rule: rule.id)
+    listed = sorted(chosen(PiiConfig() if pii else SecretsConfig(), (), Path()).shipped, key=lambda rule: rule.id)
     if json:
         members = ("id", "title", "confidence", "source")
         typer.echo(jsonlib.dumps([{name: getattr(rule, name) for name in members} for rule in listed], indent=2))

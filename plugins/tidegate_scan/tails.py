@@ -7,6 +7,7 @@ run of an automaton with few states, and says where the match ends; the whole re
 Only the plain part of the syntax is read. What isn't understood has no tail, which costs time but never a finding.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 _ZERO_WIDTH = ("\\b", "\\B", "\\A", "\\z", "^", "$")
@@ -44,6 +45,7 @@ class Tail(NamedTuple):
     before: int | None
 
 
+@lru_cache(maxsize=2048)  # some rules are in two engines
 def tail(regex: str, literals: tuple[str, ...], *, ignore_case: bool) -> Tail | None:
     """The tail of a regex (RE2 syntax): each of its matches has one of the literals where the tail begins.
 

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from tidegate_scan.not_secrets import is_placeholder
+from tidegate_scan.references import englishness, is_reference, without_technical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,15 +28,6 @@ _LOWER: Final = _UPPER.lower()
 _BASE62: Final = (_DIGITS + _UPPER + _LOWER, _DIGITS + _LOWER + _UPPER, _UPPER + _LOWER + _DIGITS)
 _CHECK: Final = 6  # characters of a CRC32 written in base62
 
-# The pairs of letters that make up five sixths of English words and of names in code; random letters reach a quarter.
-_COMMON_TEXT: Final = """
-ab ac ad ag ai al am an ap ar as at au ba be bl ca ce ch ci ck cl co cr ct da de di do ea ec ed ee ef el em en ep er
-es et ev ex fa fi fo ge ha he hi ho ia ic id ie if ig il im in io ir is it iv ke la le li ll lo ls lt lu ly ma me mi
-mo mp na nc nd ne ng ni no ns nt oc od ol om on op or os ot ou ow pa pe pl po pp pr pt qu ra rd re ri rm rn ro rr rs
-rt sa sc se si so sp ss st su ta te th ti to tr ts tt tu ty ub ue ul um un up ur us ut va ve wi yp
-"""
-_COMMON: Final = frozenset(_COMMON_TEXT.split())
-_RUNS: Final = re.compile(r"[a-z]{2,}")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^A-Za-z\d]+")
 # Words that values of schemas, prose and code are made of; a password of these alone is a word about passwords.
 _PLAIN_WORDS_TEXT: Final = """
@@ -70,12 +62,6 @@ def entropy(text: str) -> float:
         return 0.0
     size = len(text)
     return -sum(n / size * math.log2(n / size) for n in Counter(text).values())
-
-
-def englishness(text: str) -> float:
-    """The share (0.0 to 1.0) of neighbouring letters that are common in words; 0.0 with fewer than four pairs."""
-    pairs = [run[i : i + 2] for run in _RUNS.findall(text.lower()) for i in range(len(run) - 1)]
-    return sum(pair in _COMMON for pair in pairs) / len(pairs) if len(pairs) >= 4 else 0.0
 
 
 def crc32_base62(secret: str) -> bool:
@@ -152,6 +138,14 @@ def base64_text(secret: str) -> bool:
     return True
 
 
+def base64_of_text(secret: str) -> bool:
+    """Whether the value is base64 of text that can be printed, as passwords and `user:password` are."""
+    try:
+        return base64.b64decode(secret + "=" * (-len(secret) % 4), validate=True).decode().isprintable()
+    except (ValueError, binascii.Error):
+        return False
+
+
 def basic_auth(secret: str) -> bool:
     """Whether the value decodes to `user:password` (RFC 7617, section 2) with a password that is no placeholder."""
     try:
@@ -194,6 +188,18 @@ def mixed(secret: str) -> bool:
     return any(c.isdigit() for c in secret) and any(c.isalpha() for c in secret)
 
 
+def varied(secret: str) -> bool:
+    """Whether the value holds letters and digits, or, as one key in thirty does, letters of both cases alone.
+
+    Those have to be many, and no words.
+    """
+    if mixed(secret):
+        return True
+    letters = secret.rpartition("_")[2].rpartition("-")[2]
+    both = letters.lower() != letters and letters.upper() != letters
+    return len(letters) >= 16 and both and entropy(letters) >= 3.3 and englishness(letters) < 0.5
+
+
 def not_hex(secret: str) -> bool:
     """Whether the value is something else than hexadecimal digits: a commit id is no key of mixed characters."""
     return re.fullmatch(r"[0-9a-fA-F]+", secret) is None
@@ -210,6 +216,7 @@ def random_looking(secret: str) -> bool:
     digits = sum(c.isdigit() for c in secret)
     if digits + letters < len(secret) * 0.7 or not letters:
         return False
+    digits = sum(c.isdigit() for c in without_technical(secret))
     if not digits:  # letters alone: only a run of mixed case that no words explain
         return len(secret) >= 20 and not secret.isupper() and englishness(secret) < 0.45 and entropy(secret) >= 3.5
     if digits <= 2 and englishness(secret) >= 0.6:
@@ -222,6 +229,7 @@ def password_like(secret: str) -> bool:
 
     Digits or signs beside letters, no word of schemas, prose and code, no name in code, four characters or more.
     """
+    secret = without_technical(secret).rstrip("*:")
     if len(secret) < 4 or any(c.isspace() for c in secret) or _only_plain_words(secret):
         return False
     letters = sum(c.isalpha() for c in secret)
@@ -267,13 +275,16 @@ VALIDATORS: Final[Mapping[str, Callable[[str], bool]]] = MappingProxyType({
     "json-start": starts_with_json,
     "pem": pem,
     "base64": base64_text,
+    "base64-of-text": base64_of_text,
     "basic-auth": basic_auth,
     "password-in-url": password_in_url,
     "mixed": mixed,
+    "varied": varied,
     "not-hex": not_hex,
     "random": random_looking,
     "password": password_like,
     "word-password": word_password,
+    "not-code": lambda secret: not is_reference(secret),
     "uuid": not_uuid_nil,
     "mnemonic": mnemonic,
 })  # fmt: skip

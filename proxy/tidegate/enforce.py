@@ -20,8 +20,9 @@ def redact(message: Message, redactions: Iterable[Redact]) -> Message | Deny:
 
     Returns:
         The redacted message, a valid message of the same shape; or a :class:`Deny` with code ``unredactable``
-        where a redaction would touch what isn't payload, isn't a string, or is a string whose JSON text is
-        redacted inside too; or where the message was changed in place.
+        where a redaction would touch what isn't payload, isn't a string (or, in a server's message, a number in
+        the JSON text of one), or is a string whose JSON text is redacted inside too; or where the message was changed
+        in place.
     """
     if values.encode(message.tree) != message.encoded:  # somebody changed it in place since it was judged
         return _refused()
@@ -35,9 +36,7 @@ def redact(message: Message, redactions: Iterable[Redact]) -> Message | Deny:
             return _refused()
         try:
             text = values.resolve(message.tree, pointer)
-            if not isinstance(text, str):
-                return _refused()
-            new = _mark(text, group)
+            new = _mark(text, group) if isinstance(text, str) else _in_place_of_number(message, pointer, group)
             if new is None:
                 return _refused()
             message = message.replace(pointer, new, label=",".join(sorted({item.label for item in group})))
@@ -67,6 +66,17 @@ def _mark(text: str, group: list[Redact]) -> str | None:
         pieces += [text[at:start], f"[redacted:{label}]"]
         at = end
     return "".join([*pieces, text[at:]])
+
+
+def _in_place_of_number(message: Message, pointer: str, group: list[Redact]) -> str | None:
+    """Return a marker for a whole number in a server's JSON text that a string holds: a model reads that as text.
+
+    Elsewhere there may be a schema that says it has to be a number, so there it is not redacted.
+    """
+    is_number = type(values.resolve(message.tree, pointer)) in (int, float)
+    if not is_number or message.sender != "server" or values.NESTED not in pointer.split("/"):
+        return None
+    return f"[redacted:{group[0].label}]"
 
 
 def _merged(spans: list[tuple[Span, str]]) -> list[tuple[Span, str]]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -127,6 +128,28 @@ async def test_wraps_side_by_side_speak_the_protocol_alone_and_end_with_their_cl
     for log in logs:
         methods = [json.loads(line)["method"] for line in log.read_text().splitlines()]
         assert methods.count("initialize") == 2
+
+
+async def test_the_shipped_settings_keep_secrets_in(home: Path) -> None:
+    secret = "ghp_" + "q7Zk3Xw9Tb2LmP5vRd8HsY4nJc6GfA1S1nJI"  # with its checksum
+    code = (
+        "import json, sys\n"
+        "for line in sys.stdin:\n"
+        "    m = json.loads(line)\n"
+        f"    answer = {{'content': [{{'type': 'text', 'text': 'ghp_' + {secret[4:]!r}}}]}}\n"
+        "    print(json.dumps({'jsonrpc': '2.0', 'id': m['id'], 'result': answer}), flush=True)"
+    )
+    async with asyncio.timeout(SECONDS):
+        process = await wrapped("--name", "echo", "--", sys.executable, "-c", code, home=home)
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo"}}
+        answer = await told(process, {**call, "params": {"name": "echo", "arguments": {"text": f"is {secret} good?"}}})
+        assert answer["result"]["isError"] is True
+        assert "github-pat" in answer["result"]["content"][0]["text"]
+        answer = await told(process, call)
+        assert re.fullmatch(r"\[redacted:github-pat:[0-9a-f]{4}\]", answer["result"]["content"][0]["text"])
+        await process.communicate(b"")
+    (log,) = (home / "state" / "tidegate" / "audit").glob("*.jsonl")
+    assert secret not in log.read_text()
 
 
 async def test_a_wrapped_server_has_the_environment_of_its_client(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ def test_init_writes_settings_that_are_valid_and_say_what_they_do(command: Comma
     assert command("init").code == 0
     written = settings.load(home / "tidegate.toml")
     assert (home / "tidegate.toml").read_text() == defaults.text()
-    assert [(entry.use, entry.required) for entry in written.interceptors] == [("audit", True)]
+    assert [(entry.use, entry.required) for entry in written.interceptors] == [("secrets", False), ("audit", True)]
+    assert written.interceptors[0].config == {"request": "deny", "response": "redact"}
 
 
 def test_init_replaces_nothing_unless_told_to(command: Command, home: Path) -> None:
@@ -58,7 +59,7 @@ def test_each_wrap_has_an_audit_file_of_its_own_and_old_ones_go(home: Path) -> N
         os.utime(file, (old, old))
     made, called = serving.wrapped(["time"], None, None)
     assert called == "time"
-    assert made.interceptors[0].config["path"] == f"audit/time-{os.getpid()}.jsonl"
+    assert made.interceptors[-1].config["path"] == f"audit/time-{os.getpid()}.jsonl"
     assert not ended.exists()
     assert running.exists()
     assert fresh.exists()

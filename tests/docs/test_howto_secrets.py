@@ -88,4 +88,4 @@ def test_the_views_are_those_there_are() -> None:
 
 
 def test_there_is_something_to_check() -> None:
-    assert len(SETTINGS) == 4
+    assert len(SETTINGS) == 5

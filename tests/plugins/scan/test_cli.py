@@ -80,9 +80,21 @@ def test_a_recorded_message_is_reported_by_pointer(command: Command, tmp_path: P
     (tmp_path / "message.json").write_text("\n" + json.dumps(message(TOKEN), indent=2))
     ended = command("scan", "message.json")
     assert [row[0] for row in ended.rows] == [
-        "message.json:2:/params/arguments/nested/~2/deep/0",
-        "message.json:2:/params/arguments/text",
+        "message.json:9:/params/arguments/text",
+        "message.json:10:/params/arguments/nested/~2/deep/0",
     ]
+
+
+def test_in_a_message_of_several_lines_the_line_of_the_finding_is_told(command: Command, tmp_path: Path) -> None:
+    tree = [message("hello"), message(json.dumps({"a": {"b": TOKEN}}))]
+    tree[0]["params"]["arguments"] = {"": ["x", {"a/b": f'say "hi": {OTHER}'}, [[], {}, TOKEN]]}
+    text = "\n\n" + json.dumps(tree, indent=2)
+    (tmp_path / "batch.json").write_text(text)
+    ended = command("scan", "batch.json")
+    assert ended.code == 1
+    told = sorted(int(line.split(":")[1]) for line in ended.out.splitlines())
+    lines = text.split("\n")
+    assert told == [number for number, line in enumerate(lines, 1) if TOKEN in line or OTHER in line]
 
 
 def test_json_lines_of_messages_are_reported_by_line_and_pointer(command: Command) -> None:

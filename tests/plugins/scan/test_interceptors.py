@@ -377,3 +377,17 @@ async def test_personal_data_is_looked_for_where_the_settings_say_so(folder: Pat
     with pytest.raises(SettingsError, match="detect names 'faces', which isn't known"):
         async with harness(Pii, {"detect": ["faces"]}, folder=folder):
             pass
+
+
+async def test_a_card_given_as_a_number_denies_a_request_and_is_redacted_in_the_json_text_of_an_answer(
+    folder: Path,
+) -> None:
+    card = 4111111111111111
+    async with harness(Pii, {}, folder=folder) as h:
+        deny = assert_denied(await judged(h, call(size=card)), code="unredactable")
+        assert str(card) not in deny.reason
+        decision = await judged(h, reply(json.dumps({"rows": [{"size": card, "weight": 12}]})))
+        text = assert_redacted(decision).get("/result/content/0/text")
+        mark = decision.findings[0][1].fingerprint[:4]
+        assert json.loads(text) == {"rows": [{"size": f"[redacted:payment-card:{mark}]", "weight": 12}]}
+        assert_denied(await judged(h, result_of(CALL, {"structuredContent": {"card": card}})), code="unredactable")

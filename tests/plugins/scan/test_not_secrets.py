@@ -54,6 +54,12 @@ def test_placeholders_templates_and_documented_examples_are_no_secrets(value: st
         (SECRET, f"progressToken: {SECRET}"),
         (SECRET, f'"nextPageToken": "{SECRET}'),
         (SECRET, f"password_hash={SECRET}"),
+        (SECRET, f"<NextToken>{SECRET}"),
+        (SECRET, f"Next page token: {SECRET}"),
+        ("q7RZw2Mk9T", "https://codecov.io/gh/a/b/graph/badge.svg?token=q7RZw2Mk9T"),
+        ("TestTide/127.0.0.1:0", "--- PASS: TestTide/127.0.0.1:0"),
+        ("h480djs93hd8&scope=read", "access_token=h480djs93hd8&scope=read"),
+        ("parsed.password", "password = parsed.password"),
     ],
 )
 def test_references_digests_public_values_and_names_of_other_things_are_no_secrets(value: str, line: str) -> None:
@@ -89,3 +95,16 @@ def test_a_name_far_from_the_value_excuses_nothing() -> None:
 )
 def test_a_name_that_only_contains_such_a_word_excuses_nothing(name: str) -> None:
     assert not is_no_secret(SECRET, f"{name}={SECRET}")
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (SECRET, f"badge.svg?token={SECRET}"),
+        (SECRET, f"PASS: {SECRET}"),
+        (f"{SECRET}&scope=read", f"access_token={SECRET}&scope=read"),
+        (SECRET, f"<Token>{SECRET}"),
+    ],
+)
+def test_what_looks_like_a_badge_a_passed_test_or_an_element_hides_nothing_else(value: str, line: str) -> None:
+    assert not is_no_secret(value, line)

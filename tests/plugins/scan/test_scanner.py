@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from plugins.scan.corpus.embeddings import cases
 from plugins.scan.corpus.measure import measure
 from plugins.scan.finders import scanner, tidegate
+from tidegate_scan.choosing import shipped
 from tidegate_scan.leaves import Clean
-from tidegate_scan.scanner import LEFT_OVER, Scanner, _best, _Hit
+from tidegate_scan.scanner import HELD, LEFT_OVER, Scanner, _best, _Hit
 
 
 def found(message: Any) -> list[tuple[str, tuple[int, int], str]]:
@@ -148,3 +149,42 @@ def members(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         out += [(key, item) for key, item in value.items() if isinstance(item, str)]
     return out
+
+
+CARD = 4111111111111111  # a number for tests, in the range of Visa, with its check digit
+
+
+def pii() -> Scanner:
+    return Scanner(shipped("pii"), numbers=True)
+
+
+@pytest.mark.parametrize("number", [CARD, -CARD, float(CARD)])
+def test_a_whole_number_is_read_as_its_digits(number: float) -> None:
+    found = pii().tree({"params": {"arguments": {"size": number, "list": [1, number]}}})
+    assert [(each.rule, each.pointer, each.span, each.value) for each in found] == [
+        ("payment-card", "/params/arguments/size", (0, 16), str(CARD)),
+        ("payment-card", "/params/arguments/list/1", (0, 16), str(CARD)),
+    ]
+
+
+def test_short_numbers_fractions_ids_and_progress_tokens_are_not_read() -> None:
+    message = {
+        "jsonrpc": "2.0",
+        "id": CARD,
+        "method": "tools/call",
+        "params": {"_meta": {"progressToken": CARD}, "a": 4111111, "b": CARD + 0.5, "c": True, "d": 1e300},
+    }
+    assert pii().tree(message) == []
+    assert pii().tree({"id": CARD, "progressToken": CARD}) != []  # no message, but what one holds
+
+
+def test_a_number_in_a_json_text_is_found_in_its_place() -> None:
+    found = pii().tree({"text": f'{{"rows": [{{"card": {CARD}}}]}}'})
+    assert [(each.pointer, each.span) for each in found] == [("/text/~2/rows/0/card", (0, 16))]
+
+
+def test_a_held_value_of_digits_is_found_as_a_number_and_without_one_no_number_is_read() -> None:
+    message = {"params": {"arguments": {"pin": 8273645190}}}
+    (found,) = Scanner([], ["8273645190"]).tree(message)
+    assert (found.rule, found.pointer, found.span) == (HELD, "/params/arguments/pin", (0, 10))
+    assert Scanner([], ["secret-of-letters"]).tree(message) == []

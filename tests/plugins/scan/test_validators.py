@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate_scan.validators import VALIDATORS, crc32_base62, entropy, jwt, password_like, pem, random_looking
+from tidegate_scan.validators import (
+    VALIDATORS,
+    base64_of_text,
+    crc32_base62,
+    entropy,
+    jwt,
+    password_like,
+    pem,
+    random_looking,
+    varied,
+)
 
 ORDER = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
@@ -112,3 +122,22 @@ def test_entropy_is_counted_in_bits_per_character() -> None:
 @given(st.text(max_size=200), st.sampled_from(sorted(VALIDATORS)))
 def test_no_validator_raises_whatever_the_text(text: str, name: str) -> None:
     assert VALIDATORS[name](text) in {True, False}
+
+
+def test_a_key_without_a_digit_is_taken_where_its_letters_are_of_both_cases_and_no_words() -> None:
+    assert varied("co_qWzRtKvBnXcLpMfHgJdY")
+    assert varied("abc123")
+    assert not varied("some_readable_identifier")
+    assert not varied("AccessTokenProviderFactory")
+    assert not varied("ABCDEFGHIJKLMNOPQRSTUV")
+
+
+def test_base64_of_text_is_told_from_a_name_that_could_be_base64() -> None:
+    assert base64_of_text(base64.b64encode(b"deploy:x7Kq9oP2vWn").decode())
+    assert not base64_of_text("password")
+    assert not base64_of_text("to_bytes")
+
+
+@pytest.mark.parametrize("value", ["SHA224PasswordProperty", "utf8_to_utf16_dup", "oauth2_refresh_token", "files:**"])
+def test_names_with_technical_words_are_no_passwords(value: str) -> None:
+    assert not password_like(value)

@@ -73,6 +73,13 @@ TOKENS: dict[str, tuple[str, str]] = {
     "infracost": ("INFRACOST_API_KEY", "ico-<<an32>>"),
     "adafruit-io": ("ADAFRUIT_IO_KEY", "aio_<<an28>>"),
     "ionic": ("IONIC_TOKEN", "ion_<<an42>>"),
+    "github-installation-jwt": ("GITHUB_TOKEN", "ghs_<<nz1>><<dig6>>_<<jwt>>"),
+    "authress": ("AUTHRESS_KEY", "sc_<<low14>>.<<low4>>.acc_<<low14>>.<<bu43>>"),
+    "dnkey": ("DEFINED_API_KEY", "dnkey-<<low26>>-<<low52>>"),
+    "fortytwo": ("FT_SECRET", "s-s4t2ud-<<hex64>>"),
+    "canva-secret": ("CANVA_CLIENT_SECRET", "cnvca<<an45>>"),
+    "kimi": ("KIMI_API_KEY", "sk-kimi-<<an64>>"),
+    "phpass": ("USER_PASS_HASH", "$P$B<<an30>>"),
 }
 """Recognisable by themselves: id, the usual name of the setting, the value."""
 
@@ -231,6 +238,14 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "url-query-token": (
         "<|https://<<host>>/feed?access_token=[[<<hex40>>]]&limit=20|>",
         "GET /v1/search?api_key=[[<<an32>>]]&q=weather HTTP/1.1",
+    ),
+    "password-german": ("Passwort: [[<<pw14>>]]", "Das Kennwort ist [[<<pw14>>]]\n"),
+    "password-foreign": (
+        "contraseña: [[<<pw14>>]]",
+        "mot de passe : [[<<pw14>>]]",
+        "пароль: [[<<pw14>>]]",
+        "密码：[[<<pw14>>]]",  # noqa: RUF001 - the colon that is used there
+        "パスワードは [[<<pw14>>]]",
     ),
     "terraform-variable": (
         'variable "db_password" {\n  type    = string\n  default = "[[<<pw16>>]]"\n}',

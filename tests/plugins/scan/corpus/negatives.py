@@ -5,14 +5,14 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from plugins.scan.corpus import negatives_files, negatives_hashes, negatives_settings, negatives_text
+from plugins.scan.corpus import negatives_code, negatives_files, negatives_hashes, negatives_settings, negatives_text
 from plugins.scan.corpus.embeddings import in_message
 from plugins.scan.corpus.families import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MODULES = (negatives_files, negatives_hashes, negatives_settings, negatives_text)
+MODULES = (negatives_code, negatives_files, negatives_hashes, negatives_settings, negatives_text)
 """Imported for the families that they add."""
 
 
