@@ -1,8 +1,8 @@
 """Encoded runs inside a text - base64, hex, and what is compressed within them - and the text they stand for.
 
 What an encoded run of text looks like is known letter by letter: the bits that every ASCII letter has in common show
-in base64 and hex digits. One linear automaton looks for enough of them in a row, so words, paths, identifiers and
-hashes are passed over without decoding anything, and a run is found wherever it begins.
+in base64 and hex digits. Enough of them in a row are looked for everywhere at once (see `_triggers`), so words, paths,
+identifiers and hashes are passed over without decoding anything, and a run is found wherever it begins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .inflate import deflated, deflates, inflated
 from .spans import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from .budget import Gauge
 
@@ -44,7 +44,6 @@ _STRETCH = f"(?:{_QUAD}){{4,}}(?:{_FIRST}{_SECOND}{_THIRD}?)?|(?:{_WIDE}){{2,}}(
 _PACKED = "(?:H4sI|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r]))"  # how gzip's and zlib's first bytes come out
 _ALONE = "(?:^|[^A-Za-z0-9+/_-])"
 _HEADED = f"{_ALONE}{_PACKED}{_ANY}{{13,}}"
-_BASE64 = f"(?:{_QUAD}){{4}}|(?:{_WIDE}){{2}}|{_HEADED}"
 
 _HEX = "[0-9A-Fa-f]"
 _LETTER = "(?:[2-6][0-9A-Fa-f]|7[0-9A-Ea-e]|0[9AaDd])"
@@ -53,31 +52,88 @@ _STYLES = (("", ""), ("", ":"), ("", " "), ("", "-"), ("", ", ?"), ("0[xX]", "[,
 
 
 def _hex(before: str, between: str) -> tuple[str, str]:
-    """Return the triggers of one style of hex, and the whole runs that hold one."""
+    """Return the triggers of one style of hex, and the whole runs that hold one. For digits alone, letters are none."""
     join = f"{between}{before}"
-    letters = f"(?:{_LETTER}{join}){{7}}{_LETTER}"
-    wide = f"(?:{_LETTER}{join}00{join}|00{join}{_LETTER}{join}){{7}}"
     packed = f"1[fF]{join}8[bB]{join}08|78{join}(?:01|5[eE]|9[cC]|[dD][aA])"
-    trigger = packed if before == r"\\x" else f"{letters}|{wide}|{packed}"
-    return before + f"(?:{trigger})", f"{before}(?:{_HEX}{{2}}{join})*?(?:{trigger})(?:{join}{_HEX}{{2}})*"
+    alone = before or f"(?:^|[^{_HEX[1:]})"  # what is compressed is so from its first byte on
+    more = f"(?:{join}{_HEX}{{2}})*"
+    if before == r"\\x":
+        return f"{alone}(?:{packed})", f"{alone}(?:{packed}){more}"
+    wide = f"(?:{_LETTER}{join}00{join}|00{join}{_LETTER}{join}){{7}}"
+    letters = f"(?:{_LETTER}{join}){{7}}{_LETTER}|{wide}" if join else wide
+    return (
+        f"{before}(?:{letters})|{alone}(?:{packed})",
+        f"{before}(?:{_HEX}{{2}}{join})*?(?:{letters}){more}|{alone}(?:{packed}){more}",
+    )
 
 
-_find_any = re2.compile(
-    f"{_BASE64}|{'|'.join(_hex(*style)[0] for style in _STYLES)}".encode(),
-).search
-_find_base64 = re2.compile(_BASE64.encode()).search
-_find_hex = re2.compile("|".join(_hex(*style)[1] for style in _STYLES).encode()).search
+_RARE = "|".join((f"(?:{_WIDE}){{2}}", _HEADED, *(_hex(*style)[0] for style in _STYLES)))
+_rare = re2.compile(_RARE.encode()).search
+_rare_or_hex = re2.compile(f"{_RARE}|{_HEX}{{16}}".encode()).search
+_rare_base64 = re2.compile(f"(?:{_WIDE}){{2}}|{_HEADED}".encode()).finditer
+_rare_hex = re2.compile("|".join(_hex(*style)[1] for style in _STYLES).encode()).search
 _one_run = re.compile(rf"\s*({_ANY}{{16,}}={{0,2}})\s*\Z".encode()).match
 _rest = re.compile(f"{_ANY}*={{0,2}}".encode()).match
 _before = re.compile(f"{_ANY}*".encode()).match
+_hex_rest = re.compile(f"{_HEX}*".encode()).match
+_hex_letters = re.compile(f"(?:{_LETTER})+".encode()).match
+_hex_before = re.compile(f"{_HEX}*".encode()).match
 _LONG = 1024
 _SAMPLE = 32
 _sampled_runs = re.compile(b"A{%d,}" % (_LONG // _SAMPLE - 1)).finditer
 _IN_ALPHABET = bytes(0x41 if chr(code) in f"{_DIGITS}+/-_" else 0x20 for code in range(256))
 _OF_HEX = b"0123456789abcdefABCDEFxX-"
-_words = re2.compile(rb"[\t\n\r -~]{12,}").finditer
-_stretches = re2.compile(_STRETCH.encode()).finditer
+_stretch = re2.compile(_STRETCH.encode()).match
 _letters = re.compile(rb"[\t\n\r -~]{8,}").finditer
+
+
+def _bits(code: int) -> int:
+    """Return a bit for each thing that a character may be: the digits of base64's letters, and of hex."""
+    classes = (_FIRST, _SECOND, _THIRD, _ANY, "[02-7]", _HEX)
+    return sum(1 << bit for bit, each in enumerate(classes) if re.fullmatch(each, chr(code)))
+
+
+_BITS = bytes(_bits(code) if code < 0x80 else 0 for code in range(256))
+
+
+@lru_cache(maxsize=32)
+def _ones(size: int) -> int:
+    """Return a number of so many bytes, each of which is 1."""
+    return int.from_bytes(b"\x01" * size, "little")
+
+
+def _triggers(raw: bytes, *, hexes: bool = True) -> tuple[list[int], list[int]]:
+    """Return where four groups of base64 begin that stand for letters, and where about eight of hex do if asked for.
+
+    The text is one long number whose bytes say what each character may be, so one shift compares all neighbours. That
+    takes the same time for any text; an automaton would have to learn the noise it meets.
+    """
+    bits = int.from_bytes(raw.translate(_BITS), "little")
+    pairs = bits & (bits >> 9)  # bit 0: first, then second; bit 2: third, then any; bit 4: two of hex
+    quads = pairs & (pairs >> 18)
+    quads &= quads >> 32
+    quads &= quads >> 64
+    ones = _ones(1 << len(raw).bit_length())
+    if not hexes:
+        return _set(quads & ones, len(raw)), []
+    pairs &= pairs >> 16
+    pairs &= pairs >> 32
+    pairs &= pairs >> 64
+    return _set(quads & ones, len(raw)), _set(pairs >> 4 & ones, len(raw))
+
+
+def _set(marks: int, size: int) -> list[int]:
+    """Return which bytes of a number are set."""
+    if not marks:
+        return []
+    data = marks.to_bytes(size, "little")
+    places = []
+    place = data.find(1)
+    while place >= 0:
+        places.append(place)
+        place = data.find(1, place + 1)
+    return places
+
 
 _FOLD = re.compile(rb"\r?\n[ \t]*|(?:\\r)?\\n")
 _FOLDED = 32
@@ -169,85 +225,118 @@ def _around(raw: bytes, inside: int, floor: int) -> tuple[int, int]:
     return inside - before.end(), rest.end()
 
 
-def _long(raw: bytes, gauge: Gauge, found: list[Run]) -> bytes:
-    """Read the long runs of base64, and return the text with blanks in their place.
+def _long(raw: bytes, gauge: Gauge, found: list[Run]) -> tuple[bytes, list[tuple[int, int]]]:
+    """Read the long runs of base64; return the text with blanks in their place, and those that stand for no text.
 
-    Most are pictures and the like. The automaton would meet new states all along such noise; decoding it from each of
-    the four places where digits may begin costs less.
+    Most are pictures and the like.
     """
     sampled = raw[::_SAMPLE].translate(_IN_ALPHABET)
     if max(map(len, sampled.split()), default=0) < _LONG // _SAMPLE - 1:
-        return raw
+        return raw, []
+    noise: list[tuple[int, int]] = []
     kept: list[bytes] = []
-    place = 0
+    place = taken = 0
     for match in _sampled_runs(sampled):
         start, end = _around(raw, match.start() * _SAMPLE, max(place, match.start() * _SAMPLE - _SAMPLE))
         if end - start < _LONG:
             continue  # the samples passed over what ends it, as they do with folded lines
         run = raw[start:end]
         if run[:_LONG].translate(None, _OF_HEX) or run.translate(None, _OF_HEX):
-            kept += (raw[place:start], b" " * (end - start))
             place = end
-            found += _in_long(run, start, end, gauge)
-    return b"".join((*kept, raw[place:]))
+            whole = _read(_from_base64(run), gauge)
+            if whole:
+                found.append(Run(start, end, ("base64", *whole[0]), whole[1]))
+                kept += (raw[taken:start], b" " * (end - start))
+                taken = end
+            else:
+                noise.append((start, end))
+    return b"".join((*kept, raw[taken:])), noise
 
 
-def _in_long(run: bytes, start: int, end: int, gauge: Gauge) -> Iterator[Run]:
-    whole = _read(_from_base64(run), gauge)
-    if whole:
-        yield Run(start, end, ("base64", *whole[0]), whole[1])
-        return
-    digits = run.translate(_TO_STANDARD, b"=")
-    for phase in range(4):
-        begin = start + phase
-        for words in _words(binascii.a2b_base64(digits[phase : phase + (len(digits) - phase) // 4 * 4])):
-            first, last = words.span()
-            yield Run(
-                begin + first // 3 * 4, min(begin - last // -3 * 4, end), ("base64",), words.group().decode("ascii")
-            )
-
-
-def _base64(raw: bytes, gauge: Gauge) -> Iterator[Run]:
-    place = 0
-    while match := _find_base64(raw, place):
-        start = match.start() + (raw[match.start()] not in _ALPHABET)
-        first, end = _around(raw, start, max(place, start - _LONG))
-        start -= (start - first) // 4 * 4
-        place = end
-        for stop in _folded(raw, start, end, _ANY, 1) if end - start >= _FOLDED else (end,):
-            found = _read(_from_base64(raw[start:stop]), gauge)
-            if found:
-                yield Run(start, stop, ("base64", *found[0]), found[1])
-                place = stop
-                break
-        else:
-            for stretch in _stretches(raw[start:end]):
-                text = _from_base64(stretch.group()).replace(b"\0", b"").decode("utf-8", "replace")
-                tail = end if stretch.end() >= len(raw[start:end].rstrip(b"=")) else start + stretch.end()
-                yield Run(start + stretch.start(), tail, ("base64",), text)
+def _base64(raw: bytes, triggers: list[int], noise: list[tuple[int, int]], gauge: Gauge) -> Iterator[Run]:
+    place = failed = 0  # what is before the one is read, what is before the other stands for no text as a whole
+    for trigger in triggers:
+        while noise and noise[0][1] <= trigger:
+            noise.pop(0)
+        if noise and noise[0][0] <= trigger:
+            failed = max(failed, noise[0][1])
+        if trigger < place:
+            continue
+        if trigger >= failed:
+            first, end = _around(raw, trigger, max(place, trigger - _LONG))
+            start = trigger - (trigger - first) // 4 * 4
+            for stop in _folded(raw, start, end, _ANY, 1) if end - start >= _FOLDED else (end,):
+                found = _read(_from_base64(raw[start:stop]), gauge)
+                if found:
+                    yield Run(start, stop, ("base64", *found[0]), found[1])
+                    place = stop
+                    break
+            else:
+                failed = end
+        if trigger < failed and place <= trigger and (stretch := _stretch(raw, trigger, failed)):
+            text = _from_base64(stretch.group()).replace(b"\0", b"").decode("utf-8", "replace")
+            place = stretch.end()
+            padded = failed - place <= 2 and not raw[place:failed].strip(b"=")
+            yield Run(trigger, failed if padded else place, ("base64",), text)
 
 
 _ALPHABET = frozenset(b"+/-_" + _DIGITS.encode())
+_MAY_BEGIN_HEX = frozenset(b"0123456789abcdefABCDEF\\")
 _MARKS = re.compile(rb"0[xX]|\\x|(?:\\r)?\\n|[ ,:;\-\r\n\t]+")
 
 
-def _in_hex(raw: bytes, gauge: Gauge) -> Iterator[Run]:
+def _in_hex(raw: bytes, triggers: list[int], gauge: Gauge) -> Iterator[Run]:
+    """Read the runs of hex digits with nothing between them that hold letters."""
+    place = failed = 0
+    for trigger in triggers:
+        if trigger < place or binascii.unhexlify(raw[trigger : trigger + 16]).translate(None, _READABLE):
+            continue
+        if trigger >= failed:
+            before = _hex_before(raw[max(place, trigger - _LONG) : trigger][::-1])
+            rest = _hex_rest(raw, trigger)
+            assert before, "it matches nothing, too"
+            assert rest, "it matches nothing, too"
+            start = trigger - before.end() // 2 * 2
+            end = start + (rest.end() - start) // 2 * 2
+            if raw[start - 2 : start] in (b"0x", b"0X", b"\\x") and start >= 2:
+                start -= 2
+            run = yield from _hex_run(raw, start, end, gauge)
+            place, failed = (run, failed) if run else (place, rest.end())
+        if trigger < failed and place <= trigger:
+            letters = _hex_letters(raw, trigger)
+            assert letters, "the trigger is made of them"
+            place = letters.end()
+            yield Run(trigger, place, ("hex",), binascii.unhexlify(letters[0]).decode("ascii"))
+
+
+def _in_marked_hex(raw: bytes, gauge: Gauge) -> Iterator[Run]:
+    """Read the runs of hex with something between the bytes or before each, and those of UTF-16 or compressed."""
     place = 0
-    while match := _find_hex(raw, place):
+    while match := _rare_hex(raw, place):
         start, end = match.span()
+        start += raw[start] not in _MAY_BEGIN_HEX
         place = end
         if raw[start - 2 : start] in (b"0x", b"0X", b"\\x") and start >= 2:
             start -= 2
-        for stop in _folded(raw, start, end, _HEX, 2) if end - start >= _FOLDED else (end,):
-            run = raw[start:stop]
-            data = binascii.unhexlify(run if run.isalnum() and run[1:2] not in b"xX" else _MARKS.sub(b"", run))
-            found = _read(data, gauge)
-            if found:
-                yield Run(start, stop, ("hex", *found[0]), found[1])
-                place = stop
-                break
+        stop = yield from _hex_run(raw, start, end, gauge)
+        if stop:
+            place = stop
         else:
-            yield from _hex_stretches(start, end, data)
+            yield from _hex_stretches(start, end, _from_hex(raw[start:end]))
+
+
+def _hex_run(raw: bytes, start: int, end: int, gauge: Gauge) -> Generator[Run, None, int]:
+    """Read a run of hex as a whole; return where it ends, 0 where it is no text."""
+    for stop in _folded(raw, start, end, _HEX, 2) if end - start >= _FOLDED else (end,):
+        found = _read(_from_hex(raw[start:stop]), gauge)
+        if found:
+            yield Run(start, stop, ("hex", *found[0]), found[1])
+            return stop
+    return 0
+
+
+def _from_hex(run: bytes) -> bytes:
+    return binascii.unhexlify(run if run.isalnum() and run[1:2] not in b"xX" else _MARKS.sub(b"", run))
 
 
 def _hex_stretches(start: int, end: int, data: bytes) -> Iterator[Run]:
@@ -284,15 +373,22 @@ def runs(text: str, gauge: Gauge) -> list[Run]:
     raw = text.encode("ascii", "replace")  # one byte a character, so places are the same
     found: list[Run] = []
     found += _deflated(raw, gauge)
-    raw = _long(raw, gauge, found)
-    if _find_any(raw):
-        found += _base64(raw, gauge)
-        found += _in_hex(raw, gauge)
+    raw, noise = _long(raw, gauge, found)
+    perhaps = bool(_rare_or_hex(raw))
+    quads, pairs = _triggers(raw, hexes=perhaps)
+    if perhaps and _rare(raw):
+        rare = (match.start() for match in _rare_base64(raw))
+        quads = sorted({*quads, *(start + (raw[start] not in _ALPHABET) for start in rare)})
+        found += _in_marked_hex(raw, gauge)
+    if quads:
+        found += _base64(raw, quads, noise, gauge)
+    if pairs:
+        found += _in_hex(raw, pairs, gauge)
     if not text.isascii() and b"\xf3" in text.encode("utf-8", "surrogatepass"):  # the lead byte of tags in UTF-8
         found += (
             Run(*match.span(), ("tags",), match[0].translate(_TAGS.letters)) for match in _TAGS.runs.finditer(text)
         )
-    return [_padded(raw, run) for run in found]
+    return [_padded(raw, run) for run in dict.fromkeys(found)]  # one may be found in two ways
 
 
 def _padded(raw: bytes, run: Run) -> Run:

@@ -6,17 +6,18 @@ as if each were run over the whole text, as long as no match reaches further fro
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from time import monotonic
 from typing import NamedTuple
 
 from tidegate_scan.budget import OverBudget
-from tidegate_scan.prefilter import STRIDE, Prefilter, Windows
-from tidegate_scan.rules import Rule
+from tidegate_scan.prefilter import STRIDE, Prefilter
+from tidegate_scan.rules import Rule, Window
 
 BETWEEN = b"\x00"
 """What stands between texts that are searched together; no rule matches across it."""
 
+PER_CHARACTER = 4  # bytes of one character in UTF-8, at most
 _CONTINUED = bytes(range(0x80, 0xC0))  # the bytes of UTF-8 that begin no character
 
 
@@ -47,13 +48,14 @@ class Engine:
         plain = text.isascii()
         # A lone surrogate can't be in JSON that passed the parser, but a decoder may make one.
         data = text.encode("utf-8", "surrogatepass")
-        places = self._prefilter.windows(data, ascii_only=plain, until=until)
+        scale = 1 if plain else PER_CHARACTER
+        places = self._prefilter.windows(data, scale, until)
         if not places:
             return []
         found = [
             (*span, number)
             for number, windows in places.items()
-            for span in self._spans(number, data, _in_time(windows, until))
+            for span in self._spans(number, data, _in_time(windows, until), scale)
         ]
         found.sort()
         if plain:
@@ -61,27 +63,27 @@ class Engine:
         places_of = _characters(data, {offset for begin, end, _ in found for offset in (begin, end)})
         return [Hit(self._rules[number], places_of[begin], places_of[end]) for begin, end, number in found]
 
-    def _spans(self, number: int, data: bytes, windows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-        rule = self._rules[number]
-        if number in self._prefilter.exact:
-            return rule.spans_at(data, (each for window in windows for each in islice(_parts(data, *window), 1)))
-        parts = chain.from_iterable(_parts(data, *window) for window in windows)
-        return chain.from_iterable(rule.spans(data, start, stop) for start, stop in parts)
+    def _spans(self, number: int, data: bytes, windows: Iterable[Window], scale: int) -> Iterator[tuple[int, int]]:
+        parts = chain.from_iterable(_parts(data, window) for window in windows)
+        return self._rules[number].spans(data, parts, scale)
 
 
-def _in_time(windows: Windows, until: float) -> Iterator[tuple[int, int]]:
+def _in_time(windows: Iterable[Window], until: float) -> Iterator[Window]:
     for number, window in enumerate(windows):
         if not number % STRIDE and monotonic() > until:
             raise OverBudget("a text would take too long to search")
         yield window
 
 
-def _parts(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+def _parts(data: bytes, window: Window) -> Iterator[Window]:
     """Cut a window where one text ends and the next begins: what is found in a text rests on that text alone."""
+    start, stop, anchored = window
     while (end := data.find(BETWEEN, start, stop)) >= 0:
-        yield start, end
+        yield Window(start, end, anchored)
+        if anchored:
+            return
         start = end + len(BETWEEN)
-    yield start, stop
+    yield Window(start, stop, anchored)
 
 
 def _characters(data: bytes, offsets: Iterable[int]) -> dict[int, int]:

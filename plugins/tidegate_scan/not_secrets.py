@@ -125,7 +125,7 @@ _BADGE: Final = re.compile(r"badge\.svg\?token=$")
 _PASSED: Final = re.compile(r"\bPASS:\s{1,4}$")
 _TEST: Final = re.compile(r"(?:[Tt]est|Example|Fuzz|Benchmark)")
 _LOOK_BACK: Final = 96  # how far before a value its name may begin
-_LOOKS: Final = 16  # a value that stands more often than this on one line is never excused by its name
+_LOOKS: Final = 4  # a value that stands more often than this on one line is never excused by its name
 
 
 def is_placeholder(secret: str) -> bool:

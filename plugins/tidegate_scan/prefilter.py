@@ -1,85 +1,25 @@
-"""Which rules could match in a text, and where: two passes over it for the literals of all rules.
+"""Which rules could match in a text, and where: two searches for the literals of all rules, and a look at each.
 
-One is for literals that heed case, one for those that don't; each is one automaton, so it reads each byte once. An
-occurrence of a literal counts only where a rule's tail (see `tails`) matches too; that turns down nearly all
-occurrences of words such as `token`.
+One is for literals that heed case, one for those that don't. An occurrence counts only where the rule's tail (see
+`tails`) matches too; with what `literals` turns down that leaves hardly one of the occurrences of `token`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from time import monotonic
-from typing import NamedTuple
 
 from tidegate_scan.budget import OverBudget
-from tidegate_scan.followers import followers
 from tidegate_scan.linear import ANYWHERE, AT_START, Regex
-from tidegate_scan.rules import Rule
+from tidegate_scan.literals import Candidate, Group, Literals
+from tidegate_scan.rules import Rule, Window
 from tidegate_scan.tails import tail
-
-Windows = list[tuple[int, int]]
-"""Byte offsets, in order. No two overlap, unless they belong to an exact rule: each begins where a match does then."""
-
-_GUARD = 2  # bytes behind a literal that say whether a tail can go on
-_RARE = 8  # characters of a literal that is rare enough as it is
-_CAPITALS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_NOTHING = r"[^\x00-\xff]"  # matches no byte
-_REMEMBERED = 16_384  # spellings of literals that are kept: TOKEN, Token, tOKEN...
-_PER_CHARACTER = 4  # bytes of one character in UTF-8, at most
-
 
 STRIDE = 64
 """Stops at literals between two looks at the clock."""
 
-
-class Candidate(NamedTuple):
-    """A rule that a literal calls up: its number, its tail if it has one, the most characters before and after.
-
-    It is exact when nothing may stand before its tail: its matches begin where the tail does.
-    """
-
-    number: int
-    tail: str | None
-    before: int
-    after: int
-
-    @property
-    def exact(self) -> bool:
-        """Whether it is."""
-        return self.tail is not None and not self.before
-
-
-Member = tuple[int, Regex | None, int, int]
-"""A candidate, its tail compiled."""
-
-
-class Group:
-    """The rules that one spelling of a literal calls up; none if it is one in a case that doesn't count.
-
-    `gate` matches at the literal if the tail of one of its rules does; `after` is how many characters beyond the
-    literal a tail may take. `gated` are the rules with a tail, `others` those without. `exact` are those of the former
-    that are exact, and `dense` are the others of them, taken as if they had no tail.
-    """
-
-    __slots__ = ("after", "dense", "exact", "gate", "gated", "others")
-
-    def __init__(self, candidates: Sequence[Candidate], compiled: Callable[[str | None], Regex | None]) -> None:
-        tails = [each.tail for each in candidates if each.tail is not None]
-        self.after = max((each.after for each in candidates), default=0)
-        self.gate = None
-        if tails:
-            self.gate = compiled("|".join(tails))
-        members = [(each.number, compiled(each.tail), each.before, each.after) for each in candidates]
-        self.gated = [member for member in members if member[1] is not None]
-        self.others = [member for member in members if member[1] is None]
-        self.exact = [member for member in self.gated if not member[2]]
-        self.dense: list[Member] = [(number, None, before, after) for number, _, before, after in self.gated if before]
-
-
-class Spelling(NamedTuple):
-    """What a piece of text that is a literal means: its rules, and how many bytes on the next literal may begin."""
-
-    group: Group
-    step: int
+_CLOSE = 32  # bytes between literals that follow each other closely
+_ROW = 16  # of which so many in a row are tried one by one
+_CHUNK = 4096  # bytes that are not looked into for literals, where they do
 
 
 class Prefilter:
@@ -87,9 +27,8 @@ class Prefilter:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         candidates = [_candidate(number, rule) for number, rule in enumerate(rules)]
-        self._candidates = candidates
-        self.exact = frozenset(each.number for each in candidates if each.exact)
-        self._passes = []
+        self._searches = []
+        self._tails = _Tails()
         for ignore_case in (False, True):
             literals: dict[str, list[Candidate]] = {}
             for rule, candidate in zip(rules, candidates, strict=True):
@@ -97,25 +36,29 @@ class Prefilter:
                     for literal in dict.fromkeys(rule.literals):
                         literals.setdefault(literal, []).append(candidate)
             if literals:
-                self._passes.append(Pass(literals, ignore_case=ignore_case))
+                self._searches.append(Literals(literals, ignore_case=ignore_case))
+            self._tails.ready(candidates for candidates in literals.values() if len(candidates) > 1)
         self._counted = [(number, 2 * (rule.window + rule.digits)) for number, rule in enumerate(rules) if rule.digits]
         texts = [rules[number].text for number, _ in self._counted]
         self._digits = Regex("|".join(f"(?:{text})" for text in texts), capture=False) if texts else None
 
-    def windows(self, data: bytes, *, ascii_only: bool, until: float = math.inf) -> dict[int, Windows]:
-        """Where each rule's regex has to be run, by the rule's number; rules that can't match are left out.
+    def windows(self, data: bytes, scale: int, until: float = math.inf) -> dict[int, list[Window]]:
+        """Where each rule's regex has to be run, by the rule's number, in order; rules that can't match have none.
 
         The windows of a rule cover every match of which no character is further than the rule's window from a literal.
+        `scale` is how many bytes a character may take.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
         """
-        found: dict[int, Windows] = {}
-        scale = 1 if ascii_only else _PER_CHARACTER
-        for each in self._passes:
-            each.find(found, data, scale, until)
+        found: dict[int, list[Window]] = {}
+        for each in self._searches:
+            _Search(found, data, scale, self._tails).run(each, until)
         if self._digits is not None:
             self._count(found, self._digits, data, scale)
         return found
 
-    def _count(self, found: dict[int, Windows], digits: Regex, data: bytes, scale: int) -> None:
+    def _count(self, found: dict[int, list[Window]], digits: Regex, data: bytes, scale: int) -> None:
         """Note the windows of rules for digits: round each match of any, because every match overlaps one of those.
 
         Digits are everywhere in JSON and logs, so what takes the place of literals is all of these rules at once.
@@ -131,178 +74,105 @@ class Prefilter:
                 _join(found.setdefault(number, []), max(0, begin - scale * reach), min(size, stop + scale * reach))
 
 
-class Pass:
-    """One search for literals: those that heed case, or those that don't, in a text of small letters.
+class _Tails(dict[str, Regex]):
+    """Compiled tails. Each is compiled once: when a text first asks for it, or beforehand."""
 
-    Small letters alone make an automaton with a fraction of the states, and how well these fit the processor's cache
-    is what the time of the search depends on.
+    def __missing__(self, text: str) -> Regex:
+        """Compile a tail."""
+        # Of the ways a tail may match the rule's regex may take any, so the longest says where the window ends.
+        self[text] = made = Regex(text, capture=False, longest=True)
+        return made
+
+    def ready(self, groups: Iterable[Sequence[Candidate]]) -> None:
+        """Compile those of rules that share a literal: literals that many rules have are common words."""
+        for text in {each.text for group in groups for each in group if each.text and each.before}:
+            self[text]
+
+
+class _Search:
+    """One search for literals in one text: the windows of their rules.
+
+    Where literals follow each other closely, their rules aren't tried at each of them: reading on from each could take
+    it to the end of the text every time. Windows are drawn round a whole stretch.
     """
 
-    def __init__(self, literals: Mapping[str, Sequence[Candidate]], *, ignore_case: bool) -> None:
-        self._literals = literals
-        self._ignore_case = ignore_case
-        guarded = [
-            (literal, _guard([each.tail for each in candidates], literal, ignore_case=ignore_case))
-            for literal, candidates in literals.items()
-        ]
-        # The longest literal at a place holds all others that begin there.
-        self._scan = Regex(_trie(guarded, ignore_case=ignore_case), capture=False, longest=True, utf8=False)
-        self._begun = {literal[:end] for literal in literals for end in range(1, len(literal) + 1)}
-        self._compiled: dict[str, Regex] = {}
-        self._spellings: dict[bytes, Spelling] = {}
-        self._groups: dict[tuple[int, ...], Group] = {}
+    __slots__ = ("_data", "_found", "_scale", "_tails", "_until")
 
-    def find(self, found: dict[int, Windows], data: bytes, scale: int, deadline: float) -> None:
-        """Add the windows of these literals' rules; `scale` is how many bytes a character may take.
+    def __init__(self, found: dict[int, list[Window]], data: bytes, scale: int, tails: _Tails) -> None:
+        self._found = found
+        self._data = data
+        self._scale = scale
+        self._tails = tails
+        self._until: dict[int, int] = {}  # where the last match of a rule's tail ends
+
+    def run(self, literals: Literals, until: float) -> None:
+        """Note the windows of the rules that literals call up.
 
         Raises:
-            OverBudget: where it takes longer than until the deadline (time.monotonic).
+            OverBudget: where it takes longer than until then (time.monotonic).
         """
-        scan = self._scan.match
-        spellings = self._spellings
-        text = data.lower() if self._ignore_case else data
-        size = len(data)
-        reached: dict[Group, int] = {}  # where the last match of a group's gate ends
-        spread: dict[Group, int] = {}  # up to where that has windows already, whatever the tails say
-        at = stops = 0
-        while True:
-            begin, end = scan(ANYWHERE, text, at, size)[0]
-            if begin < 0:
-                return
-            stops += 1
-            if not stops % STRIDE and monotonic() > deadline:
+        data, size = self._data, len(self._data)
+        text, matches = literals.search(data)
+        every = literals.all
+        covered: dict[Group, int] = {}
+        last = row = 0
+        for number, (index, begin, end) in enumerate(matches):
+            if not number % STRIDE and monotonic() > until:
                 raise OverBudget("a text would take too long to search")
-            spelling = spellings.get(text[begin:end]) or self._spelling(text[begin:end])
-            at = begin + spelling.step
-            group = spelling.group
-            gate = group.gate
-            if gate is not None:
-                until = reached.get(group, 0)
-                if begin < until:
-                    # Literals of one kind inside what begins at another: a value made of nothing else. Reading on to
-                    # its end from each of them would take long, so one window is drawn round them all.
-                    if spread.get(group) != until:
-                        spread[group] = until
-                        _add(found, group.dense, data, (begin, min(size, until + end - begin), scale))
-                    _add(found, group.exact, data, (begin, end, scale))
-                else:
-                    stop = gate.match(AT_START, data, begin, min(size, end + scale * group.after))[0][1]
-                    if stop >= 0:
-                        reached[group] = stop
-                        _add(found, group.gated, data, (begin, end, scale))
-            if group.others:
-                _add(found, group.others, data, (begin, end, scale))
-
-    def _spelling(self, text: bytes) -> Spelling:
-        """What a spelling means, worked out once."""
-        exact = text.decode("utf-8", "surrogateescape")  # what follows the literal may be a piece of a character
-        spelled = exact.lower() if self._ignore_case else exact
-        candidates = {
-            each.number: each for end in range(1, len(spelled) + 1) for each in self._literals.get(spelled[:end], ())
-        }
-        key = tuple(sorted(candidates))
-        if key not in self._groups:
-            self._groups[key] = Group([candidates[number] for number in key], self._regex)
-        spelling = Spelling(self._groups[key], len(exact[: self._step(spelled)].encode("utf-8", "surrogateescape")))
-        if len(self._spellings) >= _REMEMBERED:
-            self._spellings.clear()
-        self._spellings[text] = spelling
-        return spelling
-
-    def _regex(self, text: str | None) -> Regex | None:
-        """A compiled tail, or several; each is compiled once, when a text first asks for it."""
-        if text is None:
-            return None
-        if text not in self._compiled:
-            # Of the ways a tail may match the rule's regex may take any, so the longest says where the window ends.
-            self._compiled[text] = Regex(text, capture=False, longest=True)
-        return self._compiled[text]
-
-    def _step(self, spelled: str) -> int:
-        """How many characters on from where a literal begins another may begin."""
-        for step in range(1, len(spelled)):
-            rest = spelled[step:]
-            if rest in self._begun or any(rest[:end] in self._literals for end in range(1, len(rest))):
-                return step
-        return len(spelled)
-
-
-def _add(found: dict[int, Windows], members: Sequence[Member], data: bytes, place: tuple[int, int, int]) -> None:
-    """Note the windows round a literal for those rules that have no tail, or whose tail matches there."""
-    begin, end, scale = place
-    size = len(data)
-    for number, tail_, before, after in members:
-        stop = min(size, end + scale * after)
-        if tail_ is not None:
-            # Where the tail ends is where the whole match ends, so the window need not be longer.
-            stop = tail_.match(AT_START, data, begin, stop)[0][1]
-            if stop < 0:
+            literal = every[index]
+            if not literal.first[text[end]] or not literal.before[text[begin - 1]]:
                 continue
-        start = max(0, begin - scale * before)
-        windows = found.setdefault(number, [])
-        if tail_ is not None and not before:
-            windows.append((start, stop))
-        else:
-            _join(windows, start, stop)
+            group = literal.groups.get(text[end : end + 2]) or literal.group(text[end : end + 2])
+            if not group.members:
+                continue
+            row = row + 1 if begin - last < _CLOSE else 0
+            last = begin
+            if row >= _ROW:
+                if begin >= covered.get(group, 0):
+                    covered[group] = self._cover(group, begin, end)
+                continue
+            gate = group.gate
+            if gate is None or gate(AT_START, data, begin, min(size, end + self._scale * group.after))[0][1] >= 0:
+                self._try(group, text[begin - 1], begin, end)
+
+    def _cover(self, group: Group, begin: int, end: int) -> int:
+        """Draw the windows of all of a group's rules round a stretch, and return where that ends."""
+        for member in group.members:
+            number, _, _, before, after = member.candidate
+            stop = min(len(self._data), end + _CHUNK + self._scale * after)
+            _join(self._found.setdefault(number, []), max(0, begin - self._scale * before), stop)
+        return begin + _CHUNK
+
+    def _try(self, group: Group, byte: int, begin: int, end: int) -> None:
+        """Draw the windows of those rules of a group that the literal may belong to."""
+        for member in group.members:
+            number, _, text, before, after = member.candidate
+            if not (group.alike or member.before[byte]):
+                continue
+            stop = min(len(self._data), end + self._scale * after)
+            anchored = bool(text) and not before
+            if text and before and begin >= self._until.get(number, 0):
+                # Where the tail ends is where the whole match ends, so the window need not be longer.
+                stop = self._tails[text].match(AT_START, self._data, begin, stop)[0][1]
+                if stop < 0:
+                    continue
+                self._until[number] = stop
+            start = max(0, begin - self._scale * before)
+            _join(self._found.setdefault(number, []), start, stop, anchored=anchored)
 
 
-def _join(windows: Windows, start: int, stop: int) -> None:
-    """Add a window to others in order, as one with the last if the two overlap."""
-    if windows and windows[-1][1] > start:
-        windows[-1] = (min(start, windows[-1][0]), max(stop, windows[-1][1]))
+def _join(windows: list[Window], start: int, stop: int, *, anchored: bool = False) -> None:
+    """Add a window to others in order, as one with the last if the two overlap and that isn't anchored."""
+    last = windows[-1] if windows else None
+    if last is not None and last.stop > start and not last.anchored:
+        windows[-1] = Window(min(start, last.start), max(stop, last.stop))
     else:
-        windows.append((start, stop))
+        windows.append(Window(start, stop, anchored))
 
 
 def _candidate(number: int, rule: Rule) -> Candidate:
     found = tail(rule.regex, rule.literals, ignore_case=rule.ignore_case)
     if found is None:
-        return Candidate(number, None, rule.window, rule.window)
+        return Candidate(number, None, "", rule.window, rule.window)
     text = f"(?i:{found.text})" if rule.ignore_case else f"(?:{found.text})"
-    return Candidate(number, text, rule.window if found.before is None else found.before, rule.window)
-
-
-def _guard(tails: Sequence[str | None], literal: str, *, ignore_case: bool) -> str:
-    """A regex for what may follow a literal in any of the tails: up to two bytes; empty if that may be anything."""
-    if len(literal) >= _RARE:
-        return ""
-    sets: list[frozenset[int]] = [frozenset()] * _GUARD
-    for text in tails:
-        if text is None:
-            return ""
-        found = followers(text, literal, ignore_case=ignore_case, most=_GUARD)
-        sets = [one | two for one, two in zip(sets, found, strict=False)]
-    return "".join(_bytes(each, ignore_case=ignore_case) for each in sets)
-
-
-def _bytes(found: frozenset[int], *, ignore_case: bool) -> str:
-    if not found:
-        return _NOTHING
-    kept = sorted(found - _CAPITALS if ignore_case else found)
-    return "[" + "".join(f"\\x{code:02x}" for code in kept) + "]"
-
-
-def _trie(literals: Iterable[tuple[str, str]], *, ignore_case: bool) -> str:
-    """A regex for all literals and what may follow them: what begins alike shares that."""
-    after: dict[str, list[tuple[str, str]]] = {}
-    ways = []
-    optional = False
-    for literal, guard in literals:
-        if literal:
-            after.setdefault(literal[0], []).append((literal[1:], guard))
-        elif guard:
-            ways.append(guard)
-        else:
-            optional = True
-    ways += [
-        _char(char, ignore_case=ignore_case) + _trie(rest, ignore_case=ignore_case) for char, rest in after.items()
-    ]
-    return f"(?:{'|'.join(ways)})" + ("?" if optional else "") if ways else ""
-
-
-def _char(char: str, *, ignore_case: bool) -> str:
-    """A character's bytes; beyond ASCII in both cases, as only ASCII was made small."""
-    upper = char.upper()
-    cases = (char, upper) if ignore_case and not char.isascii() and len(upper) == 1 else (char,)
-    ways = ["".join(f"\\x{code:02x}" for code in case.encode()) for case in dict.fromkeys(cases)]
-    return ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+    return Candidate(number, found, text, rule.window if found.before is None else found.before, rule.window)

@@ -18,6 +18,9 @@ WINDOW = 512  # characters on each side of a literal that a match may take, unle
 WINDOW_MOST = 16_384
 RETRIES = 4  # how often a search goes on inside a match that was turned down
 LINE_BEFORE = 256  # characters before a secret, on its line, that say whether it is one
+JUDGED = 1024  # bytes of a value known by its context that say whether it is a secret
+VERDICTS = 4096  # values whose verdicts are kept while a text is searched
+_NONE: Spans = [NOTHING]
 _ID = Regex("^[a-z0-9]+(?:-[a-z0-9]+)*$", capture=False)
 
 
@@ -47,13 +50,22 @@ SECRETS = Kind(VALIDATORS, _excluded)
 PII = Kind(pii_validators.VALIDATORS, _kept)  # its validators say themselves which numbers and addresses are examples
 
 
-class _Walk:
-    """Where a search through a text goes on; bounded, so that no text is read over and over."""
+class Window(NamedTuple):
+    """Where a regex is run, in bytes [start, stop): anywhere in there, or only where it begins."""
 
-    __slots__ = ("_fence", "_tries", "at")
+    start: int
+    stop: int
+    anchored: bool = False
+
+
+class _Walk:
+    """Where a search through a text goes on; bounded, so that no text is read over and over. And what was judged."""
+
+    __slots__ = ("_fence", "_tries", "at", "verdicts")
 
     def __init__(self, at: int) -> None:
         self.at = at
+        self.verdicts: dict[tuple[bytes, int], bool] = {}
         self._fence = at
         self._tries = 0
 
@@ -128,53 +140,71 @@ class Rule:
     validators: tuple[Callable[[str], bool], ...]
     excluded: Callable[[str, str, bool], bool]
 
-    def spans(self, data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """The secrets in data[start:stop], UTF-8, as byte offsets; `data` around that is only looked at.
+    def spans(self, data: bytes, windows: Iterable[Window], scale: int = 1) -> Iterator[tuple[int, int]]:
+        """The secrets in windows of UTF-8, in order, as byte offsets; `data` around those is only looked at.
 
         Matches don't overlap, except that the search goes on at the secret of a match that was turned down: in
-        `secret: token=...` the second name counts too. It does so `RETRIES` times until that match's end.
+        `secret: token=...` the second name counts too. It does so `RETRIES` times until that match's end. `scale` is
+        how many bytes a character may take.
         """
-        walk = _Walk(start)
-        while walk.at < stop:
-            found = self.compiled.match(ANYWHERE, data, walk.at, stop)
-            if found[0] == NOTHING:
-                return
-            secret = self._secret(data, found, walk)
-            if secret is not None:
-                yield secret
-
-    def spans_at(self, data: bytes, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-        """The same when the only places where a match may begin are known, in order, each with where it must end."""
+        reach = 2 * scale * (self.window + self.digits)
         walk = _Walk(0)
-        for start, stop in places:
-            if start < walk.at:
-                continue
-            found = self.compiled.match(AT_START, data, start, stop)
-            if found[0] != NOTHING:
+        for start, stop, anchored in windows:
+            if anchored:
+                found = self.compiled.match(AT_START, data, start, stop) if start >= walk.at else _NONE
+            else:
+                walk.at = max(walk.at, start)
+                found = self._next(data, walk, stop, reach)
+            while found[0] != NOTHING:
                 secret = self._secret(data, found, walk)
                 if secret is not None:
                     yield secret
+                found = _NONE if anchored else self._next(data, walk, stop, reach)
 
-    def _secret(self, data: bytes, found: Spans, walk: "_Walk") -> tuple[int, int] | None:
+    def _next(self, data: bytes, walk: _Walk, stop: int, reach: int) -> Spans:
+        """The next match in a window. Long windows are read piece by piece: in a long piece RE2 finds groups slowly.
+
+        No match that counts is longer than the reach, so in every place the next such lies whole in some piece.
+        """
+        while walk.at < stop:
+            end = min(stop, walk.at + 2 * reach)
+            found = self.compiled.match(ANYWHERE, data, walk.at, end)
+            if end == stop or (found[0] != NOTHING and (found[0][1] <= end - reach or found[0][0] == walk.at)):
+                return found
+            walk.at = end - reach if found[0] == NOTHING else found[0][0]
+        return _NONE
+
+    def _secret(self, data: bytes, found: Spans, walk: _Walk) -> tuple[int, int] | None:
         """The secret of a match, or None when it is none; the walk goes on accordingly."""
         begin, end = found[0]
         group = found[self.compiled.secret]
         secret = group if group != NOTHING else found[0]
-        if self._holds(data, *secret):
+        if self._judged(data, *secret, walk):
             walk.past(begin, end)
             return secret
         walk.turned_down(begin, secret[0], end)
         return None
 
-    def _holds(self, data: bytes, begin: int, end: int) -> bool:
-        secret = data[begin:end].decode("utf-8", "replace")
+    def _judged(self, data: bytes, begin: int, end: int, walk: _Walk) -> bool:
+        """Whether a value is a secret; the same one behind the same text is judged once in a search."""
+        if self.context:
+            end = min(end, begin + JUDGED)
+        line = max(0, begin - LINE_BEFORE)
+        line = max(line, data.rfind(b"\n", line, begin) + 1)
+        what = data[line:end], begin - line
+        if what not in walk.verdicts:
+            if len(walk.verdicts) >= VERDICTS:
+                walk.verdicts.clear()
+            walk.verdicts[what] = self._holds(*what)
+        return walk.verdicts[what]
+
+    def _holds(self, line: bytes, begin: int) -> bool:
+        secret = line[begin:].decode("utf-8", "replace")
         if self.entropy and entropy(secret) < self.entropy:
             return False
         if not all(valid(secret) for valid in self.validators):
             return False
-        line = max(0, begin - LINE_BEFORE)
-        line = max(line, data.rfind(b"\n", line, begin) + 1)
-        return not self.excluded(secret, data[line:end].decode("utf-8", "replace"), self.context)
+        return not self.excluded(secret, line.decode("utf-8", "replace"), self.context)
 
 
 class _Member(NamedTuple):

@@ -123,9 +123,8 @@ class Scanner:
         self._ids = {rule.id for rule in (*rules, *own)} | {HELD} | {rule.id for each in beside for rule in each.rules}
         self._sealed = sealed
         # An operator's own rules have an engine to themselves, so that the one of all others is made but once.
-        self._engines: list[Finder | Engine] = [*(_engine(each) for each in (rules, own) if each), *beside]
-        sure = [[rule for rule in each if rule.confidence >= SURE and not rule.context] for each in (rules, own)]
-        self._sure = [_engine(each) for each in sure if each]
+        self._own = [_engine(each) for each in (rules, own) if each]
+        self._engines: list[Finder | Engine] = [*self._own, *beside]
         self._clean = leaves.Clean()
         self._held = tuple(dict.fromkeys(held))
         self._numbers = numbers or any(value.isdigit() for value in self._held)
@@ -170,13 +169,15 @@ class Scanner:
             found += self._opened(place, within, strings, prefix, depth)
         if not hits:
             self._clean.add(strings.pieces)
-        together = strings.together() if self._sure else None
+        together = strings.together()
         if together is not None:
-            split = [
-                each
-                for engine in self._sure
-                for each in _split(together, engine.find(together.text, self._until), prefix)
+            sure = [
+                hit
+                for engine in self._own
+                for hit in engine.find(together.text, self._until)
+                if hit.rule.confidence >= SURE and not hit.rule.context
             ]
+            split = _split(together, sure, prefix)
             found += split
             if not split:
                 self._clean.add(together.pieces)

@@ -39,10 +39,15 @@ class UnreadError(Exception):
 
 
 class Tail(NamedTuple):
-    """The end of a regex, beginning with a literal, and how many characters may stand before it; None: no limit."""
+    """The end of a regex, beginning with a literal, and how many characters may stand before it; None: no limit.
+
+    `ways` are the concatenations that it stands for, and `leads` those that may stand before it.
+    """
 
     text: str
     before: int | None
+    ways: tuple[tuple[Atom, ...], ...] = ((),)
+    leads: tuple[tuple[Atom, ...], ...] = ((),)
 
 
 @lru_cache(maxsize=2048)  # some rules are in two engines
@@ -79,12 +84,14 @@ def _suffix(
             continue
         before = _widest([list(atoms[:index])])
         if not atom.zero and _opens((*atoms[index:], *rest), "", literals, ignore_case=ignore_case):
-            return Tail(flags + _text(atoms[index:]), before)
+            return Tail(flags + _text(atoms[index:]), before, (atoms[index:],), (atoms[:index],))
         following = atoms[index + 1 :]
         found = _ends(atom, (*following, *rest), literals, ignore_case=ignore_case)
         if found is not None:
             both = None if before is None or found.before is None else before + found.before
-            return Tail(flags + found.text + _text(following), both)
+            ways = tuple((*way, *following) for way in found.ways)
+            leads = tuple((*atoms[:index], *lead) for lead in found.leads)
+            return Tail(flags + found.text + _text(following), both, ways, leads)
     return None
 
 
@@ -98,7 +105,8 @@ def _ends(atom: Atom, rest: tuple[Atom, ...], literals: tuple[str, ...], *, igno
         return None
     befores = [end.before for end in found if end.before is not None]
     text = "|".join(dict.fromkeys(end.text for end in found))
-    return Tail(f"(?:{text})", max(befores) if len(befores) == len(found) else None)
+    both = tuple(way for end in found for way in end.ways), tuple(lead for end in found for lead in end.leads)
+    return Tail(f"(?:{text})", max(befores) if len(befores) == len(found) else None, *both)
 
 
 def _text(atoms: tuple[Atom, ...]) -> str:
@@ -185,7 +193,8 @@ def _atom(regex: str, at: int) -> tuple[Atom, int]:
         found, at = _char(char, char), at + 1
     if at < len(regex) and regex[at] in _QUANTIFIERS:
         return _quantified(found, regex, begin, at)
-    return found._replace(text=regex[begin:at]), at
+    text = regex[begin:at]
+    return found if found.text == text else found._replace(text=text), at
 
 
 def _quantified(found: Atom, regex: str, begin: int, at: int) -> tuple[Atom, int]:

@@ -188,3 +188,20 @@ def test_any_data_is_read_without_an_error(data: bytes, encode: Callable[[bytes]
     for run in of(text):
         assert 0 <= run.start < run.end <= len(text)
         assert not re.search("[\ud800-\udfff]", run.text)
+
+
+@pytest.mark.parametrize(
+    "alphabet", ["0123456789abcdef", "234567aA", "ABCDQRSTYZabcdghw0123+/_-", "0x26, 7:", "AQgwB01=%3D"]
+)
+def test_noise_in_the_digits_of_an_encoding_breaks_nothing(alphabet: str) -> None:
+    chance = random.Random(alphabet)
+    for size in (10, 100, 1000, 20_000):
+        text = "".join(chance.choices(alphabet, k=size))
+        assert all(0 <= run.start < run.end <= size for run in of(text))
+
+
+@pytest.mark.parametrize(
+    "piece", ["6162636465666768ff00", "YWJjZGVmZ2hpamts/+8A", "61:62:63:64:65:66:67:68:ff;", "0x61 "]
+)
+def test_letters_amid_noise_are_found_over_and_over(piece: str) -> None:
+    assert len(of(piece * 500)) in (1, 500)

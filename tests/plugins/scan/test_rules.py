@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tidegate_scan.rules import PII, WINDOW, Rule, RuleError, load
+from tidegate_scan.rules import PII, WINDOW, Rule, RuleError, Window, load
 
 SHIPPED = Path(__file__).parents[3] / "plugins" / "tidegate_scan"
 GOOD = {
@@ -58,7 +58,7 @@ def test_the_secret_is_the_group_of_that_name_else_the_first_else_everything(
 ) -> None:
     text = b"xacme_k3v9x0p2"
     (rule,) = load([written(tmp_path, regex=regex)])
-    (span,) = rule.spans(text, 0, len(text))
+    (span,) = rule.spans(text, [Window(0, len(text))])
     assert text[slice(*span)].decode() == secret
 
 

@@ -1,11 +1,12 @@
 """The scanner as a whole, on the corpus and on messages that could mislead it."""
 
 import base64
+import sys
 from itertools import islice, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugins.scan.corpus.embeddings import cases
@@ -14,6 +15,7 @@ from plugins.scan.finders import scanner, tidegate
 from tidegate_scan.choosing import shipped
 from tidegate_scan.leaves import Clean
 from tidegate_scan.scanner import HELD, LEFT_OVER, Scanner, _best, _Hit
+from tidegate_scan.views import Budget
 
 
 def found(message: Any) -> list[tuple[str, tuple[int, int], str]]:
@@ -188,3 +190,35 @@ def test_a_held_value_of_digits_is_found_as_a_number_and_without_one_no_number_i
     (found,) = Scanner([], ["8273645190"]).tree(message)
     assert (found.rule, found.pointer, found.span) == (HELD, "/params/arguments/pin", (0, 10))
     assert Scanner([], ["secret-of-letters"]).tree(message) == []
+
+
+def _steps(scanner: Scanner, text: str) -> int:
+    """How many calls looking at a text takes."""
+    count = 0
+
+    def called(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(called)
+    try:
+        scanner.text(text)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+LITERALS = sorted({literal for rule in shipped("rules") for literal in rule.literals})
+DISGUISED = ["%41", "ZXlK", "6579", "\\u0041", "&#65;", "%2541", "H4sI", "7b22 ", "0x41,", "eyJ.eyJ.", "\u200b"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    piece=st.tuples(
+        st.sampled_from(LITERALS + DISGUISED), st.sampled_from(["", "=", ":", "='", '":"', " ", "/", "a1", "\n"])
+    ).map("".join)
+)
+def test_the_work_grows_with_a_text_and_no_faster_whatever_it_repeats(piece: str) -> None:
+    scanner = Scanner(shipped("rules"), budget=Budget(bytes=1 << 30, views=1 << 20, seconds=1e6))
+    small, large = (_steps(scanner, piece * (size // len(piece))) for size in (10_000, 40_000))
+    assert large <= 4.5 * small + 2000
