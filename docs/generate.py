@@ -279,7 +279,8 @@ def hooks_page() -> str:
     for name in functions:
         function = getattr(tidegate, name)
         blocks += [f"### `{name}`", f"```python\n{_signature(function)}\n```", _sections(function.__doc__ or "")]
-    blocks += ["## Errors", "### `PointerError`", _sections(tidegate.PointerError.__doc__ or "")]
+    blocks += ["## Errors", "### `OffloadError`", _sections(tidegate.OffloadError.__doc__ or "")]
+    blocks += ["### `PointerError`", _sections(tidegate.PointerError.__doc__ or "")]
     return _page("Hooks and types", *blocks)
 
 

@@ -11,6 +11,7 @@ import tidegate
 from support.rig import Witness, entry, running_pipeline
 from tidegate import Decision, Deny, Finding, Hold, Message, Note, Redact, Server, plugins, settings
 from tidegate.pipeline import Pipeline
+from tidegate.settings import SettingsError
 from tidegate.testing import (
     assert_denied,
     assert_passes,
@@ -33,6 +34,17 @@ def replacing(pointer: str, value: Any, label: str = "t") -> Any:
 
 def steps(decision: Decision) -> list[tuple[str, str, str]]:
     return [(step.by, step.hook, step.outcome) for step in decision.steps]
+
+
+@pytest.mark.parametrize(("error", "down"), [(ConnectionError("it is down"), True), (ValueError("it is wrong"), False)])
+async def test_a_start_that_fails_tells_what_is_down_from_what_is_wrong(error: Exception, *, down: bool) -> None:
+    def startup(_proxy: object) -> None:
+        raise error
+
+    with pytest.raises(SettingsError, match=f"interceptor 'i0' can't start: {error}") as failed:
+        async with running_pipeline(entry(startup=startup)):
+            pass
+    assert failed.value.down is down
 
 
 # -- the phases -----------------------------------------------------------------------------------------------

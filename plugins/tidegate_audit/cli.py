@@ -1,4 +1,4 @@
-"""``tidegate audit``: verify, show and follow audit logs.
+"""``tidegate audit``: verify, show and follow audit logs, and read recordings.
 
 Exit codes: 0 well, 1 the log isn't as it was written, 2 the user's mistake.
 """
@@ -54,6 +54,12 @@ def _path(given: Path | None) -> Path:
 
 def _configured(settings: Path) -> Path | None:
     """Return the path of the first audit entry of a settings file; ``None`` where there is none."""
+    entry = _entry(settings)
+    return None if entry is None else settings.parent / str(entry.get("path", Audit.Config().path))
+
+
+def _entry(settings: Path) -> dict[str, Any] | None:
+    """Return the first audit entry of a settings file; ``None`` where there is none."""
     try:
         tree = tomllib.loads(settings.read_text())
     except FileNotFoundError:
@@ -63,7 +69,7 @@ def _configured(settings: Path) -> Path | None:
     entries = tree.get("interceptors")
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and entry.get("use") == "audit":
-            return settings.parent / str(entry.get("path", Audit.Config().path))
+            return entry
     return None
 
 
@@ -212,6 +218,71 @@ def tail(  # noqa: PLR0913 - every option of a command is a parameter
                 _print(reader.follow(wanted), json=json)
             except KeyboardInterrupt:
                 raise typer.Exit(0) from None
+
+
+@app.command("record-key")
+def record_key(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where it is written; it must not be there yet.")],
+) -> None:
+    """Make a key for `record_key` in the settings, in a file that its owner alone can read.
+
+    Whoever has it can read the recording; without it nobody can.
+    """
+    from tidegate_audit import recording  # noqa: PLC0415 - it takes a while to import, and only two commands need it
+
+    try:
+        recording.new_key(path)
+    except OSError as error:
+        _fail(f"{path} can't be written: {error.strerror}")
+
+
+@app.command("recording")
+def show_recording(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The recording, or one older file of it.")
+    ] = None,
+    *,
+    key: Annotated[
+        str | None, typer.Option("--key", help="The file of the key, or env:NAME; by default that of ./tidegate.toml.")
+    ] = None,
+) -> None:
+    """Print a recording as JSON lines, decrypted: what policies saw of each message, and what they decided.
+
+    Without PATH the recording is that of ./tidegate.toml, or else ./audit.recording. Exits with 1 where lines can't be
+    read.
+
+    Example: tidegate audit recording audit.recording --key record.key
+    """
+    from tidegate_audit import recording  # noqa: PLC0415 - as above
+
+    entry = _entry(_SETTINGS) if path is None or key is None else None
+    said = key or (entry or {}).get("record_key")
+    if not isinstance(said, str):
+        _fail("the recording needs its key: give --key FILE or --key env:NAME")
+    found = path or Path(str((entry or {}).get("record_path", Audit.Config().record_path)))
+    unreadable = 0
+    try:
+        for line in recording.read(found, recording.read_key(said, Path())):
+            if line.entry is None:
+                unreadable += 1
+            else:
+                _write(line.entry)
+    except LogError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{found} can't be read: {error.strerror}")
+    if unreadable:
+        typer.echo(f"{unreadable} lines can't be read: written with another key, cut or changed.", err=True)
+        raise typer.Exit(1)
+
+
+def _write(entry: dict[str, Any]) -> None:
+    """Print a line of a recording, with what the interceptor kept beside the rest."""
+    detail = entry.pop("detail")
+    entry["decision_id"] = entry.pop("decision")
+    entry |= detail if isinstance(detail, dict) else {"detail": detail}
+    sys.stdout.buffer.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
 
 
 def _globs(*wanted: list[str] | None) -> dict[str, Any]:

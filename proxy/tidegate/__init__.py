@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tidegate.values import Leaf, PointerError
     from tidegate.verdict import CODES, Decision, Deny, Effect, Finding, Hold, Note, Redact, Step
     from tidegate.version import __version__
-    from tidegate.workers import offload
+    from tidegate.workers import OffloadError, offload
 
 _WHERE = {
     "flow": ("Client", "Flow", "Principal", "Server"),
@@ -31,7 +31,7 @@ _WHERE = {
     "values": ("Leaf", "PointerError"),
     "verdict": ("CODES", "Decision", "Deny", "Effect", "Finding", "Hold", "Note", "Redact", "Step"),
     "version": ("__version__",),
-    "workers": ("offload",),
+    "workers": ("OffloadError", "offload"),
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -49,6 +49,7 @@ __all__ = [
     "Leaf",
     "Message",
     "Note",
+    "OffloadError",
     "PointerError",
     "Principal",
     "Proxy",

@@ -31,11 +31,15 @@ Check = Callable[[Any, Any], Any]
 
 
 class Failure(NamedTuple):
-    """What became of a hook that failed: its outcome, the deny, and a word about it for the operator."""
+    """What became of a hook that failed: its outcome, the deny, and a word about it for the operator.
+
+    ``down`` tells whether something that it needs can't be reached (``ConnectionError``).
+    """
 
     outcome: Outcome
     effect: Deny
     text: str
+    down: bool = False
 
 
 Ran = tuple[Any, Failure | None, int]
@@ -208,4 +212,4 @@ def _broken(hook: Hook, error: BaseException) -> Failure:
         more = {"times_since_last_told": unsaid} if unsaid else {}
         say("interceptor failed", interceptor=hook.by, hook=hook.name, error=kind, where=where, **more)
     deny = Deny(f"The interceptor {hook.by!r} failed.", "broken", hook.by)
-    return Failure("error", deny, str(error) if starting else kind)
+    return Failure("error", deny, str(error) if starting else kind, isinstance(error, ConnectionError))

@@ -71,7 +71,7 @@ def startup(proxy: Proxy) -> None:
     """Prepare, once, before the first message.
 
     Runs in the order of the settings. If it raises, Tidegate doesn't start, or, on a reload, keeps the
-    old settings.
+    old settings. A ``ConnectionError`` says that something it needs is down, and not that the settings are wrong.
 
     Args:
         proxy: what the interceptor may know of its surroundings: the settings' folder, the servers' names,

@@ -101,16 +101,21 @@ class Message:
         """Whether it answers a request."""
         return self.kind == "result" or self.kind == "error"  # noqa: PLR1714 - twice as fast, and asked often
 
-    def strings(self) -> Iterator[Leaf]:
+    def strings(self, below: str | None = None) -> Iterator[Leaf]:
         """Yield every string of the whole message, keys too, with its JSON Pointer.
 
         Pointers start at the message itself (``/params/arguments/path``). A string that holds JSON text is
         yielded itself and then leaf by leaf, its inner pointers behind the token ``~2``.
 
+        Args:
+            below: only those of one member of the message, such as ``params``; none where it isn't there.
+
         Raises:
             TooDeep: where JSON texts are nested too deep to be opened. Let it pass: the message is denied then.
         """
-        return values.strings(self.tree)
+        if below is None:
+            return values.strings(self.tree)
+        return values.strings(self.tree.get(below), f"/{values.escape(below)}")
 
     def get(self, pointer: str) -> Any:
         """Return the part that a JSON Pointer names, deeply frozen.

@@ -108,7 +108,8 @@ class Pipeline:
             failure = await guard.wait(dataclasses.replace(hook, deadline_ns=int(60e9)), proxy)
             if failure is not None:
                 await self.stop(keep=running)
-                raise SettingsError(f"interceptor {interceptor.name!r} can't start: {failure.text}")
+                said = f"interceptor {interceptor.name!r} can't start: {failure.text}"
+                raise SettingsError(said, down=failure.down)
             interceptor.started = True
 
     async def stop(self, *, keep: Iterable[Interceptor] = ()) -> None:

@@ -30,7 +30,15 @@ _IN_TOML = {
 
 
 class SettingsError(Exception):
-    """The settings can't be used; the text is one sentence for the person who wrote them."""
+    """The settings can't be used; the text is one sentence for the person who wrote them.
+
+    Attributes:
+        down: whether the settings are well, and what they need can't be reached.
+    """
+
+    def __init__(self, text: str, *, down: bool = False) -> None:
+        super().__init__(text)
+        self.down = down
 
 
 def _name(value: str) -> str:

@@ -272,8 +272,8 @@ def strings(value: Any, pointer: str = "", *, depth: int = NESTED_DEPTH) -> Iter
     stack = [(value, pointer, depth)]
     while stack:
         value, pointer, depth = stack.pop()
-        if isinstance(value, str):
-            yield Leaf(pointer, value, is_key=False)
+        if type(value) is str:
+            yield Leaf(pointer, value, False)  # noqa: FBT003 - by position, because there are many
             inner = _opened(value)
             if inner is not None:
                 if not depth:
@@ -283,7 +283,7 @@ def strings(value: Any, pointer: str = "", *, depth: int = NESTED_DEPTH) -> Iter
             members = value.items() if isinstance(value, dict) else value
             below = [(item, f"{pointer}/{escape(key)}", depth) for key, item in members]
             for (key, _), (_, where, _) in zip(members, below, strict=True):
-                yield Leaf(where, key, is_key=True)
+                yield Leaf(where, key, True)  # noqa: FBT003 - by position, because there are many
             stack.extend(reversed(below))
         elif isinstance(value, list):
             stack.extend((item, f"{pointer}/{index}", depth) for index, item in reversed(list(enumerate(value))))

@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise
     except _settings_error() as error:
         output.complain(str(error))
-        sys.exit(output.MISTAKE)
+        sys.exit(output.MISSING if getattr(error, "down", False) else output.MISTAKE)
     except _dependency_error() as error:
         output.complain(str(error))
         sys.exit(output.MISSING)
