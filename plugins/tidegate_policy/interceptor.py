@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tidegate_policy.sources import Answer, Unit
 
     Effects = Sequence[tidegate.Effect | tidegate.Note]
-    Asked = tuple[tuple[Unit, ...], list[Answer] | Awaitable[list[Answer]]]
+    Asked = tuple[Loaded, tuple[Unit, ...], list[Answer] | Awaitable[list[Answer]]]
 
 log = structlog.get_logger("tidegate.policy")
 
@@ -100,7 +100,7 @@ class Policy:
         asked = [_asked(self._enforced(), message, flow, findings)]
         if self._shadow is not None:
             asked.append(_asked(self._shadow, message, flow, findings))
-        if refused is None and all(isinstance(answers, list) for _, answers in asked):
+        if refused is None and all(isinstance(answers, list) for _, _, answers in asked):
             return self._decided(message, flow, findings, asked)
         return self._decided_later(message, flow, findings, asked, refused)
 
@@ -114,7 +114,7 @@ class Policy:
     ) -> Effects:
         deny = await refused if refused is not None else None
         known: list[Asked] = [
-            (units, answers if isinstance(answers, list) else await answers) for units, answers in asked
+            (loaded, units, answers if isinstance(answers, list) else await answers) for loaded, units, answers in asked
         ]
         return (deny,) if deny is not None else self._decided(message, flow, findings, known)
 
@@ -126,13 +126,13 @@ class Policy:
         asked: list[Any],
     ) -> Effects:
         """Return the effects of what was answered, and a note of which revision it was."""
-        loaded, (units, answers) = self._enforced(), asked[0]
+        loaded, units, answers = asked[0]  # not the one enforced now: it may have been swapped meanwhile
         said = decision.said(units, answers)
         for unit, failure in said.failures:
             self._tell(unit, failure)
         text = loaded.note
         if len(asked) > 1:
-            text += self._compared(said, decision.said(*asked[1]))
+            text += self._compared(said, decision.said(*asked[1][1:]))
 
         def detail() -> bytes:
             given = loaded.full.of(message, flow, findings)
@@ -270,8 +270,8 @@ def _asked(
 ) -> Asked:
     units = loaded.units("reply" if message.is_reply else message.kind, message.method)
     if not units:
-        return units, []
-    return units, loaded.engine.ask(units, loaded.view.of(message, flow, findings))
+        return loaded, units, []
+    return loaded, units, loaded.engine.ask(units, loaded.view.of(message, flow, findings))
 
 
 def _misfit(reason: str | None) -> tidegate.Deny | None:
@@ -283,8 +283,9 @@ async def _misfit_later(reason: Awaitable[str | None]) -> tidegate.Deny | None:
 
 
 def _named(effect: tidegate.Effect) -> str:
+    """Return what an effect is for the log and the record: without its pointer, which has keys of the message in it."""
     name = type(effect).__name__.lower()
-    return f"{name} {effect.pointer if isinstance(effect, tidegate.Redact) else effect.rule}"
+    return f"{name} {effect.label if isinstance(effect, tidegate.Redact) else effect.rule}"
 
 
 def _plain(units: Sequence[Unit], answers: Sequence[Any]) -> dict[str, Any]:

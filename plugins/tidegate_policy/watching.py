@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from tidegate_policy.http import UnreachableError
 from tidegate_policy.sources import PolicyError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ async def watch(loader: Loader, source: Source, swap: Callable[[Loaded], Awaitab
         seen = stamp
         try:
             loaded = await loader.load(source)
-        except PolicyError as error:
+        except (PolicyError, UnreachableError, OSError) as error:
             say = log.error  # without a trace: the policy's author is told what is wrong, not where it was noticed
             say("policy not reloaded, the old one stays", bundle=str(source.bundle), why=str(error))
             continue

@@ -261,6 +261,16 @@ async def test_what_a_shadow_would_do_otherwise_is_recorded_and_counted_and_not_
         assert sum(h.interceptor.differences.values()) == 2
 
 
+async def test_what_a_shadow_would_redact_is_told_without_keys_of_the_message(tmp_path: Path) -> None:
+    (tmp_path / "next").mkdir()
+    body = '[{"pointer": found.pointer, "label": "name"} | some found in input.result.strings]'
+    (tmp_path / "next" / "main.rego").write_text(f'{HEAD}decision := {{"redact": {body}}}\n')
+    async with policy(tmp_path, RULES, {"shadow": "next"}) as h:
+        decision = await h.judge(result_of(call(), {"structuredContent": {"hunter2-key": "x"}}))
+        assert "shadow would redact name instead of allow" in decision.notes[0][1].text
+        assert "hunter2" not in decision.notes[0][1].text + repr(h.interceptor.differences)
+
+
 async def test_a_whole_policy_may_only_report(tmp_path: Path) -> None:
     async with policy(tmp_path, report_only=True) as h:
         decision = await h.judge(call(path="/etc/shadow"))
