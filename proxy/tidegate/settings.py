@@ -7,19 +7,49 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import ipaddress
-import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tidegate import flow, remote
+from tidegate import flow
+from tidegate.server_settings import ServerSettings
+from tidegate.settings_types import (
+    Address,
+    Count,
+    Flag,
+    Model,
+    Name,
+    Seconds,
+    SettingsError,
+    is_loopback,
+    split_address,
+)
 from tidegate.wire import Limits
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+__all__ = [
+    "AuthSettings",
+    "InterceptorSettings",
+    "Model",
+    "Name",
+    "ProxySettings",
+    "ServerSettings",
+    "SessionSettings",
+    "Settings",
+    "SettingsError",
+    "Token",
+    "When",
+    "build",
+    "command_server",
+    "is_loopback",
+    "load",
+    "parse",
+    "sentence",
+    "split_address",
+]
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _IN_TOML = {
     "dict_type": "input should be a table",
@@ -27,66 +57,6 @@ _IN_TOML = {
     "tuple_type": "input should be a list",
 }
 """What TOML calls the types of pydantic's errors."""
-
-
-class SettingsError(Exception):
-    """The settings can't be used; the text is one sentence for the person who wrote them.
-
-    Attributes:
-        down: whether the settings are well, and what they need can't be reached.
-    """
-
-    def __init__(self, text: str, *, down: bool = False) -> None:
-        super().__init__(text)
-        self.down = down
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value) or "__" in value:
-        raise ValueError("a name has 1 to 64 letters, digits, '-', '_' or '.', and no '__'")
-    return value
-
-
-def _address(value: str) -> str:
-    host, port = split_address(value)
-    if not host or not 0 <= port <= 65535:
-        raise ValueError("an address is HOST:PORT, like 127.0.0.1:8811")
-    return value
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Address = Annotated[str, AfterValidator(_address)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False, strict=True)]
-Count = Annotated[int, Field(strict=True)]
-Flag = Annotated[bool, Field(strict=True)]
-
-
-def split_address(value: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT`` or ``[IPV6]:PORT``.
-
-    Raises:
-        ValueError: where it is not of that form.
-    """
-    host, colon, port = value.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit():
-        raise ValueError("an address is HOST:PORT, like 127.0.0.1:8811")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address: ``localhost``, 127.0.0.0/8 or ::1."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class Model(BaseModel):
-    """The base of all settings: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ProxySettings(Model):
@@ -173,70 +143,6 @@ class SessionSettings(Model):
     )
 
 
-class ServerSettings(Model):
-    """``[servers.NAME]``: one server, by exactly one of ``command``, ``image`` and ``url``."""
-
-    command: tuple[str, ...] | None = Field(None, description="A local process: program and arguments.")
-    image: str | None = Field(None, description="A container: its image.")
-    url: str | None = Field(None, description="A remote server: its URL.")
-    args: tuple[str, ...] = Field((), description="Arguments of the container's program.")
-    env: dict[str, str] = Field({}, description="Environment variables of the process or container.")
-    cwd: str | None = Field(None, description="Working folder of the process.")
-    mounts: tuple[str, ...] = Field(
-        (), description="Bind mounts of the container, `HOST:CONTAINER[:ro|rw]`; `ro` by default."
-    )
-    transport: Literal["streamable-http", "sse"] = Field(
-        "streamable-http", description="What the remote server speaks."
-    )
-    headers: dict[str, str] = Field({}, description="Headers sent to the remote server; `env:NAME` reads a variable.")
-    labels: tuple[str, ...] = Field((), description="Labels for policy.")
-    trust: Literal["low", "high"] = Field("low", description="For policy.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        given = [key for key in ("command", "image", "url") if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise ValueError("a server has exactly one of command, image and url")
-        if self.command is not None and not (self.command and self.command[0]):
-            raise ValueError("command is a list: the program and its arguments")
-        if self.image == "":
-            raise ValueError("image names a container image")
-        if self.url is not None:
-            remote.check_url(self.url)
-            remote.check_headers(self.headers)
-        allowed = {
-            "command": {"env", "cwd"},
-            "image": {"args", "env", "mounts"},
-            "url": {"transport", "headers"},
-        }[given[0]]
-        for key in ("args", "env", "cwd", "mounts", "transport", "headers"):
-            if key in self.model_fields_set and key not in allowed:
-                raise ValueError(f"{key} has no meaning for a server with {given[0]}")
-        return self
-
-    @property
-    def kind(self) -> flow.ServerKind:
-        """``process``, ``container`` or ``remote``."""
-        return "process" if self.command is not None else "container" if self.image is not None else "remote"
-
-    def resolved_headers(self) -> dict[str, str]:
-        """Return :attr:`headers`, names in lower case, with ``env:NAME`` replaced by the variable's value.
-
-        Raises:
-            SettingsError: where a variable isn't set.
-        """
-        return {key.lower(): self._resolve(key, value) for key, value in self.headers.items()}
-
-    @staticmethod
-    def _resolve(key: str, value: str) -> str:
-        if not value.startswith("env:"):
-            return value
-        found = os.environ.get(value[4:])
-        if found is None:
-            raise SettingsError(f"headers.{key}: the environment variable {value[4:]} is not set")
-        return found
-
-
 class When(Model):
     """``when``: the messages an entry applies to; globs, and an empty list means all."""
 
@@ -273,7 +179,7 @@ class Settings(Model):
     proxy: ProxySettings = ProxySettings()
     auth: AuthSettings = AuthSettings()
     session: SessionSettings = SessionSettings()
-    servers: dict[Name, ServerSettings] = {}
+    servers: dict[Name, ServerSettings] = Field({})
     interceptors: tuple[InterceptorSettings, ...] = ()
     _folder: Path = Path()
 

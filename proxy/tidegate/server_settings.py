@@ -1,0 +1,80 @@
+"""``[servers.NAME]``: what a server is, and how it is run or reached."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tidegate import flow, remote
+from tidegate.settings_types import Model, SettingsError
+
+_MEANT_FOR = {
+    "args": ("image",),
+    "env": ("command", "image"),
+    "cwd": ("command",),
+    "mounts": ("image",),
+    "transport": ("url",),
+    "headers": ("url",),
+}
+"""The keys that have a meaning for some kinds of servers only, and for which."""
+
+
+class ServerSettings(Model):
+    """``[servers.NAME]``: one server, by exactly one of ``command``, ``image`` and ``url``."""
+
+    command: tuple[str, ...] | None = Field(None, description="A local process: program and arguments.")
+    image: str | None = Field(None, description="A container: its image.")
+    url: str | None = Field(None, description="A remote server: its URL.")
+    args: tuple[str, ...] = Field((), description="Arguments of the container's program.")
+    env: dict[str, str] = Field({}, description="Environment variables of the process or container.")
+    cwd: str | None = Field(None, description="Working folder of the process.")
+    mounts: tuple[str, ...] = Field(
+        (), description="Bind mounts of the container, `HOST:CONTAINER[:ro|rw]`; `ro` by default."
+    )
+    transport: Literal["streamable-http", "sse"] = Field(
+        "streamable-http", description="What the remote server speaks."
+    )
+    headers: dict[str, str] = Field({}, description="Headers sent to the remote server; `env:NAME` reads a variable.")
+    labels: tuple[str, ...] = Field((), description="Labels for policy.")
+    trust: Literal["low", "high"] = Field("low", description="For policy.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = [key for key in ("command", "image", "url") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError("a server has exactly one of command, image and url")
+        if self.command is not None and not (self.command and self.command[0]):
+            raise ValueError("command is a list: the program and its arguments")
+        if self.image == "":
+            raise ValueError("image names a container image")
+        if self.url is not None:
+            remote.check_url(self.url)
+            remote.check_headers(self.headers)
+        for key, kinds in _MEANT_FOR.items():
+            if key in self.model_fields_set and given[0] not in kinds:
+                raise ValueError(f"{key} has no meaning for a server with {given[0]}")
+        return self
+
+    @property
+    def kind(self) -> flow.ServerKind:
+        """``process``, ``container`` or ``remote``."""
+        return "process" if self.command is not None else "container" if self.image is not None else "remote"
+
+    def resolved_headers(self) -> dict[str, str]:
+        """Return :attr:`headers`, names in lower case, with ``env:NAME`` replaced by the variable's value.
+
+        Raises:
+            SettingsError: where a variable isn't set.
+        """
+        return {key.lower(): self._resolve(key, value) for key, value in self.headers.items()}
+
+    @staticmethod
+    def _resolve(key: str, value: str) -> str:
+        if not value.startswith("env:"):
+            return value
+        found = os.environ.get(value[4:])
+        if found is None:
+            raise SettingsError(f"headers.{key}: the environment variable {value[4:]} is not set")
+        return found
