@@ -9,6 +9,7 @@ from tidegate import methods, values
 from tidegate.flow import Client, Flow, Principal, Server
 
 if TYPE_CHECKING:
+    from tidegate.containers.client import LauncherClient
     from tidegate.correlate import Open
     from tidegate.message import Message
     from tidegate.pipeline import Pipeline
@@ -32,6 +33,7 @@ class Core:
 
     now: Runtime
     store: Store
+    boxes: LauncherClient | None = None  # who starts containers; None where none can be
 
 
 class Flows:

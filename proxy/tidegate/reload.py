@@ -11,6 +11,7 @@ import structlog
 
 from tidegate import plugins
 from tidegate import settings as settings_module
+from tidegate.ends.pipe import PipeError
 from tidegate.flow import Flow, Principal, Server
 from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
@@ -93,9 +94,11 @@ class Reloader:
             settings = settings_module.load(self._path)
             settings.check_environment()
             self._check_fixed(old.settings, settings)
+            if self._core.boxes is not None:
+                await self._core.boxes.reload()
             pipeline = Pipeline(self._kept(old, settings, plugins.load(settings)))
             await pipeline.start(settings)
-        except SettingsError as error:
+        except (SettingsError, PipeError) as error:
             log.warning("the settings were not reloaded, the old ones stay", reason=str(error))
             return False
         self._core.now = Runtime(settings, pipeline)
@@ -114,6 +117,7 @@ class Reloader:
         for key, before, after in (
             ("proxy.listen", old.proxy.listen, new.proxy.listen),
             ("proxy.admin", old.proxy.admin, new.proxy.admin),
+            ("proxy.launcher", old.proxy.launcher, new.proxy.launcher),
             ("session.ttl", old.session.ttl, new.session.ttl),
         ):
             if before != after:

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +19,7 @@ import uvicorn
 from tidegate import defaults, plugins, wire, workers
 from tidegate import settings as settings_module
 from tidegate.admin import Admin
+from tidegate.containers.client import LauncherClient
 from tidegate.duplex import Duplex
 from tidegate.ends import descriptors
 from tidegate.ends.clients import ClientConnection, ClientServer
@@ -57,8 +58,12 @@ class DependencyError(Exception):
 
 
 @contextlib.asynccontextmanager
-async def core_of(settings: Settings) -> AsyncGenerator[tuple[Core, HttpClient], None]:
+async def core_of(settings: Settings, path: Path | None = None) -> AsyncGenerator[tuple[Core, HttpClient], None]:
     """Start what every way of running needs: the pipeline, the store, the connection pool; and put it away.
+
+    Args:
+        settings: the settings.
+        path: the file that they are of, if that is to be read again.
 
     Raises:
         SettingsError: where an interceptor isn't well.
@@ -68,6 +73,7 @@ async def core_of(settings: Settings) -> AsyncGenerator[tuple[Core, HttpClient],
     await pipeline.start(settings)
     core = Core(Runtime(settings, pipeline), MemoryStore(ttl=settings.session.ttl))
     client = HttpClient()
+    core.boxes = LauncherClient(lambda: core.now.settings, path)
     try:
         flow = Flow(pipeline.new_id(), Server(""), _OWNER)
         if not (await pipeline.note("proxy", flow, note="started")).allowed:
@@ -75,6 +81,7 @@ async def core_of(settings: Settings) -> AsyncGenerator[tuple[Core, HttpClient],
         yield core, client
     finally:
         await client.close()
+        await core.boxes.close()
         flow = Flow(core.now.pipeline.new_id(), Server(""), _OWNER)
         await core.now.pipeline.note("proxy", flow, note="stopped")
         await core.now.pipeline.stop()
@@ -142,31 +149,30 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
         listen = sockets.enter_context(_bind(settings.proxy.listen, "the address"))
         admin = settings.proxy.admin
         admin_socket = sockets.enter_context(_bind(admin, "the admin address")) if admin else None
-        async with core_of(settings) as (core, client):
+        async with core_of(settings, path) as (core, client):
             sessions = Sessions(core, client)
             apps: list[tuple[Any, socket.socket]] = [(App(core, sessions, SseClients(core, sessions)), listen)]
             if admin_socket is not None:
                 apps.append((Admin(core, sessions, stop), admin_socket))
             reloader = Reloader(core, sessions, path)
-            reaping = asyncio.create_task(_reap(settings), name="reaper")
+            preparing = asyncio.create_task(_prepare(core), name="launcher start")
             async with _serving(apps, core), reloader.running(watch=watch):
                 _announce(core, _url(listen), _url(admin_socket) if admin_socket else None, ready_file)
                 await stop.wait()
                 log.info("stopping")
                 await sessions.close()
-                reaping.cancel()
-                await asyncio.wait((reaping,))
+                preparing.cancel()
+                await asyncio.wait((preparing,))
 
 
-async def _reap(settings: Settings) -> None:
-    """Remove containers that a killed Tidegate left, where the settings have servers in containers at all."""
-    if any(server.image is not None for server in settings.servers.values()):
-        from tidegate.ends.engine import engine  # noqa: PLC0415 - docker-py takes a quarter of a second
-
+async def _prepare(core: Core) -> None:
+    """Start the launcher before it is needed, where the settings have servers in containers at all."""
+    assert core.boxes is not None
+    if any(server.image is not None for server in core.now.settings.servers.values()):
         try:
-            await engine().reap_once()
+            await core.boxes.prepare()
         except PipeError as error:
-            log.warning("containers of an earlier Tidegate can't be looked for", reason=str(error))
+            log.warning("no container can be started", reason=str(error))
 
 
 @contextlib.asynccontextmanager
@@ -320,33 +326,31 @@ class ProbeResult:
     elapsed_ms: float = 0.0
 
 
-async def probe(settings: Settings, name: str) -> ProbeResult:
-    """Start or reach a server, begin a session and list its tools, without interceptors."""
+async def probe(core: Core, client: HttpClient, name: str) -> ProbeResult:
+    """Start or reach a server, begin a session and list its tools.
+
+    Args:
+        core: what relays share, without interceptors.
+        client: the connections to servers that are reached over HTTP.
+        name: the server's name in the settings.
+    """
     begun = time.monotonic()
-    bare = settings.model_copy(update={"interceptors": ()})
-    async with core_of(bare) as (core, client):
-        try:
-            upstream, _ = new_upstream(core, name, _OWNER, client, shared=False)
-        except settings_module.SettingsError as error:
-            return ProbeResult(ok=False, detail=str(error))
-        relay = Relay(core, settings.server(name), upstream, _OWNER)
-        try:
-            async with asyncio.timeout(settings.proxy.start_timeout):
-                result = await _ask(relay)
-        except TimeoutError:
-            result = ProbeResult(ok=False, detail="it didn't answer in time")
-        except Unavailable as failure:
-            result = ProbeResult(ok=False, detail=str(failure))
-        finally:
-            await relay.close()
-    return ProbeResult(
-        result.ok,
-        result.detail,
-        result.protocol,
-        result.server,
-        result.tools,
-        round((time.monotonic() - begun) * 1000, 1),
-    )
+    settings = core.now.settings
+    try:
+        upstream, _ = new_upstream(core, name, _OWNER, client, shared=False)
+    except settings_module.SettingsError as error:
+        return ProbeResult(ok=False, detail=str(error))
+    relay = Relay(core, settings.server(name), upstream, _OWNER)
+    try:
+        async with asyncio.timeout(settings.proxy.start_timeout):
+            result = await _ask(relay)
+    except TimeoutError:
+        result = ProbeResult(ok=False, detail="it didn't answer in time")
+    except Unavailable as failure:
+        result = ProbeResult(ok=False, detail=str(failure))
+    finally:
+        await relay.close()
+    return replace(result, elapsed_ms=round((time.monotonic() - begun) * 1000, 1))
 
 
 async def _ask(relay: Relay) -> ProbeResult:

@@ -38,9 +38,11 @@ def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) 
         cwd = str(settings.folder / server.cwd) if server.cwd else None
         return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most)
     if server.image is not None:
-        from tidegate.ends.docker import ContainerPipe  # noqa: PLC0415 - docker-py takes a quarter of a second
+        from tidegate.ends.docker import ContainerPipe  # noqa: PLC0415 - what isn't used isn't loaded
 
-        return ContainerPipe(name, server, folder=settings.folder, max_bytes=most)
+        if core.boxes is None:
+            raise Unavailable(f"The server {name!r} can't be started: there is no launcher.")
+        return ContainerPipe(name, core.boxes, max_bytes=most)
     from tidegate.ends.sse_client import SsePipe  # noqa: PLC0415 - what isn't used isn't loaded
 
     assert server.url is not None

@@ -86,6 +86,11 @@ class ProxySettings(Model):
         "or to take what waits for it, until it is cut off.",
     )
     max_sessions: Count = Field(10_000, ge=1, description="Sessions open at the same time.")
+    launcher: str | None = Field(
+        None,
+        description="The UNIX socket of a `tidegate launcher` that starts the containers; "
+        "when absent, Tidegate starts a launcher of its own where a server runs in a container.",
+    )
     allowed_hosts: tuple[str, ...] = Field(
         (), description="More values of the Host header to serve, like `mcp.example.com`."
     )

@@ -10,14 +10,14 @@ from typing import Any
 import docker
 import pytest
 
-from ends.containers import HANG, STARTING, container, there
+from ends.containers import HANG, NAME, STARTING, boxes, container, there
 from ends.programs import PATIENCE, receive
 from support.images import Images
-from tidegate.ends import lease
-from tidegate.ends.docker import INSTANCE, SERVER, ContainerPipe
-from tidegate.ends.engine import OWNER
+from tidegate.containers import lease
+from tidegate.containers.engine import OWNER
+from tidegate.containers.spec import INSTANCE, SERVER
+from tidegate.ends.docker import ContainerPipe
 from tidegate.ends.pipe import Overlong, PipeError
-from tidegate.settings import ServerSettings
 
 pytestmark = pytest.mark.docker
 
@@ -193,12 +193,9 @@ def attempt(path):
         return error.errno
 print(json.dumps([open('/given/file').read(), attempt('/given/new'), attempt('/written/new')]))
 """
-    server = ServerSettings(
-        image=images.base,
-        args=("python", "-I", "-c", program),
-        mounts=("./given:/given", f"{tmp_path}/written:/written:rw"),
-    )
-    pipe = ContainerPipe("test", server, folder=tmp_path, grace=0.1)
+    mounts = ("./given:/given", f"{tmp_path}/written:/written:rw")
+    starter = boxes(folder=tmp_path, image=images.base, args=("python", "-I", "-c", program), mounts=mounts)
+    pipe = ContainerPipe(NAME, starter, grace=0.1)
     async with asyncio.timeout(STARTING):
         await pipe.start()
         assert await receive(pipe) == ["content", 30, None]
@@ -260,7 +257,7 @@ async def test_an_end_in_the_middle_of_a_call_is_told_promptly(images: Images, c
 async def test_what_cant_be_started_is_told_in_one_sentence_and_leaves_nothing(
     images: Images, client: docker.DockerClient, settings: dict[str, Any], sentence: str
 ) -> None:
-    pipe = ContainerPipe("test", ServerSettings(**{"image": images.base, **settings}), folder=Path("/nonexistent"))
+    pipe = ContainerPipe(NAME, boxes(**{"image": images.base, **settings}))
     async with asyncio.timeout(STARTING):
         with pytest.raises(PipeError) as error:
             await pipe.start()

@@ -6,21 +6,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from pathlib import Path
 
 import docker
 import psutil
 import pytest
 
-from ends.containers import HANG, STARTING, container, there
+from ends.containers import HANG, NAME, STARTING, boxes, container, there
 from ends.programs import FLOOD, PATIENCE, gone, receive, until
 from support.images import Images
+from tidegate.containers.engine import Engine
 from tidegate.ends import keeper as keeper_program
 from tidegate.ends.buffers import QUEUED
 from tidegate.ends.docker import ContainerPipe
-from tidegate.ends.engine import Engine, engine
 from tidegate.ends.pipe import PipeError
-from tidegate.settings import ServerSettings
 
 pytestmark = pytest.mark.docker
 
@@ -31,13 +29,16 @@ PROMPT = 2.0  # seconds in which a container that floods or hangs is removed
 PARENT = """
 import asyncio, sys
 from pathlib import Path
+from tidegate.containers.engine import Engine
+from tidegate.containers.running import Containers
 from tidegate.ends.docker import ContainerPipe
 from tidegate.ends.launcher import keeper
-from tidegate.settings import ServerSettings
+from tidegate.settings import build
 
 async def main():
-    server = ServerSettings(image=sys.argv[1], args=("python", "-c", sys.argv[2]))
-    pipe = ContainerPipe("orphan", server, folder=Path())
+    server = {"image": sys.argv[1], "args": ("python", "-c", sys.argv[2])}
+    settings = build({"servers": {"orphan": server}}, folder=Path())
+    pipe = ContainerPipe("orphan", Containers(Engine(), lambda: settings))
     await pipe.start()
     await pipe.receive()
     print(pipe.container, keeper.pid, flush=True)
@@ -151,8 +152,7 @@ async def test_a_start_that_is_cancelled_at_any_point_leaves_nothing_behind(
 ) -> None:
     tried = []
     for seconds in (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4):
-        server = ServerSettings(image=images.base, args=("python", "-I", "-c", HANG))
-        pipe = ContainerPipe("test", server, folder=Path(), grace=0.01)
+        pipe = ContainerPipe(NAME, boxes(image=images.base, args=("python", "-I", "-c", HANG)), grace=0.01)
         tried.append(pipe.container)
         try:
             async with asyncio.timeout(seconds):
@@ -228,11 +228,10 @@ async def forwarded(path: str) -> AsyncIterator[str]:
 
 
 async def test_an_engine_over_tcp_serves_as_well(images: Images, client: docker.DockerClient) -> None:
-    async with forwarded(engine().reached["unix"]) as address, asyncio.timeout(STARTING):
+    async with forwarded(Engine().reached["unix"]) as address, asyncio.timeout(STARTING):
         remote = Engine(address)
-        pipes = [
-            ContainerPipe("test", ServerSettings(image=images.echo), folder=Path(), where=remote) for _ in range(2)
-        ]
+        starter = boxes(remote, image=images.echo)
+        pipes = [ContainerPipe(NAME, starter) for _ in range(2)]
         for pipe in pipes:
             await pipe.start()
             await pipe.send(b'{"jsonrpc":"2.0","id":1,"method":"ping"}')

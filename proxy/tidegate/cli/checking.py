@@ -71,11 +71,14 @@ async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor]
         return interceptors, {}
     free = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(name: str) -> ProbeResult:
-        async with free:
-            return await serve.probe(settings, name)
+    bare = settings.model_copy(update={"interceptors": ()})
+    async with serve.core_of(bare) as (core, client):
 
-    found = await asyncio.gather(*(ask(name) for name in settings.servers))
+        async def ask(name: str) -> ProbeResult:
+            async with free:
+                return await serve.probe(core, client, name)
+
+        found = await asyncio.gather(*(ask(name) for name in settings.servers))
     return interceptors, dict(zip(settings.servers, found, strict=True))
 
 

@@ -1,16 +1,15 @@
 """How the engine is found, and what is said where it isn't."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
+from ends.containers import NAME, boxes
 from ends.programs import PATIENCE
+from tidegate.containers.engine import Engine
 from tidegate.ends.docker import ContainerPipe
-from tidegate.ends.engine import Engine
 from tidegate.ends.keeper import remove_container
 from tidegate.ends.pipe import PipeError
-from tidegate.settings import ServerSettings
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def test_an_address_of_another_kind_is_told_in_one_sentence(address: str) -> Non
 
 @pytest.mark.parametrize("address", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "ssh://somewhere"])
 async def test_an_engine_that_isnt_there_is_told_in_one_sentence(address: str) -> None:
-    pipe = ContainerPipe("test", ServerSettings(image="any"), folder=Path(), where=Engine(address))
+    pipe = ContainerPipe(NAME, boxes(Engine(address), image="any"))
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(PipeError, match=r"^The Docker engine") as error:
             await pipe.start()

@@ -7,13 +7,13 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.ends import lease
+from tidegate.containers import lease
 
 HERE = lease.this_process()
 
 
 def test_a_living_process_is_alive_and_a_dead_one_isnt() -> None:
-    code = "from tidegate.ends import lease; print(lease.this_process(), flush=True); input()"
+    code = "from tidegate.containers import lease; print(lease.this_process(), flush=True); input()"
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     told = lease.read(process.stdout.readline())

@@ -16,7 +16,7 @@ import requests.exceptions
 from docker.errors import APIError, DockerException, NotFound
 from docker.utils import parse_host
 
-from tidegate.ends import lease
+from tidegate.containers import lease
 from tidegate.ends.pipe import PipeError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Engine:
             self._certificates = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
         self._lock = threading.Lock()
         self._client: docker.APIClient | None = None
+        self._tls: ssl.SSLContext | None = None
         self._starts = ThreadPoolExecutor(_STARTS, "engine-start")
         self._removals = ThreadPoolExecutor(_REMOVALS, "engine-remove")  # of its own, so that no start is in its way
         self._reaped = False
@@ -86,6 +87,57 @@ class Engine:
                 self._client.close()
                 self._client = None
 
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """How TLS is spoken to it; None where it isn't.
+
+        Raises:
+            PipeError: where the certificates can't be read.
+        """
+        tls = self.reached.get("tls")
+        if tls is not None and self._tls is None:
+            import ssl  # noqa: PLC0415 - only for an engine on another machine
+
+            try:
+                self._tls = ssl.create_default_context(cafile=tls["ca"])
+                self._tls.load_cert_chain(tls["cert"], tls["key"])
+            except OSError as error:  # ssl.SSLError is one
+                raise PipeError(f"The certificates for the Docker engine can't be read: {error.strerror}.") from None
+        return self._tls
+
+    def socket(self, seconds: float) -> socket.socket:
+        """Open a connection without TLS to the engine, in a thread.
+
+        Args:
+            seconds: what an operation on it may take.
+
+        Raises:
+            OSError: where it can't be reached.
+        """
+        reached = self.reached
+        if "unix" not in reached:
+            return socket.create_connection((reached["host"], reached["port"]), seconds)
+        made = socket.socket(socket.AF_UNIX)
+        try:
+            made.settimeout(seconds)
+            made.connect(reached["unix"])
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    async def streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection with TLS to the engine.
+
+        Raises:
+            PipeError: where it can't be reached.
+        """
+        reached = self.reached
+        try:
+            return await asyncio.open_connection(reached["host"], reached["port"], ssl=self.context)
+        except OSError:
+            raise self._unreachable() from None
+
     async def connect(self, protocol: Callable[[], asyncio.Protocol]) -> None:
         """Open a connection of its own to the engine.
 
@@ -98,7 +150,7 @@ class Engine:
             if "unix" in reached:
                 await loop.create_unix_connection(protocol, reached["unix"])
             else:
-                await loop.create_connection(protocol, reached["host"], reached["port"], ssl=_context(reached["tls"]))
+                await loop.create_connection(protocol, reached["host"], reached["port"], ssl=self.context)
         except OSError:
             raise self._unreachable() from None
 
@@ -202,9 +254,7 @@ class Engine:
             OSError: where nobody does.
         """
         if "unix" in self.reached:
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(_CALL_SECONDS)
-                probe.connect(self.reached["unix"])
+            self.socket(_CALL_SECONDS).close()
 
     def _unreachable(self) -> PipeError:
         return PipeError(f"The Docker engine can't be reached at {self.address}.")
@@ -243,24 +293,3 @@ class Refused(PipeError):  # noqa: N818 - it says what the engine did
 def _told(error: APIError) -> str:
     lines = str(error.explanation or error).strip().splitlines() or ["no reason given"]
     return lines[0][:300].rstrip(". ")
-
-
-def _context(tls: dict[str, str] | None) -> ssl.SSLContext | None:
-    if tls is None:
-        return None
-    import ssl  # noqa: PLC0415 - only for an engine on another machine
-
-    context = ssl.create_default_context(cafile=tls["ca"])
-    context.load_cert_chain(tls["cert"], tls["key"])
-    return context
-
-
-_engine: Engine | None = None
-
-
-def engine() -> Engine:
-    """Return this process' engine: the one the environment names."""
-    global _engine  # noqa: PLW0603 - one for the process, made when first needed
-    if _engine is None:
-        _engine = Engine()
-    return _engine

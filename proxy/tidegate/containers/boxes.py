@@ -1,0 +1,63 @@
+"""What the process that faces clients sees of containers: something that starts and stops them, and their streams."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+
+    from tidegate.settings import ServerSettings
+
+
+@dataclass(slots=True)
+class Box:
+    """A started container.
+
+    Attributes:
+        streams: the connection that carries its standard input, output and error, framed as the Docker Engine API
+            says ("Attach to a container", stream format). Whoever gets it closes it.
+        ended: its exit code once it has ended and is removed; None where the engine didn't say.
+        loosened: sentences, one for each hardened default that its server's settings loosen.
+    """
+
+    streams: socket.socket
+    ended: asyncio.Future[int | None]
+    loosened: tuple[str, ...] = field(default=())
+
+
+class Boxes(Protocol):
+    """Starts and stops the containers of the configured servers."""
+
+    async def start(self, server: str, instance: str) -> Box:
+        """Start a container; bounded in time. Where this is cancelled or fails, :meth:`stop` removes what there is.
+
+        Args:
+            server: the server's name in the settings.
+            instance: twelve lower-case hexadecimal digits that nobody can guess; the container's name ends with them.
+
+        Raises:
+            PipeError: where it can't be started, in one sentence.
+        """
+        ...
+
+    async def stop(self, instance: str) -> None:
+        """Kill and remove a container, if there is one; return when it is gone, or when that can't be confirmed.
+
+        Raises:
+            PipeError: where nobody can be asked to; what is there is removed all the same, by who sees to the rest.
+        """
+        ...
+
+
+def container_name(server: str, instance: str) -> str:
+    """Return what the container of a server's instance is called."""
+    return f"tidegate-{server}-{instance}"
+
+
+def fingerprint(server: ServerSettings) -> str:
+    """Return a text that is the same for the same settings of a server only."""
+    return hashlib.sha256(server.model_dump_json().encode()).hexdigest()
