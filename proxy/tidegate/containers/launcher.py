@@ -218,12 +218,13 @@ async def serve_parent(path: str) -> None:
     await _until(launcher, launcher.idle)
 
 
-async def serve_socket(path: Path, listen: Path) -> None:
-    """Serve whoever of this user connects to a UNIX socket, until SIGTERM or SIGINT.
+async def serve_socket(path: Path, listen: Path, allowed: frozenset[int] = frozenset()) -> None:
+    """Serve who connects to a UNIX socket and is of an allowed user, until SIGTERM or SIGINT.
 
     Args:
         path: the settings file.
-        listen: the socket's path; only this user can connect to it.
+        listen: the socket's path.
+        allowed: the ids of users that may connect beside this process' own and root; the kernel says who connects.
 
     Raises:
         SettingsError: where the file isn't well.
@@ -235,8 +236,8 @@ async def serve_socket(path: Path, listen: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with _listening(listen) as listener:
-        loop.add_reader(listener.fileno(), _accept, listener, launcher)
+    with _listening(listen, 0o666 if allowed else 0o600) as listener:
+        loop.add_reader(listener.fileno(), _accept, listener, launcher, allowed | {os.geteuid(), 0})
         log.info("launcher ready", listen=str(listen), servers=_images(configured.now))
         try:
             await _until(launcher, stop)
@@ -259,8 +260,8 @@ def _images(settings: Settings) -> list[str]:
     return sorted(name for name, server in settings.servers.items() if server.image is not None)
 
 
-def _listening(path: Path) -> socket.socket:
-    """Listen on a UNIX socket that only this user can connect to; one that nobody listens on any more is replaced."""
+def _listening(path: Path, mode: int) -> socket.socket:
+    """Listen on a UNIX socket; one that nobody listens on any more is replaced."""
     listener = socket.socket(socket.AF_UNIX)
     try:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -270,7 +271,7 @@ def _listening(path: Path) -> socket.socket:
                 path.unlink()
             except FileNotFoundError:
                 pass
-        mask = os.umask(0o177)
+        mask = os.umask(0o777 & ~mode)
         try:
             listener.bind(str(path))
         finally:
@@ -283,13 +284,13 @@ def _listening(path: Path) -> socket.socket:
     return listener
 
 
-def _accept(listener: socket.socket, launcher: Launcher) -> None:
+def _accept(listener: socket.socket, launcher: Launcher, allowed: frozenset[int]) -> None:
     try:
         connection, _ = listener.accept()
     except OSError:
         return
     uid = _user_of(connection)
-    if uid not in (os.geteuid(), 0):
+    if uid not in allowed:
         log.warning("another user's connection was refused", uid=uid)
         connection.close()
         return

@@ -72,11 +72,15 @@ class Container:
         try:
             await self._engine.reap_once()
             keeper.note_container(self._engine.reached, self.container)
+            self._check_wanted()
             self._making = asyncio.ensure_future(self._engine.starting(self._create))
             await asyncio.shield(self._making)
+            self._check_wanted()
             # Both before it starts, so that nothing is missed.
             self._attaching = asyncio.ensure_future(attach(self._engine, self.container))
-            self._streams = await asyncio.shield(self._attaching)
+            streams = await asyncio.shield(self._attaching)
+            self._check_wanted()
+            self._streams = streams
             await self._watch()
             await self._engine.starting(lambda client: client.start(self.container))
         except Refused as refusal:
@@ -84,7 +88,13 @@ class Container:
                 image = self._server.image
                 raise PipeError(f"{self._name} can't be started: get its image with docker pull {image}.") from None
             raise PipeError(f"{self._name} can't be started: {refusal.told}.") from None
+        self._check_wanted()
         return self._streams.dup()
+
+    def _check_wanted(self) -> None:
+        """See that its removal hasn't begun meanwhile."""
+        if self._removing is not None:
+            raise PipeError(f"{self._name} was stopped while it started.")
 
     def _create(self, client: APIClient) -> None:
         spec.create(client, self.container, self._name, self._server, self._folder)
