@@ -64,7 +64,6 @@ class PrivateEngine:
             self._process.wait(SECONDS)
             self._process = None
 
-
     def close(self) -> None:
         """Let go of its namespaces."""
         self._namespaces.kill()
