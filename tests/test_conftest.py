@@ -149,7 +149,7 @@ def test_a_process_that_outlives_its_test_fails_the_run_and_is_ended(tmp_path: P
 
 @pytest.mark.slow
 def test_a_process_that_outlives_a_worker_that_crashed_is_ended_too(tmp_path: Path) -> None:
-    code, lines = run(tmp_path, CRASH, "-n1")
+    code, lines = run(tmp_path, CRASH, "-n1", "--max-worker-restart=0")
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "1 failed, 2 passed" in lines[-1]
     was_ended(tmp_path, lines)
