@@ -3,6 +3,7 @@
 The process that hands out the tests knows no markers, only where a test stands, so it looks at the text of its file.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -21,12 +22,12 @@ class Spreading(LoadScopeScheduling):  # type: ignore[misc]  # its types can't b
 def unit(root: Path, nodeid: str) -> str:
     """Return the unit of a test: as small as possible where tests take long, and else its file."""
     file = nodeid.partition("::")[0]
-    text = _text(root / file)
-    if "mark.docker" in text:
+    code = _code(root / file)
+    if "mark.docker" in code:
         return "docker"  # a Tidegate that starts removes the containers of those that were killed, so it would help
-    if "clean: Clean" in text:
+    if "clean: Clean" in code:
         return "clean"  # an environment that takes long to make, and that tests change
-    if "mark.slow" not in text or 'scope="module"' in text or 'scope="session"' in text:
+    if "mark.slow" not in code or "scope=" in code:
         return file
     return nodeid
 
@@ -39,5 +40,6 @@ def turn(item: pytest.Item) -> int:
 
 
 @cache
-def _text(path: Path) -> str:
-    return path.read_text()
+def _code(path: Path) -> str:
+    """Return the lines of a file, each as far as no string or comment begins."""
+    return "\n".join(re.split("[\"'#]", line)[0] for line in path.read_text().splitlines())
