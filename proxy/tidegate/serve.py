@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvicorn
 
-from tidegate import defaults, plugins, wire, workers
+from tidegate import defaults, plugins, sandbox, wire, workers
 from tidegate import settings as settings_module
 from tidegate.admin import Admin
 from tidegate.containers.client import LauncherClient
@@ -33,7 +33,7 @@ from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
 from tidegate.relay import Relay
 from tidegate.reload import Reloader
-from tidegate.servers import OwnSource, new_upstream
+from tidegate.servers import OwnSource, label, new_upstream
 from tidegate.session import MemoryStore
 from tidegate.sessions import Sessions
 from tidegate.settings import Settings, split_address
@@ -200,7 +200,9 @@ async def _serving(apps: list[tuple[Any, socket.socket]], core: Core) -> AsyncGe
 def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | None) -> None:
     settings = core.now.settings
     for name, server in settings.servers.items():
-        log.info("serving", server=name, kind=server.kind, url=f"{listen}/servers/{name}/mcp")
+        url = f"{listen}/servers/{name}/mcp"
+        log.info("serving", server=name, kind=server.kind, isolation=sandbox.isolation(server), url=url)
+        label(name, server)
     if not settings.servers:
         log.warning("the settings name no server, so there is nothing to serve")
     log.info("ready", listen=listen, admin=admin, interceptors=[item.name for item in core.now.pipeline.interceptors])
@@ -237,6 +239,7 @@ async def wrap(settings: Settings, name: str) -> int:
     async with core_of(settings) as (core, client):
         upstream, own = new_upstream(core, name, Principal(), client, shared=False)
         relay = Relay(core, settings.server(name), upstream, Principal(), session_id="stdio")
+        label(name, settings.servers[name])
         failed = not await _started(own, name)
         try:
             await end.start()

@@ -7,14 +7,16 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidegate import flow, remote
+from tidegate import flow, remote, sandbox
 from tidegate.settings_types import Model, SettingsError
 
 _MEANT_FOR = {
     "args": ("image",),
     "env": ("command", "image"),
     "cwd": ("command",),
-    "mounts": ("image",),
+    "mounts": ("command", "image"),
+    "sandbox": ("command",),
+    "egress": ("command",),
     "transport": ("url",),
     "headers": ("url",),
 }
@@ -31,7 +33,15 @@ class ServerSettings(Model):
     env: dict[str, str] = Field({}, description="Environment variables of the process or container.")
     cwd: str | None = Field(None, description="Working folder of the process.")
     mounts: tuple[str, ...] = Field(
-        (), description="Bind mounts of the container, `HOST:CONTAINER[:ro|rw]`; `ro` by default."
+        (), description="Bind mounts of the container or sandbox, `HOST:TARGET[:ro|rw]`; `ro` by default."
+    )
+    sandbox: Literal["auto", "bubblewrap", "none"] = Field(
+        "auto",
+        description="What the process runs in: `auto` is bubblewrap where it works, and else nothing, with the label "
+        "`unsandboxed`; with `bubblewrap` it doesn't start without. See [sandbox](../sandbox.md).",
+    )
+    egress: str | tuple[str, ...] = Field(
+        (), description="`unrestricted` gives the process in its sandbox the network, this machine's own addresses too."
     )
     transport: Literal["streamable-http", "sse"] = Field(
         "streamable-http", description="What the remote server speaks."
@@ -55,6 +65,8 @@ class ServerSettings(Model):
         for key, kinds in _MEANT_FOR.items():
             if key in self.model_fields_set and given[0] not in kinds:
                 raise ValueError(f"{key} has no meaning for a server with {given[0]}")
+        if self.command is not None and (said := sandbox.mistake(self)):
+            raise ValueError(said)
         return self
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from tidegate import sandbox
 from tidegate.correlate import Remap
 from tidegate.ends.http_client import HttpUpstream
 from tidegate.flow import Flow, Principal
@@ -29,14 +30,22 @@ log = structlog.get_logger("tidegate.servers")
 
 
 def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) -> Pipe:
-    """Return a pipe, not yet started, to a server that isn't reached by streamable HTTP."""
+    """Return a pipe, not yet started, to a server that isn't reached by streamable HTTP.
+
+    Raises:
+        Unavailable: where the server needs a sandbox that can't be had.
+    """
     settings = core.now.settings
     most = settings.proxy.max_message_bytes
     if server.command is not None:
         from tidegate.ends.process import ProcessPipe  # noqa: PLC0415 - what isn't used isn't loaded
 
         cwd = str(settings.folder / server.cwd) if server.cwd else None
-        return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most)
+        try:
+            box = sandbox.box(name, server, settings.folder, settings.proxy.min_isolation)
+        except sandbox.Refused as refused:
+            raise Unavailable(str(refused)) from None
+        return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most, box=box)
     if server.image is not None:
         from tidegate.ends.docker import ContainerPipe  # noqa: PLC0415 - what isn't used isn't loaded
 
@@ -47,6 +56,12 @@ def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) 
 
     assert server.url is not None
     return SsePipe(server.url, headers=server.resolved_headers(), client=client, max_bytes=most)
+
+
+def label(name: str, server: ServerSettings) -> None:
+    """Say in the log of a server that runs without a wall that it does."""
+    if sandbox.isolation(server) == sandbox.UNSANDBOXED:
+        log.warning("unsandboxed", server=name, reason="; ".join(sandbox.loosened(server)))
 
 
 class Starter:
@@ -68,6 +83,10 @@ class Starter:
         server = core.now.settings.servers.get(self.name)
         if server is None:
             raise Unavailable(f"There is no server {self.name!r} any more.")
+        if server.command is not None and server.sandbox != "none":
+            isolated = await asyncio.to_thread(sandbox.isolation, server)  # a program may have to be run to know
+        else:
+            isolated = sandbox.isolation(server)
         try:
             pipe = new_pipe(core, self.name, server, self.client)
         except OSError as error:  # its code is loaded when it is first needed, and descriptors may be used up then
@@ -84,10 +103,11 @@ class Starter:
             await instance.close()
             raise
         took = round((time.monotonic() - begun) * 1000)
-        if not await self._note(f"started in {took} ms"):
+        label = f", {isolated}" if isolated else ""
+        if not await self._note(f"started in {took} ms{label}"):
             await instance.close()
             raise Unavailable("The start of the server could not be recorded.")
-        log.info("server started", server=self.name, kind=server.kind, pid=pipe.pid, took_ms=took)
+        log.info("server started", server=self.name, kind=server.kind, isolation=isolated, pid=pipe.pid, took_ms=took)
         return instance
 
     async def stop(self, instance: Instance) -> None:

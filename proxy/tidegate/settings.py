@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tidegate import flow
+from tidegate import flow, sandbox
 from tidegate.server_settings import ServerSettings
 from tidegate.settings_types import (
     Address,
@@ -90,6 +90,11 @@ class ProxySettings(Model):
         None,
         description="The UNIX socket of a `tidegate launcher` that starts the containers; "
         "when absent, Tidegate starts a launcher of its own where a server runs in a container.",
+    )
+    min_isolation: sandbox.Minimum = Field(
+        "none",
+        description="The least that servers on this machine are started in: nothing, a `sandbox`, or a `container`. "
+        "One with less is a mistake in the settings, and doesn't start where its sandbox can't be had.",
     )
     allowed_hosts: tuple[str, ...] = Field(
         (), description="More values of the Host header to serve, like `mcp.example.com`."
@@ -200,6 +205,10 @@ class Settings(Model):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two interceptors are called {name!r}; give one of them another `name`")
+        least = self.proxy.min_isolation
+        refused = [said for name, server in self.servers.items() if (said := sandbox.refusal(name, server, least))]
+        if refused:
+            raise ValueError("; ".join(refused))
         return self
 
     @property

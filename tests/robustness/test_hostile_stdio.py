@@ -268,7 +268,9 @@ async def test_what_a_server_prints_that_is_no_message_is_recorded_though_nobody
     odd = shlex.join(stdio_server()["command"])
     printed = "echo starting up; echo listening"
     async with (
-        running_tidegate({"loud": {"command": ["sh", "-c", f"{printed}; exec {odd}"]}}, folder=tmp_path) as running,
+        running_tidegate(
+            {"loud": {"command": ["sh", "-c", f"{printed}; exec {odd}"], "sandbox": "none"}}, folder=tmp_path
+        ) as running,
         Peer(running.endpoint("loud")) as peer,
     ):
         await peer.begin()
