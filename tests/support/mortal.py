@@ -52,7 +52,7 @@ def called(name, message):
                 break
         say(id=message["id"], result={**knows, "heard": heard})
         return
-    say(id=message["id"], result=knows)
+    say(id=message["id"], result={**knows, "echo": message["params"].get("arguments")})
 for line in sys.stdin:
     message = json.loads(line)
     method = message.get("method", "")
@@ -116,12 +116,15 @@ class Talk:
 
     async def call(self, name: str = "recall", identity: Any = None, **params: Any) -> Any:
         """Call a tool; return the message that answers."""
-        identity = next(_ids) if identity is None else identity
+        mark = {"mark": next(_ids)}
+        identity = mark["mark"] if identity is None else identity
         said = await self.say(
-            {"id": identity, "method": "tools/call", "params": {"name": name, "arguments": {}, **params}}
+            {"id": identity, "method": "tools/call", "params": {"name": name, "arguments": mark, **params}}
         )
-        assert said[-1]["id"] == identity
-        return said[-1]
+        replies = [message for message in said if "method" not in message]
+        assert [message["id"] for message in replies] == [identity], "one answer, and that is its own"
+        assert replies[0].get("result", {}).get("echo", mark) == mark
+        return replies[0]
 
     async def recall(self) -> Any:
         """Return what the server knows."""
