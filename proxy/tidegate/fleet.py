@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tidegate.homes import Home, Seat
 from tidegate.percall import CallUpstream
 from tidegate.piped import PipeUpstream
-from tidegate.pool import Pace, Pool
+from tidegate.pool import AHEAD, Pace, Pool
 from tidegate.servers import Starter, remote_upstream
 from tidegate.upstream import Unavailable
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tidegate.upstream import Upstream
 
 STARTS = 8  # instances that start at the same time
-AHEAD = 2  # of them, such that nobody waits for yet
 
 
 class Listed(NamedTuple):
