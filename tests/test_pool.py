@@ -92,7 +92,7 @@ async def test_what_is_ready_survives_idling_and_is_asked_whether_it_lives() -> 
 
 async def test_servers_that_never_start_are_not_started_again_and_again_for_nobody() -> None:
     witness = Witness()
-    slow = Pace(pauses=Pauses(first=0.001, opens=3, longest=60.0, probe=60.0))
+    slow = Pace(pauses=Pauses(first=20.0, opens=1, longest=60.0))
     async with house(witness.entry(), server={**BROKEN, "warm": 3}, pace=slow) as it:
         it.sessions.fleet.fill()
         pool = it.sessions.fleet.pool("server")

@@ -153,16 +153,6 @@ MISTAKES = {
     f"{PROCESS}headers = {{}}": "servers.a: headers has no meaning for a server with command",
     "[servers.a]\nimage = 'x'\ncwd = '/'": "servers.a: cwd has no meaning for a server with image",
     f"{REMOTE}env = {{}}": "servers.a: env has no meaning for a server with url",
-    f"{PROCESS}share = 'none'": "servers.a.share: input should be 'session', 'principal', 'all' or 'call'",
-    f"{PROCESS}warm = -1": "servers.a.warm: input should be greater than or equal to 0",
-    f"{PROCESS}warm = 101": "servers.a.warm: input should be less than or equal to 100",
-    f"{PROCESS}warm = true": "servers.a.warm: input should be a valid integer",
-    f"{PROCESS}start_timeout = 0": "servers.a.start_timeout: input should be greater than 0",
-    f"{PROCESS}call_timeout = inf": "servers.a.call_timeout: input should be a finite number",
-    f"{PROCESS}idle_timeout = '5'": "servers.a.idle_timeout: input should be a valid number",
-    f"{REMOTE}share = 'all'": "servers.a: share has no meaning for a server with url",
-    f"{REMOTE}warm = 1": "servers.a: warm has no meaning for a server with url",
-    f"{REMOTE}idle_timeout = 1": "servers.a: idle_timeout has no meaning for a server with url",
     # remote servers
     "[servers.a]\nurl = 'ftp://h/'": "servers.a: url starts with http:// or https://",
     "[servers.a]\nurl = 'https:///mcp'": "servers.a: url starts with http:// or https://",
@@ -404,21 +394,3 @@ def test_junk_is_either_settings_or_one_sentence(tree: Any) -> None:
 @example("a = " + "{a=" * 3000)
 def test_any_text_is_either_settings_or_one_sentence(text: str) -> None:
     assert said_of(lambda: read(text)).isprintable()
-
-
-def test_deadlines_are_those_of_the_server_or_else_those_of_all() -> None:
-    found = read("""
-        [proxy]
-        start_timeout = 1
-        call_timeout = 2
-        idle_timeout = 3
-        [servers.plain]
-        command = ["x"]
-        [servers.own]
-        command = ["x"]
-        start_timeout = 10
-        call_timeout = 20
-        idle_timeout = 30
-    """)
-    for name, wanted in (("plain", (1, 2, 3)), ("own", (10, 20, 30)), ("gone", (1, 2, 3))):
-        assert (found.start_timeout(name), found.call_timeout(name), found.idle_timeout(name)) == wanted
