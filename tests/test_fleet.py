@@ -6,6 +6,8 @@ import pytest
 
 from support.mortal import CI, DEV, house, mortal
 from support.web import until
+from tidegate.breaker import Pauses
+from tidegate.pool import Pace
 from tidegate.upstream import Unavailable
 
 
@@ -55,6 +57,16 @@ async def test_a_stopped_server_stays_so_until_it_is_restarted() -> None:
         assert not it.pids
         assert await fleet.restart("server") == 0
         await until(lambda: it.states() == ["ready"])
+        assert (await talk.recall())["calls"] == 1
+
+
+async def test_a_restart_by_hand_forgets_what_failed_before() -> None:
+    slow = Pace(early=60.0, pauses=Pauses(first=30.0, opens=1, longest=60.0))
+    async with house(pace=slow) as it:
+        talk = await it.begun()
+        await talk.call("die")
+        assert "tried again in" in (await talk.call())["error"]["message"]
+        await it.sessions.fleet.restart("server")
         assert (await talk.recall())["calls"] == 1
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tidegate.message import Message
-from tidegate.replay import MAX_SUBSCRIPTIONS, Memory
+from tidegate.replay import MAX_BYTES, MAX_SUBSCRIPTIONS, Memory
 from tidegate.testing import notification, request, result_of
 
 
@@ -56,3 +56,20 @@ def test_subscriptions_are_remembered_up_to_a_bound_and_odd_ones_not_at_all() ->
     memory.note(asked("resources/subscribe", uri=7))
     memory.note(request("resources/subscribe"))
     assert len(memory.to_tell()) == len(said) + MAX_SUBSCRIPTIONS
+
+
+def test_what_is_remembered_has_a_bound_in_bytes() -> None:
+    memory, said = begun()
+    for number in range(10):
+        memory.note(asked("resources/subscribe", uri=f"{number}{'x' * (MAX_BYTES // 4)}"))
+    memory.note(asked("logging/setLevel", level="x" * MAX_BYTES))
+    assert len(memory.to_tell()) == len(said) + 3
+
+
+def test_what_the_server_refused_is_not_told_again() -> None:
+    memory, said = begun()
+    subscribed, level = asked("resources/subscribe", uri="a:1"), asked("logging/setLevel", level="no")
+    for message in (subscribed, level):
+        memory.note(message)
+        memory.refused(message)
+    assert memory.to_tell() == said

@@ -59,6 +59,7 @@ class Home:
         self._lock = asyncio.Lock()  # held while an instance starts
         self._beginning = asyncio.Lock()
         self._strain = Breaker(pool.fleet.pace.pauses)  # of this one's instances, which others needn't suffer for
+        self._round = pool.restarts
         self._why = ""  # the last one ended
         self._seats: list[Seat] = []
         self._released = False
@@ -124,6 +125,9 @@ class Home:
         if self._released or self.over is not None:
             raise self.over or Unavailable("The session is over.")
         now = asyncio.get_running_loop().time
+        if self._round != self.pool.restarts:  # by hand: what went wrong before counts no more
+            self._round = self.pool.restarts
+            self._strain.succeeded()
         try:
             pause = self._strain.admit(now())
         except Open as refused:
@@ -351,10 +355,13 @@ class Seat:
         memory.note(message)
         return True
 
-    def answered(self, initialize: Message, reply: Message) -> None:
-        """Note what the server answered to ``initialize``."""
-        if reply.kind == "result" and not self.stateless:
-            self.home.memory.begun(initialize, reply)
+    def answered(self, request: Message, reply: Message) -> None:
+        """Note what the server answered to a request that it remembers something of."""
+        memory = self.home.memory
+        if reply.kind == "error":
+            memory.refused(request)
+        elif request.method == "initialize" and not self.stateless:
+            memory.begun(request, reply)
 
     def suspect(self, instance: Instance) -> None:
         """Have an instance asked whether it lives, because it let a request pass its time."""

@@ -68,8 +68,8 @@ class Source(Protocol):
         """Note what the server will remember of a judged message; return whether to send it."""
         ...
 
-    def answered(self, initialize: Message, reply: Message) -> None:
-        """Note what the server answered to ``initialize``."""
+    def answered(self, request: Message, reply: Message) -> None:
+        """Note what the server answered to a request that it remembers something of."""
         ...
 
     def suspect(self, instance: Instance) -> None:
@@ -96,7 +96,7 @@ class PlainSource:
         """Have it sent."""
         return True
 
-    def answered(self, initialize: Message, reply: Message) -> None:
+    def answered(self, request: Message, reply: Message) -> None:
         """Remember nothing."""
 
     def suspect(self, instance: Instance) -> None:
@@ -246,7 +246,7 @@ class PipeUpstream:
 
     def _closing(self, waiting: Waiting, data: Arrived | None) -> None:
         """A request has its answer."""
-        if waiting.request.method == "initialize" and isinstance(data, Message):
+        if waiting.request.method in NOTED and isinstance(data, Message):
             self._source.answered(waiting.request, data)
 
     def _over(self, instance: Instance, waiting: Waiting, *, closed: bool) -> None:

@@ -104,6 +104,7 @@ class Pool:
     Attributes:
         running: its instances, until their end is recorded.
         remaps: how ids are mapped, for each group of clients that share instances.
+        restarts: how often all instances were ended by hand.
     """
 
     def __init__(self, fleet: Fleet, name: str, server: ServerSettings) -> None:
@@ -112,6 +113,7 @@ class Pool:
         self.server = server
         self.running: set[Running] = set()
         self.remaps: dict[str | None, Remap] = {}
+        self.restarts = 0
         self._breaker = Breaker(fleet.pace.pauses)
         self._why = ""  # the last start failed
         self._ready: dict[bool, deque[Running]] = {False: deque(), True: deque()}
@@ -319,7 +321,8 @@ class Pool:
         for running in found:
             running.instance.stop(reason)
         await asyncio.gather(*(running.done.wait() for running in found))
-        self._breaker = Breaker(self.fleet.pace.pauses)
+        self._breaker.succeeded()
+        self.restarts += 1
         return len(found)
 
     async def retire(self, reason: str) -> None:

@@ -23,6 +23,7 @@ NOTED = frozenset(
 """The methods that a server remembers something of (2025-11-25, lifecycle, logging, resources)."""
 
 MAX_SUBSCRIPTIONS = 1024  # remembered per session
+MAX_BYTES = 1024 * 1024  # of what is remembered per session beside initialize
 
 
 class Changed(Unavailable):
@@ -52,24 +53,28 @@ class Memory:
 
     def note(self, message: Message) -> None:
         """Note a judged message that is about to be sent."""
-        match message.method:
-            case "notifications/initialized":
-                self.initialized = message
-            case "logging/setLevel":
-                self._level = message
-            case "resources/subscribe" | "resources/unsubscribe":
-                params = message.tree.get("params")
-                uri = params.get("uri") if isinstance(params, dict) else None
-                if isinstance(uri, str):
-                    self._subscribe(uri, message)
-
-    def _subscribe(self, uri: str, message: Message) -> None:
         if message.method == "resources/unsubscribe":
-            self._subscriptions.pop(uri, None)
-        elif uri in self._subscriptions or len(self._subscriptions) < MAX_SUBSCRIPTIONS:
-            self._subscriptions[uri] = message
-        else:
-            log.warning("a subscription is not remembered: there are too many", most=MAX_SUBSCRIPTIONS)
+            self._subscriptions.pop(_uri(message), None)
+        elif message.method != "initialize" and not self._has_room(message):
+            log.warning("a new server will not be told this again: there is too much of it", method=message.method)
+        elif message.method == "notifications/initialized":
+            self.initialized = message
+        elif message.method == "logging/setLevel":
+            self._level = message
+        elif message.method == "resources/subscribe" and _uri(message):
+            self._subscriptions[_uri(message)] = message
+
+    def _has_room(self, message: Message) -> bool:
+        kept = [self.initialized, self._level, *self._subscriptions.values()]
+        size = sum(len(each.encoded) for each in kept if each is not None)
+        return size + len(message.encoded) <= MAX_BYTES and len(self._subscriptions) < MAX_SUBSCRIPTIONS
+
+    def refused(self, message: Message) -> None:
+        """Note that the server answered a message with an error, and so remembers nothing of it."""
+        if self._level is message:
+            self._level = None
+        if self._subscriptions.get(_uri(message)) is message:
+            del self._subscriptions[_uri(message)]
 
     def begun(self, initialize: Message, reply: Message) -> None:
         """Note that the server answered ``initialize`` with a result."""
@@ -124,3 +129,10 @@ class Memory:
         before, after = (methods.version_in(said.answering("initialize")) for said in (self.result, reply))
         if before != after:
             raise Changed("The server was started again, and speaks another protocol version now: begin a new session.")
+
+
+def _uri(message: Message) -> str:
+    """Return the URI that a message is about; ``""`` where it names none."""
+    params = message.tree.get("params")
+    uri = params.get("uri") if isinstance(params, dict) else None
+    return uri if isinstance(uri, str) else ""
