@@ -115,6 +115,7 @@ async def test_a_server_that_is_late_but_lives_stays() -> None:
         assert (await talk.recall())["pid"] in before
 
 
+@pytest.mark.requirement("instances-apart")
 async def test_a_reply_to_what_an_ended_server_asked_goes_to_nobody() -> None:
     async with house() as it:
         talk = await it.begun()
@@ -178,6 +179,7 @@ async def test_sessions_whose_clients_vanished_free_their_instances() -> None:
 # -- shared -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("instances-apart")
 @pytest.mark.parametrize(("share", "apart"), [("session", 4), ("principal", 2), ("all", 1), ("call", 4)])
 async def test_sessions_share_an_instance_as_the_settings_say(share: str, apart: int) -> None:
     async with house(server=mortal(share=share)) as it:
@@ -215,6 +217,7 @@ async def test_a_session_that_opens_differently_has_another_instance() -> None:
         assert pids[0] == pids[2] != pids[1]
 
 
+@pytest.mark.requirement("instances-apart")
 async def test_calls_of_sessions_that_share_meet_under_the_same_ids_and_each_gets_its_own_answer() -> None:
     async with house(server=mortal(share="all")) as it:
         talks = [await it.begun(principal) for principal in (CI, DEV)]
@@ -235,6 +238,7 @@ async def test_what_a_shared_server_says_by_itself_reaches_all_who_share_it() ->
         assert not other.session.source.own._events  # type: ignore[union-attr]  # it has one
 
 
+@pytest.mark.requirement("instances-apart")
 async def test_what_a_shared_server_asks_goes_to_the_client_it_works_for() -> None:
     async with house(server=mortal(share="all")) as it:
         one, two = await it.begun(CI), await it.begun(DEV)
@@ -256,6 +260,7 @@ async def test_what_a_shared_server_asks_goes_to_the_client_it_works_for() -> No
         assert b'"from":"one"' not in answer
 
 
+@pytest.mark.requirement("instances-apart")
 async def test_a_session_that_shares_cancels_its_own_calls_only() -> None:
     async with house(server=mortal(share="all")) as it:
         one, two = await it.begun(CI), await it.begun(DEV)

@@ -74,6 +74,7 @@ async def test_a_call_that_kills_its_server_costs_nobody_else_anything() -> None
         await asyncio.wait((pending,))
 
 
+@pytest.mark.requirement("instances-apart")
 async def test_what_the_servers_of_two_calls_ask_is_told_apart_though_both_count_from_one() -> None:
     witness = Witness()
     async with house(witness.entry(), server=CALL) as it:

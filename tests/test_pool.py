@@ -24,6 +24,7 @@ async def ready(it: House, count: int) -> None:
     await until(lambda: it.states().count("ready") == count)
 
 
+@pytest.mark.requirement("instances-apart")
 async def test_as_many_instances_are_ready_as_the_settings_want_and_no_client_has_touched_them() -> None:
     async with house(server=mortal(warm=3)) as it:
         await ready(it, 3)
