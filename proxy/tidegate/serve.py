@@ -157,6 +157,7 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
             reloader = Reloader(core, sessions, path)
             preparing = asyncio.create_task(_prepare(core), name="launcher start")
             async with _serving(apps, core), reloader.running(watch=watch):
+                sessions.fleet.fill()
                 _announce(core, _url(listen), _url(admin_socket) if admin_socket else None, ready_file)
                 await stop.wait()
                 log.info("stopping")
@@ -237,7 +238,7 @@ async def wrap(settings: Settings, name: str) -> int:
     """
     end = StdioEnd(settings.proxy.max_message_bytes)
     async with core_of(settings) as (core, client):
-        upstream, own = new_upstream(core, name, Principal(), client, shared=False)
+        upstream, own = new_upstream(core, name, Principal(), client)
         relay = Relay(core, settings.server(name), upstream, Principal(), session_id="stdio")
         label(name, settings.servers[name])
         failed = not await _started(own, name)
@@ -340,12 +341,12 @@ async def probe(core: Core, client: HttpClient, name: str) -> ProbeResult:
     begun = time.monotonic()
     settings = core.now.settings
     try:
-        upstream, _ = new_upstream(core, name, _OWNER, client, shared=False)
+        upstream, _ = new_upstream(core, name, _OWNER, client)
     except settings_module.SettingsError as error:
         return ProbeResult(ok=False, detail=str(error))
     relay = Relay(core, settings.server(name), upstream, _OWNER)
     try:
-        async with asyncio.timeout(settings.proxy.start_timeout):
+        async with asyncio.timeout(settings.start_timeout(name)):
             result = await _ask(relay)
     except TimeoutError:
         result = ProbeResult(ok=False, detail="it didn't answer in time")

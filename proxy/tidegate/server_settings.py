@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tidegate import flow, remote, sandbox
-from tidegate.settings_types import Model, SettingsError
+from tidegate.settings_types import Model, Seconds, SettingsError
 
 _MEANT_FOR = {
     "args": ("image",),
@@ -18,6 +18,9 @@ _MEANT_FOR = {
     "sandbox": ("command",),
     "egress": ("command",),
     "transport": ("url",),
+    "share": ("command", "image"),
+    "warm": ("command", "image"),
+    "idle_timeout": ("command", "image"),
     "headers": ("url",),
 }
 """The keys that have a meaning for some kinds of servers only, and for which."""
@@ -48,6 +51,25 @@ class ServerSettings(Model):
     )
     headers: dict[str, str] = Field({}, description="Headers sent to the remote server; `env:NAME` reads a variable.")
     labels: tuple[str, ...] = Field((), description="Labels for policy.")
+    share: Literal["session", "principal", "all", "call"] = Field(
+        "session",
+        description="Who has an instance together: one session of a client, all sessions of a principal, all clients; "
+        "or each `tools/call` has one of its own. Clients without sessions share one per principal at least.",
+    )
+    warm: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
+        0, description="Instances kept started and ready ahead of need."
+    )
+    start_timeout: Seconds | None = Field(
+        None, description="Seconds it may take to start or to accept a connection; by default as in `[proxy]`."
+    )
+    call_timeout: Seconds | None = Field(
+        None, description="Seconds it may be silent about a request; by default as in `[proxy]`."
+    )
+    idle_timeout: Seconds | None = Field(
+        None,
+        description="Seconds after which an instance that nobody uses is stopped; the session stays, and its next call "
+        "starts another. By default as in `[proxy]`.",
+    )
     trust: Literal["low", "high"] = Field("low", description="For policy.")
 
     @model_validator(mode="after")
@@ -73,6 +95,11 @@ class ServerSettings(Model):
     def kind(self) -> flow.ServerKind:
         """``process``, ``container`` or ``remote``."""
         return "process" if self.command is not None else "container" if self.image is not None else "remote"
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is reached by streamable HTTP, so that it has no instances."""
+        return self.url is not None and self.transport == "streamable-http"
 
     def resolved_headers(self) -> dict[str, str]:
         """Return :attr:`headers`, names in lower case, with ``env:NAME`` replaced by the variable's value.

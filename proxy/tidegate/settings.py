@@ -228,6 +228,21 @@ class Settings(Model):
             except SettingsError as error:
                 raise SettingsError(f"servers.{name}.{error}") from None
 
+    def start_timeout(self, name: str) -> float:
+        """Return the seconds that a server may take to start."""
+        found = self.servers.get(name)
+        return self.proxy.start_timeout if found is None or found.start_timeout is None else found.start_timeout
+
+    def call_timeout(self, name: str) -> float:
+        """Return the seconds that a server may be silent about a request."""
+        found = self.servers.get(name)
+        return self.proxy.call_timeout if found is None or found.call_timeout is None else found.call_timeout
+
+    def idle_timeout(self, name: str) -> float:
+        """Return the seconds after which an unused instance of a server is stopped."""
+        found = self.servers.get(name)
+        return self.proxy.idle_timeout if found is None or found.idle_timeout is None else found.idle_timeout
+
     def server(self, name: str) -> flow.Server:
         """Return a server as flows show it."""
         found = self.servers[name]
