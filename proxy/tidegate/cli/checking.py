@@ -12,7 +12,7 @@ from tidegate.cli.serving import drive, settings_of
 
 if TYPE_CHECKING:
     from tidegate.plugins import Interceptor
-    from tidegate.serve import ProbeResult
+    from tidegate.probe import ProbeResult
     from tidegate.settings import Settings
 
 _AT_ONCE = 4  # servers that are asked at the same time
@@ -57,7 +57,7 @@ def check(
 async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor], dict[str, ProbeResult]]:
     import asyncio  # noqa: PLC0415 - heavy
 
-    from tidegate import plugins, serve, workers  # noqa: PLC0415 - heavy
+    from tidegate import plugins, probe, serve, workers  # noqa: PLC0415 - heavy
     from tidegate.pipeline import Pipeline  # noqa: PLC0415 - heavy
 
     interceptors = plugins.load(settings)
@@ -76,7 +76,7 @@ async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor]
 
         async def ask(name: str) -> ProbeResult:
             async with free:
-                return await serve.probe(core, client, name)
+                return await probe.probe(core, client, name)
 
         found = await asyncio.gather(*(ask(name) for name in settings.servers))
     return interceptors, dict(zip(settings.servers, found, strict=True))
