@@ -18,6 +18,7 @@ from tidegate import defaults, plugins, sandbox, workers
 from tidegate import settings as settings_module
 from tidegate.admin import Admin
 from tidegate.containers.client import LauncherClient
+from tidegate.control import Control
 from tidegate.duplex import Duplex
 from tidegate.ends import descriptors
 from tidegate.ends.clients import ClientConnection, ClientServer
@@ -153,7 +154,8 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
                 apps.append((Admin(core, sessions, stop), admin_socket))
             reloader = Reloader(core, sessions, path)
             preparing = asyncio.create_task(_prepare(core), name="launcher start")
-            async with _serving(apps, core), reloader.running(watch=watch):
+            control = Control(core, sessions.fleet)
+            async with _serving(apps, core), reloader.running(watch=watch), control.serving(path):
                 sessions.fleet.fill()
                 _announce(core, _url(listen), _url(admin_socket) if admin_socket else None, ready_file)
                 await stop.wait()

@@ -91,6 +91,11 @@ class ProxySettings(Model):
         description="The UNIX socket of a `tidegate launcher` that starts the containers; "
         "when absent, Tidegate starts a launcher of its own where a server runs in a container.",
     )
+    control: str | None = Field(
+        None,
+        description="The UNIX socket that `tidegate ps` and `tidegate servers` reach this Tidegate by; "
+        "by default one in this user's folder for what runs, by the settings file's path.",
+    )
     min_isolation: sandbox.Minimum = Field(
         "none",
         description="The least that servers on this machine are started in: nothing, a `sandbox`, or a `container`. "

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from tidegate.channel import Channel
 from tidegate.containers.boxes import Box, fingerprint
-from tidegate.containers.channel import Channel
 from tidegate.ends.pipe import PipeError
 
 if TYPE_CHECKING:
