@@ -1,6 +1,6 @@
 """What the whole suite shares: needs that may be missing, the skips they cause, and a look for what still runs.
 
-A test marked `docker`, `node` or `opa` is skipped where that is missing. TIDEGATE_REQUIRE, a comma list of
+A test marked `docker`, `node`, `opa` or `registry` is skipped where that is missing. TIDEGATE_REQUIRE, a comma list of
 these names, is for a machine that must have them: there a missing one ends the run before it starts, and any
 other skip fails, unless its reason starts with "platform:".
 """
@@ -15,7 +15,7 @@ import hypothesis
 import psutil
 import pytest
 
-from support import engine, node, opa
+from support import engine, node, opa, registry
 from support.clean import Clean
 from support.images import Images
 
@@ -32,6 +32,7 @@ NEEDS = {
     "docker": Need(engine.engine_reason, engine.HOW),
     "node": Need(node.node_reason, "install Node.js with npm, of any version, and run the tests again"),
     "opa": Need(opa.opa_reason, opa.HOW),
+    "registry": Need(registry.registry_reason, registry.HOW),
 }
 # Inherited by whatever the tests start: how that is found when they are over.
 _MARK, _RUN = "TIDEGATE_TEST_RUN", uuid4().hex

@@ -172,7 +172,10 @@ class _Reader:
         if isinstance(cwd, str):
             out["cwd"] = self._text("cwd", cwd)
         if Path(str(words[0])).name in ("docker", "podman") and "run" in words:
-            self._notes.append("it runs a container; image instead of command lets Tidegate run and watch it itself")
+            self._notes.append(
+                "it runs a container; image instead of command lets Tidegate run and watch it itself, and "
+                "tidegate pin says which image exactly"
+            )
         return out
 
     def _remote(self, url: str, kind: Any) -> dict[str, Any]:

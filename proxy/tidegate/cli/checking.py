@@ -11,6 +11,7 @@ from tidegate.cli import output
 from tidegate.cli.serving import drive, settings_of
 
 if TYPE_CHECKING:
+    from tidegate.flows import Core
     from tidegate.plugins import Interceptor
     from tidegate.serve import ProbeResult
     from tidegate.settings import Settings
@@ -35,7 +36,7 @@ def check(
 
     logs.setup("console", "error")  # what goes wrong with a server stands in the table
     settings, source = settings_of(file)
-    interceptors, probes = drive(_look(settings, servers=not no_servers))
+    interceptors, probes, images = drive(_look(settings, servers=not no_servers))
     well = all(probe.ok for probe in probes.values())
     if as_json:
         output.dump(
@@ -43,18 +44,23 @@ def check(
                 "ok": well,
                 "settings": source,
                 "interceptors": [_described(item) for item in interceptors],
-                "servers": [_probed(settings, name, probe) for name, probe in probes.items()],
+                "servers": [
+                    _probed(settings, name, probe) | {"image": images.get(name)} for name, probe in probes.items()
+                ],
             }
         )
     else:
         _print(settings, source, interceptors, probes)
+        _print_images(images)
         if no_servers and settings.servers:
             output.say(f"{output.counted(len(settings.servers), 'server')} not asked (--no-servers)")
     if not well:
         raise typer.Exit(output.NOT_WELL)
 
 
-async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor], dict[str, ProbeResult]]:
+async def _look(
+    settings: Settings, *, servers: bool
+) -> tuple[list[Interceptor], dict[str, ProbeResult], dict[str, dict[str, Any]]]:
     import asyncio  # noqa: PLC0415 - heavy
 
     from tidegate import plugins, serve, workers  # noqa: PLC0415 - heavy
@@ -68,7 +74,7 @@ async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor]
     finally:
         await workers.close()
     if not servers:
-        return interceptors, {}
+        return interceptors, {}, {}
     free = asyncio.Semaphore(_AT_ONCE)
 
     bare = settings.model_copy(update={"interceptors": ()})
@@ -79,7 +85,20 @@ async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor]
                 return await serve.probe(core, client, name)
 
         found = await asyncio.gather(*(ask(name) for name in settings.servers))
-    return interceptors, dict(zip(settings.servers, found, strict=True))
+        boxed = [name for name, server in settings.servers.items() if server.image is not None]
+        images = {name: await _image(core, name) for name in boxed}
+    return interceptors, dict(zip(settings.servers, found, strict=True)), images
+
+
+async def _image(core: Core, name: str) -> dict[str, Any]:
+    """Return what there is to say about a server's image: see :meth:`tidegate.containers.trust.Trust.look`."""
+    from tidegate.ends.pipe import PipeError  # noqa: PLC0415 - heavy
+
+    assert core.boxes is not None
+    try:
+        return await core.boxes.image(name)
+    except PipeError as error:
+        return {"image": core.now.settings.servers[name].image, "detail": str(error)}
 
 
 def judging(interceptors: list[Interceptor]) -> list[Interceptor]:
@@ -141,6 +160,18 @@ def _print(settings: Settings, source: str, interceptors: list[Interceptor], pro
                 right=("tools", "ms"),
             )
         )
+
+
+def _print_images(images: dict[str, dict[str, Any]]) -> None:
+    rows = []
+    for name, said in images.items():
+        signed = {True: "yes", False: "no", None: "not asked for"}[said.get("signed")]
+        pinned = "yes" if said.get("pinned") else "no, a tag"
+        present = {True: "yes", False: "no", None: "?"}[said.get("present")]
+        rows.append((name, str(said["image"]), pinned, present, signed, said["detail"]))
+    if rows:
+        output.say()
+        output.console().print(output.table(("server", "image", "pinned", "there", "signed", ""), rows))
 
 
 def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:
