@@ -15,7 +15,8 @@ from docker.errors import NotFound
 from ends.containers import STARTING
 from support.hub import INDEX, Hub, hub
 from support.images import Images
-from support.played_registry import pem
+from support.played_registry import pem, statement
+from support.played_sigstore import IDENTITY, ISSUER, PlayedSigstore
 from support.registry import registry
 from tidegate.containers.boxes import container_name
 from tidegate.containers.engine import Engine
@@ -160,6 +161,17 @@ async def test_one_of_another_key_is_not_started_and_may_be_signed_later(place: 
     assert await started(place, place.settings(place.of_key(cosign_key="other.pub")), trust) == place.id
     place.hub.sign(place.repository, place.digest, KEY)
     assert await started(place, place.settings(place.of_key()), trust) == place.id
+
+
+async def test_an_image_that_somebody_has_signed_while_logged_in_is_started(place: Place) -> None:
+    sigstore = PlayedSigstore()
+    (place.folder / "root.json").write_bytes(sigstore.trusted_root())
+    keyless = {"identity": IDENTITY, "issuer": ISSUER, "trusted_root": "root.json"}
+    settings = place.settings({"match": "*", "keyless": keyless})
+    place.hub.put_bundle(place.repository, place.digest, sigstore.bundle(statement(place.digest), issuer="https://x.y"))
+    assert "not by the identity and issuer" in await refused(place, settings)
+    place.hub.put_bundle(place.repository, place.digest, sigstore.bundle(statement(place.digest)))
+    assert await started(place, settings) == place.id
 
 
 async def test_a_tag_is_checked_as_what_it_means_now(place: Place) -> None:

@@ -1,5 +1,7 @@
 """A real registry with a real engine in front of it: what tests push is removed from the engine when they are over."""
 
+import base64
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -9,7 +11,7 @@ import docker
 import httpx
 from docker.errors import ImageNotFound
 
-from support.played_registry import SIMPLE, PrivateKey, digest_of, payload, sign
+from support.played_registry import BUNDLE, SIMPLE, PrivateKey, digest_of, payload, sign
 from support.registry import registry
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -75,15 +77,23 @@ class Hub:
 
     def sign(self, repository: str, digest: str, key: PrivateKey) -> None:
         """Sign a manifest as cosign does, with a key."""
-        import base64
-        import json
-
         data = payload(digest, self.name(repository))
         notes = {"dev.cosignproject.cosign/signature": base64.b64encode(sign(key, data)).decode()}
         layer = {"mediaType": SIMPLE, "annotations": notes, **self.put_blob(repository, data)}
         config = {"mediaType": "application/vnd.oci.image.config.v1+json", **self.put_blob(repository, b"{}")}
         tree = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
         self.put_manifest(repository, f"{digest.replace(':', '-')}.sig", json.dumps(tree).encode())
+
+    def put_bundle(self, repository: str, digest: str, bundle: bytes) -> None:
+        """Put a Sigstore bundle for a manifest where cosign puts it in a registry without referrers."""
+        layer = {"mediaType": BUNDLE, **self.put_blob(repository, bundle)}
+        config = {"mediaType": "application/vnd.oci.empty.v1+json", **self.put_blob(repository, b"{}")}
+        tree = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
+        data = json.dumps(tree).encode()
+        listed = {"mediaType": MANIFEST, "digest": digest_of(data), "size": len(data), "artifactType": BUNDLE}
+        self.put_manifest(repository, digest_of(data), data)
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [listed]}
+        self.put_manifest(repository, digest.replace(":", "-"), json.dumps(index).encode(), INDEX)
 
     def _ask(self, method: str, repository: str, path: str, **how: Any) -> httpx.Response:
         with httpx.Client(trust_env=False) as client:

@@ -208,10 +208,10 @@ async def _verify(
     from tidegate.containers.registry import Registry  # noqa: PLC0415 - the same
 
     policy, pem = wanted
-    signer = await asyncio.to_thread(_signer, policy, pem, folder)
     first: Unsigned | None = None
     try:
         async with asyncio.timeout(_SECONDS), Registry(image) as registry:
+            signer = await asyncio.to_thread(_signer, policy, pem, folder)
             for digest in digests:
                 for part in (digest, None):
                     signed = part or await _part(registry, digest, found)
