@@ -137,6 +137,15 @@ def test_an_engine_that_is_away_is_told(command: Command, home: Path, monkeypatc
     assert command("pin", "nothing.toml").code == output.MISTAKE
 
 
+def test_pin_takes_out_what_has_no_meaning_for_an_image_that_is_pinned(command: Command, home: Path) -> None:
+    image = f"files:1@sha256:{'0' * 64}"
+    path = written(home, image)
+    assert command("check", "--no-servers").code == output.MISTAKE
+    assert command("pin").code == output.WELL
+    assert path.read_text() == SETTINGS.format(image=image).replace('pull = "tag-ok"\n', "")
+    assert command("check", "--no-servers").code == output.WELL
+
+
 def test_check_says_of_each_image_whether_it_is_pinned_there_and_signed(
     command: Command, home: Path, registry: Hub, images: Images
 ) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,9 +93,8 @@ async def refused(place: Place, settings: Settings, trust: Trust | None = None) 
     """Return why a container can't be started; nothing is left of the try."""
     with pytest.raises(PipeError) as error:
         await started(place, settings, trust)
-    with suppress(NotFound):
+    with pytest.raises(NotFound):
         place.hub.engine.containers.get(container_name(NAME, INSTANCE))
-        raise AssertionError("a container was left")
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -123,6 +121,33 @@ async def test_a_tag_that_moves_between_the_look_and_the_start_changes_nothing(p
     settings = place.settings(image=f"{place.name}:1", pull="tag-ok")
     assert await started(place, settings, Moving(Engine())) == place.id
     assert await started(place, settings) == other
+
+
+async def test_a_start_that_is_given_up_while_its_image_is_looked_at_makes_no_container(place: Place) -> None:
+    looking, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Trust):
+        """The registry takes its time."""
+
+        async def admit(self, server: ServerSettings, settings: Settings) -> str:
+            looking.set()
+            await go_on.wait()
+            return await super().admit(server, settings)
+
+    engine = Engine()
+    boxes = Containers(engine, place.settings)
+    boxes._trust = Slow(engine)
+    async with asyncio.timeout(STARTING):
+        starting = asyncio.create_task(boxes.start(NAME, INSTANCE))
+        await looking.wait()
+        await boxes.stop(INSTANCE)
+        go_on.set()
+        with pytest.raises(PipeError, match="it was stopped meanwhile"):
+            await starting
+    with pytest.raises(NotFound):
+        place.hub.engine.containers.get(container_name(NAME, INSTANCE))
+    await boxes.close()
+    engine.close()
 
 
 async def test_the_same_digest_in_another_repository_is_another_image(place: Place) -> None:
