@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.settings import SettingsError, parse
+from tidegate.image_settings import loosened
+from tidegate.settings import ServerSettings, SettingsError, parse
 
 DIGEST = "ab" * 32
 PROCESS = '[servers.a]\ncommand = ["x"]\n'
@@ -58,3 +59,10 @@ def test_a_mistake_is_told_in_one_sentence(text: str) -> None:
 )
 def test_what_says_exactly_which_image_is_well(text: str) -> None:
     parse(text, folder=Path())
+
+
+def test_a_tag_is_a_loosened_default() -> None:
+    assert loosened(ServerSettings(image=f"sha256:{DIGEST}")) == []
+    assert loosened(ServerSettings(image="files:1", pull="tag-ok")) == [
+        "its image is whatever the tag files:1 means at a start (pull)"
+    ]

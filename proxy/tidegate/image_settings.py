@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tidegate.image_names import ImageName
+    from tidegate.server_settings import ServerSettings
 
 EVERY = "*"
 """The glob of all images, those that are named by an image id included."""
@@ -80,3 +81,10 @@ def matches(glob: str, repository: str) -> bool:
 def policy_for(image: ImageName, policies: Iterable[ImagePolicy]) -> ImagePolicy | None:
     """Return the first entry that matches an image, if any does."""
     return next((entry for entry in policies if matches(entry.match, image.repository)), None)
+
+
+def loosened(server: ServerSettings) -> list[str]:
+    """Return a sentence where a server's image isn't pinned."""
+    if server.pull == "tag-ok":
+        return [f"its image is whatever the tag {server.image} means at a start (pull)"]
+    return []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidegate.cli import checking, described, explaining, images, output, plugins, serving, setup
+from tidegate.cli import checking, described, explaining, images, launching, output, plugins, serving, setup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,7 @@ def root(
 _SERVE, _LOOK, _SET_UP = "Serve", "Look before, and look closer", "Set up"
 app.command("run", rich_help_panel=_SERVE)(serving.run)
 app.command("wrap", rich_help_panel=_SERVE)(serving.wrap)
+app.command("launcher", rich_help_panel=_SERVE)(launching.launcher)
 app.command("health", rich_help_panel=_SERVE)(serving.health)
 app.command("check", rich_help_panel=_LOOK)(checking.check)
 app.command("explain", rich_help_panel=_LOOK)(explaining.explain)

@@ -125,10 +125,22 @@ def _described(item: Interceptor) -> dict[str, Any]:
     }
 
 
+def _loosened(settings: Settings, name: str) -> list[str]:
+    """Return what is looser than by default about a server, each as a sentence about it."""
+    from tidegate import image_settings, sandbox  # noqa: PLC0415 - heavy
+
+    server = settings.servers[name]
+    return [*sandbox.loosened(server), *image_settings.loosened(server)]
+
+
 def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]:
+    from tidegate import sandbox  # noqa: PLC0415 - heavy
+
     return {
         "name": name,
         "kind": settings.servers[name].kind,
+        "isolation": sandbox.isolation(settings.servers[name]),
+        "loosened": _loosened(settings, name),
         "ok": probe.ok,
         "detail": probe.detail,
         "protocol": probe.protocol,
@@ -155,11 +167,14 @@ def _print(settings: Settings, source: str, interceptors: list[Interceptor], pro
         output.say()
         console.print(
             output.table(
-                ("server", "kind", "says it is", "protocol", "tools", "ms", ""),
+                ("server", "isolation", "says it is", "protocol", "tools", "ms", ""),
                 [_row(settings, name, probe) for name, probe in probes.items()],
                 right=("tools", "ms"),
             )
         )
+        for name in probes:
+            for said in _loosened(settings, name):
+                output.say(f"{name}: {said}")
 
 
 def _print_images(images: dict[str, dict[str, Any]]) -> None:
@@ -177,7 +192,10 @@ def _print_images(images: dict[str, dict[str, Any]]) -> None:
 def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:
     from rich.text import Text  # noqa: PLC0415 - heavy
 
-    kind, elapsed = settings.servers[name].kind, f"{probe.elapsed_ms:.0f}"
+    from tidegate import sandbox  # noqa: PLC0415 - heavy
+
+    server = settings.servers[name]
+    kind, elapsed = sandbox.isolation(server) or server.kind, f"{probe.elapsed_ms:.0f}"
     if not probe.ok:
         return (name, kind, "", "", "", elapsed, Text(output.plain(probe.detail), style="red"))
     tools = "" if probe.tools is None else str(probe.tools)

@@ -13,16 +13,17 @@ file, ``configure {settings, folder}``.
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
 import re
 import signal
 import socket
 import struct
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import structlog
 
 from tidegate import settings as settings_module
 from tidegate.containers.boxes import fingerprint
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from tidegate.settings import Settings
 
-log = structlog.get_logger("tidegate.launcher")
+log = logging.getLogger("tidegate.launcher")
 
 _INSTANCE = re.compile(r"[0-9a-f]{12}")
 _MOST = 1000  # containers of one peer
@@ -200,7 +201,7 @@ class Launcher:
             try:
                 await self._engine.reap()
             except PipeError as error:
-                log.warning("containers of an earlier Tidegate can't be looked for", reason=str(error))
+                log.warning("Containers of an earlier Tidegate can't be looked for: %s", error)
             await asyncio.sleep(_ANEW)
 
     async def close(self) -> None:
@@ -220,12 +221,13 @@ async def serve_parent(path: str) -> None:
     await _until(launcher, launcher.idle)
 
 
-async def serve_socket(path: Path, listen: Path) -> None:
-    """Serve whoever of this user connects to a UNIX socket, until SIGTERM or SIGINT.
+async def serve_socket(path: Path, listen: Path, allowed: frozenset[int] = frozenset()) -> None:
+    """Serve who connects to a UNIX socket and is of an allowed user, until SIGTERM or SIGINT.
 
     Args:
         path: the settings file.
-        listen: the socket's path; only this user can connect to it.
+        listen: the socket's path.
+        allowed: the ids of users that may connect beside this process' own and root; the kernel says who connects.
 
     Raises:
         SettingsError: where the file isn't well.
@@ -237,9 +239,9 @@ async def serve_socket(path: Path, listen: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with _listening(listen) as listener:
-        loop.add_reader(listener.fileno(), _accept, listener, launcher)
-        log.info("launcher ready", listen=str(listen), servers=_images(configured.now))
+    with _listening(listen, 0o666 if allowed else 0o600) as listener:
+        loop.add_reader(listener.fileno(), _accept, listener, launcher, allowed | {os.geteuid(), 0})
+        log.info("The launcher is ready at %s for: %s.", listen, ", ".join(_images(configured.now)) or "no server")
         try:
             await _until(launcher, stop)
         finally:
@@ -261,8 +263,8 @@ def _images(settings: Settings) -> list[str]:
     return sorted(name for name, server in settings.servers.items() if server.image is not None)
 
 
-def _listening(path: Path) -> socket.socket:
-    """Listen on a UNIX socket that only this user can connect to; one that nobody listens on any more is replaced."""
+def _listening(path: Path, mode: int) -> socket.socket:
+    """Listen on a UNIX socket; one that nobody listens on any more is replaced."""
     listener = socket.socket(socket.AF_UNIX)
     try:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -272,7 +274,7 @@ def _listening(path: Path) -> socket.socket:
                 path.unlink()
             except FileNotFoundError:
                 pass
-        mask = os.umask(0o177)
+        mask = os.umask(0o777 & ~mode)
         try:
             listener.bind(str(path))
         finally:
@@ -285,14 +287,14 @@ def _listening(path: Path) -> socket.socket:
     return listener
 
 
-def _accept(listener: socket.socket, launcher: Launcher) -> None:
+def _accept(listener: socket.socket, launcher: Launcher, allowed: frozenset[int]) -> None:
     try:
         connection, _ = listener.accept()
     except OSError:
         return
     uid = _user_of(connection)
-    if uid not in (os.geteuid(), 0):
-        log.warning("another user's connection was refused", uid=uid)
+    if uid not in allowed:
+        log.warning("A connection of the user %s was refused.", uid)
         connection.close()
         return
     launcher.add(connection)
@@ -305,11 +307,23 @@ def _user_of(connection: socket.socket) -> int:
     return int(uid)
 
 
+class _Lines(logging.Formatter):
+    """Log lines as ``tidegate.logs`` writes them in JSON; structlog would be a seventh of this process' memory."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a line: of an exception only its class, because its text may quote what it shouldn't."""
+        line = {"event": record.getMessage().partition("\n")[0], "level": record.levelname.lower()}
+        if record.exc_info is not None and record.exc_info[0] is not None:
+            line["error"] = record.exc_info[0].__name__
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        return json.dumps(line | {"logger": record.name, "timestamp": stamp})
+
+
 def main() -> None:
     """Run as the child of the process that faces clients."""
-    from tidegate import logs  # noqa: PLC0415 - only here
-
-    logs.setup(None, "warning")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with its parent, once all is stopped
     asyncio.run(serve_parent(sys.argv[1]))

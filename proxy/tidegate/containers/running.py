@@ -7,11 +7,10 @@ of a launcher should all that have failed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-
-import structlog
 
 from tidegate.containers import spec
 from tidegate.containers.attach import Removal, attach
@@ -21,6 +20,7 @@ from tidegate.containers.trust import Trust, missing
 from tidegate.containers.trusted import TrustError
 from tidegate.ends.launcher import keeper
 from tidegate.ends.pipe import PipeError
+from tidegate.image_settings import loosened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tidegate.containers.engine import Engine
     from tidegate.settings import Settings
 
-log = structlog.get_logger("tidegate.containers")
+log = logging.getLogger("tidegate.containers")
 
 _CONFIRMED = 15.0  # seconds for a removal to be confirmed
 _TRIES = 3
@@ -74,14 +74,17 @@ class Container:
         try:
             await self._engine.reap_once()
             image = await self._trust.admit(self._server, self._settings)
-            if self._removing is not None:
-                raise PipeError(f"{self._name} can't be started: it was stopped meanwhile.")
+            self._check_wanted()
             keeper.note_container(self._engine.reached, self.container)
+            self._check_wanted()
             self._making = asyncio.ensure_future(self._engine.starting(lambda client: self._create(client, image)))
             await asyncio.shield(self._making)
+            self._check_wanted()
             # Both before it starts, so that nothing is missed.
             self._attaching = asyncio.ensure_future(attach(self._engine, self.container))
-            self._streams = await asyncio.shield(self._attaching)
+            streams = await asyncio.shield(self._attaching)
+            self._check_wanted()
+            self._streams = streams
             await self._watch()
             await self._engine.starting(lambda client: client.start(self.container))
         except TrustError as error:
@@ -90,7 +93,13 @@ class Container:
             if refusal.status == 404 and self._attaching is None:
                 raise PipeError(f"{self._name} can't be started: {missing(self._server)}.") from None
             raise PipeError(f"{self._name} can't be started: {refusal.told}.") from None
+        self._check_wanted()
         return self._streams.dup()
+
+    def _check_wanted(self) -> None:
+        """See that its removal hasn't begun meanwhile."""
+        if self._removing is not None:
+            raise PipeError(f"{self._name} was stopped while it started.")
 
     def _create(self, client: APIClient, image: str) -> None:
         server = self._server.model_copy(update={"image": image})  # by its id: what was looked at, and nothing else
@@ -162,7 +171,7 @@ class Container:
             except PipeError as error:
                 if tries >= _TRIES:
                     if tries == _TRIES:
-                        log.warning("a container can't be removed yet", container=self.container, reason=str(error))
+                        log.warning("The container %s can't be removed yet: %s", self.container, error)
                     await asyncio.sleep(_LATER)
                 continue
             if self._removal is not None:
@@ -202,7 +211,7 @@ class Containers:
         container = self._running[instance] = Container(self._engine, server, instance, settings, self._trust)
         container.ended.add_done_callback(lambda _: self._forget(instance))
         try:
-            return Box(await container.start(), container.ended)
+            return Box(await container.start(), container.ended, tuple(loosened(found)))
         except BaseException:
             container.remove()
             raise

@@ -32,13 +32,6 @@ _KEPT = 1000  # verdicts
 _HEX = re.compile("[0-9a-f]{64}")
 
 
-def loosened(server: ServerSettings) -> list[str]:
-    """Return a sentence where a server's image isn't pinned."""
-    if server.pull == "tag-ok":
-        return [f"Its image is whatever the tag {server.image} means at a start (pull)."]
-    return []
-
-
 def missing(server: ServerSettings) -> str:
     """Return what to do where the engine lacks a server's image."""
     if image_names.parse(str(server.image)).id is not None:
