@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tidegate import flow, sandbox
+from tidegate.image_settings import ImagePolicy, Keyless
 from tidegate.server_settings import ServerSettings
 from tidegate.settings_types import (
     Address,
@@ -31,7 +32,9 @@ from tidegate.wire import Limits
 
 __all__ = [
     "AuthSettings",
+    "ImagePolicy",
     "InterceptorSettings",
+    "Keyless",
     "Model",
     "Name",
     "ProxySettings",
@@ -195,6 +198,7 @@ class Settings(Model):
     auth: AuthSettings = AuthSettings()
     session: SessionSettings = SessionSettings()
     servers: dict[Name, ServerSettings] = Field({})
+    images: tuple[ImagePolicy, ...] = ()
     interceptors: tuple[InterceptorSettings, ...] = ()
     _folder: Path = Path()
 

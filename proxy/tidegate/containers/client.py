@@ -81,6 +81,16 @@ class LauncherClient:
         used: dict[str, dict[str, int]] = answer["usage"]
         return used
 
+    async def image(self, server: str) -> dict[str, Any]:
+        """Return what there is to say about a server's image; see :meth:`tidegate.containers.trust.Trust.look`.
+
+        Raises:
+            PipeError: where the launcher can't be asked.
+        """
+        answer, _ = await (await self._connected()).ask({"op": "image", "server": server})
+        found: dict[str, Any] = answer["image"]
+        return found
+
     async def prepare(self) -> None:
         """Start the launcher, if it doesn't run; it removes at once what an earlier, killed one has left.
 

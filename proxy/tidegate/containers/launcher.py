@@ -6,8 +6,8 @@ the settings file itself: who asks it can name a server, and can't say what is s
 peer is stopped when the peer has gone.
 
 The operations: ``start {server, instance, settings}`` (answered with a descriptor, and later followed by an ``ended``
-event), ``stop {instance}``, ``usage {}``, ``reload {}``; and once, for a launcher that reads no file, ``configure
-{settings, folder}``.
+event), ``stop {instance}``, ``usage {}``, ``image {server}``, ``reload {}``; and once, for a launcher that reads no
+file, ``configure {settings, folder}``.
 """
 
 from __future__ import annotations
@@ -140,6 +140,8 @@ class Peer:
                     said: dict[str, Any] = {}
                 case {"op": "usage"}:
                     said = {"usage": await usage(self._engine, self._containers.names())}
+                case {"op": "image", "server": str(server)}:
+                    said = {"image": await self._containers.look(server)}
                 case {"op": "configure", "settings": dict(tree), "folder": str(folder)}:
                     self._configured.give(tree, Path(folder))
                     said = {}
