@@ -15,6 +15,7 @@ from tidegate.ends.pipe import PipeError
 from tidegate.flow import Flow, Principal, Server
 from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
+from tidegate.secret_stores.resolving import resolve
 from tidegate.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -96,16 +97,26 @@ class Reloader:
             self._check_fixed(old.settings, settings)
             if self._core.boxes is not None:
                 await self._core.boxes.reload()
-            pipeline = Pipeline(self._kept(old, settings, plugins.load(settings)))
+            secrets = await resolve(settings)
+            if secrets.down is not None:  # what the running servers have must stay known
+                raise SettingsError(secrets.down, down=True)  # noqa: TRY301 - as whatever else isn't well
+            made = plugins.load(settings)
+            kept = self._kept(old, settings, made) if secrets == old.pipeline.secrets else made
+            pipeline = Pipeline(kept, secrets)
             await pipeline.start(settings)
         except (SettingsError, PipeError) as error:
             log.warning("the settings were not reloaded, the old ones stay", reason=str(error))
             return False
         self._core.now = Runtime(settings, pipeline)
+        secrets.warn(settings)
         task = asyncio.create_task(self._drain(old.pipeline, pipeline.interceptors))
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
-        changed = {name for name, server in old.settings.servers.items() if settings.servers.get(name) != server}
+        changed = {
+            name
+            for name, server in old.settings.servers.items()
+            if settings.servers.get(name) != server or secrets.changed(old.pipeline.secrets, server)
+        }
         await self._sessions.retire(changed, _shut_out(old.settings, settings))
         flow = Flow(pipeline.new_id(), Server(""), Principal("tidegate"))
         await pipeline.note("proxy", flow, note="settings reloaded")

@@ -201,6 +201,7 @@ def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | Non
     settings = core.now.settings
     for name, server in settings.servers.items():
         log.info("serving", server=name, kind=server.kind, url=f"{listen}/servers/{name}/mcp")
+    core.now.pipeline.secrets.warn(settings)
     if not settings.servers:
         log.warning("the settings name no server, so there is nothing to serve")
     log.info("ready", listen=listen, admin=admin, interceptors=[item.name for item in core.now.pipeline.interceptors])

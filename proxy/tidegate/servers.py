@@ -12,7 +12,9 @@ from tidegate.correlate import Remap
 from tidegate.ends.http_client import HttpUpstream
 from tidegate.flow import Flow, Principal
 from tidegate.instances import Instance, PipeUpstream
-from tidegate.upstream import Unavailable
+from tidegate.secret_stores.handing import for_process
+from tidegate.settings_types import SettingsError
+from tidegate.upstream import Answer, Unavailable
 from tidegate.verdict import Deny
 
 if TYPE_CHECKING:
@@ -21,32 +23,38 @@ if TYPE_CHECKING:
     from tidegate.ends.http1 import HttpClient
     from tidegate.ends.pipe import Pipe
     from tidegate.flows import Core
+    from tidegate.message import Message
     from tidegate.settings import ServerSettings
-    from tidegate.upstream import Upstream
+    from tidegate.upstream import Context, Upstream
     from tidegate.wire import Rejected
 
 log = structlog.get_logger("tidegate.servers")
 
 
 def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) -> Pipe:
-    """Return a pipe, not yet started, to a server that isn't reached by streamable HTTP."""
-    settings = core.now.settings
+    """Return a pipe, not yet started, to a server that isn't reached by streamable HTTP.
+
+    Raises:
+        SettingsError: where a secret that it needs isn't to be had.
+    """
+    settings, secrets = core.now.settings, core.now.pipeline.secrets
     most = settings.proxy.max_message_bytes
     if server.command is not None:
         from tidegate.ends.process import ProcessPipe  # noqa: PLC0415 - what isn't used isn't loaded
 
         cwd = str(settings.folder / server.cwd) if server.cwd else None
-        return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most)
+        own = for_process(server, secrets.given(server))
+        return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most, secrets=own)
     if server.image is not None:
         from tidegate.ends.docker import ContainerPipe  # noqa: PLC0415 - what isn't used isn't loaded
 
         if core.boxes is None:
             raise Unavailable(f"The server {name!r} can't be started: there is no launcher.")
-        return ContainerPipe(name, core.boxes, max_bytes=most)
+        return ContainerPipe(name, core.boxes, max_bytes=most, digest=secrets.digest(server))
     from tidegate.ends.sse_client import SsePipe  # noqa: PLC0415 - what isn't used isn't loaded
 
     assert server.url is not None
-    return SsePipe(server.url, headers=server.resolved_headers(), client=client, max_bytes=most)
+    return SsePipe(server.url, headers=server.resolved_headers(secrets.get), client=client, max_bytes=most)
 
 
 class Starter:
@@ -72,6 +80,8 @@ class Starter:
             pipe = new_pipe(core, self.name, server, self.client)
         except OSError as error:  # its code is loaded when it is first needed, and descriptors may be used up then
             raise Unavailable(f"The server {self.name!r} can't be started: {error.strerror}.") from None
+        except SettingsError as error:
+            raise Unavailable(f"The server {self.name!r} can't be started: {error}.") from None
         instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version, self._refused)
         begun = time.monotonic()
         try:
@@ -87,6 +97,8 @@ class Starter:
         if not await self._note(f"started in {took} ms"):
             await instance.close()
             raise Unavailable("The start of the server could not be recorded.")
+        for said in getattr(pipe, "loosened", ()):
+            log.warning("a server is less protected than it could be", server=self.name, loosened=said)
         log.info("server started", server=self.name, kind=server.kind, pid=pipe.pid, took_ms=took)
         return instance
 
@@ -208,13 +220,63 @@ class SharedSource:
             await self._starter.stop(instance)
 
 
+class Lacking:
+    """The end of a server that can't be reached, because what its settings refer to isn't there.
+
+    Args:
+        reason: the sentence that says so.
+    """
+
+    ordered = cancels = late = False
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def outward(self, message: Message) -> Message:
+        """Return the message as it is."""
+        return message
+
+    def forget(self, message: Message) -> None:
+        """Nothing is remembered."""
+
+    def negotiated(self, version: str) -> None:
+        """Nothing is agreed on."""
+
+    async def send(self, message: Message, context: Context) -> Answer:  # noqa: ARG002 - the protocol's signature
+        """Say why it can't be reached.
+
+        Raises:
+            Unavailable: always.
+        """
+        raise Unavailable(self._reason)
+
+    async def listen(self, last_event_id: str | None, context: Context) -> Answer:  # noqa: ARG002 - as above
+        """Say why it can't be reached.
+
+        Raises:
+            Unavailable: always.
+        """
+        raise Unavailable(self._reason)
+
+    async def end(self, context: Context) -> Answer:  # noqa: ARG002 - as above
+        """There is nothing to end."""
+        return Answer(200)
+
+    async def close(self) -> None:
+        """There is nothing to put away."""
+
+
 def new_upstream(
     core: Core, name: str, principal: Principal, client: HttpClient, *, shared: bool
 ) -> tuple[Upstream, OwnSource | None]:
     """Return a server's end for one relay, and its own instance's source where it has one."""
     server = core.now.settings.servers[name]
     if server.url is not None and server.transport == "streamable-http":
-        return HttpUpstream(server.url, server.resolved_headers(), client, lambda: core.now.settings.proxy), None
+        try:
+            headers = server.resolved_headers(core.now.pipeline.secrets.get)
+        except SettingsError as error:
+            return Lacking(f"The server {name!r} can't be reached: {error}."), None
+        return HttpUpstream(server.url, headers, client, lambda: core.now.settings.proxy), None
     starter = Starter(core, name, principal, client)
     own = None if shared else OwnSource(starter)
     source = own or SharedSource(starter)

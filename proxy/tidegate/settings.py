@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tidegate import flow
+from tidegate.secret_settings import SecretsSettings
+from tidegate.secret_stores.base import Secret
 from tidegate.server_settings import ServerSettings
 from tidegate.settings_types import (
     Address,
@@ -184,6 +186,7 @@ class Settings(Model):
     proxy: ProxySettings = ProxySettings()
     auth: AuthSettings = AuthSettings()
     session: SessionSettings = SessionSettings()
+    secrets: SecretsSettings = SecretsSettings()
     servers: dict[Name, ServerSettings] = Field({})
     interceptors: tuple[InterceptorSettings, ...] = ()
     _folder: Path = Path()
@@ -215,7 +218,7 @@ class Settings(Model):
         """
         for name, server in self.servers.items():
             try:
-                server.resolved_headers()
+                server.resolved_headers(lambda _: Secret("read later"))
             except SettingsError as error:
                 raise SettingsError(f"servers.{name}.{error}") from None
 

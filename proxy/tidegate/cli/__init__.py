@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidegate.cli import checking, described, explaining, launching, output, plugins, serving, setup
+from tidegate.cli import checking, described, explaining, launching, output, plugins, secret, serving, setup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,7 @@ app.command("explain", rich_help_panel=_LOOK)(explaining.explain)
 app.command("init", rich_help_panel=_SET_UP)(setup.init)
 app.command("import", rich_help_panel=_SET_UP)(setup.import_)
 app.add_typer(setup.token, name="token", rich_help_panel=_SET_UP)
+app.add_typer(secret.app, name="secret", rich_help_panel=_SET_UP)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=_SET_UP)
 
 

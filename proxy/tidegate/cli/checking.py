@@ -12,6 +12,7 @@ from tidegate.cli.serving import drive, settings_of
 
 if TYPE_CHECKING:
     from tidegate.plugins import Interceptor
+    from tidegate.secret_stores.resolving import Resolved
     from tidegate.serve import ProbeResult
     from tidegate.settings import Settings
 
@@ -35,8 +36,9 @@ def check(
 
     logs.setup("console", "error")  # what goes wrong with a server stands in the table
     settings, source = settings_of(file)
-    interceptors, probes = drive(_look(settings, servers=not no_servers))
-    well = all(probe.ok for probe in probes.values())
+    interceptors, probes, secrets = drive(_look(settings, servers=not no_servers))
+    lacking = {name: said for name, server in settings.servers.items() if (said := secrets.lacks(server))}
+    well = all(probe.ok for probe in probes.values()) and not lacking
     if as_json:
         output.dump(
             {
@@ -44,17 +46,34 @@ def check(
                 "settings": source,
                 "interceptors": [_described(item) for item in interceptors],
                 "servers": [_probed(settings, name, probe) for name, probe in probes.items()],
+                "lacking": lacking,
+                "loosened": _loosened(settings),
             }
         )
     else:
         _print(settings, source, interceptors, probes)
         if no_servers and settings.servers:
             output.say(f"{output.counted(len(settings.servers), 'server')} not asked (--no-servers)")
+            for name, said in lacking.items():
+                output.say(f"{name}: {said}")
+        for name, sentences in _loosened(settings).items():
+            for said in sentences:
+                output.say(f"{name}: {said}")
     if not well:
         raise typer.Exit(output.NOT_WELL)
 
 
-async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor], dict[str, ProbeResult]]:
+def _loosened(settings: Settings) -> dict[str, list[str]]:
+    """Return, for servers whose settings give up protection, the sentences on what."""
+    boxed = {name: server for name, server in settings.servers.items() if server.image is not None}
+    if not boxed:
+        return {}
+    from tidegate.containers.secret_delivery import loosened  # noqa: PLC0415 - heavy
+
+    return {name: said for name, server in boxed.items() if (said := loosened(server))}
+
+
+async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor], dict[str, ProbeResult], Resolved]:
     import asyncio  # noqa: PLC0415 - heavy
 
     from tidegate import plugins, serve, workers  # noqa: PLC0415 - heavy
@@ -68,7 +87,7 @@ async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor]
     finally:
         await workers.close()
     if not servers:
-        return interceptors, {}
+        return interceptors, {}, pipeline.secrets
     free = asyncio.Semaphore(_AT_ONCE)
 
     bare = settings.model_copy(update={"interceptors": ()})
@@ -79,7 +98,7 @@ async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor]
                 return await serve.probe(core, client, name)
 
         found = await asyncio.gather(*(ask(name) for name in settings.servers))
-    return interceptors, dict(zip(settings.servers, found, strict=True))
+    return interceptors, dict(zip(settings.servers, found, strict=True)), pipeline.secrets
 
 
 def judging(interceptors: list[Interceptor]) -> list[Interceptor]:

@@ -169,7 +169,7 @@ def wrapped(command: list[str], file: Path | None, name: str | None) -> tuple[Se
             raise output.Failure(
                 f"{file} has a server {called!r} already: leave out COMMAND to use that one, or give --name another"
             )
-        members = server.model_dump(exclude_unset=True) | {"env": _environment()}
+        members = server.model_dump(exclude_unset=True) | {"env": _environment(settings.secrets.variables())}
         tree["servers"] = {**tree.get("servers", {}), called: members}
     else:
         called = str(name)
@@ -179,13 +179,20 @@ def wrapped(command: list[str], file: Path | None, name: str | None) -> tuple[Se
     return build(tree, folder=settings.folder, source=str(file or "tidegate wrap")), called
 
 
-def _environment() -> dict[str, str]:
+def _environment(private: set[str]) -> dict[str, str]:
     """Return this process's environment, for the server: what a client sets for its server arrives here.
 
-    A variable that is no UTF-8 can't be a setting and is left out.
+    A variable that is no UTF-8 can't be a setting and is left out, and so are secrets that it wasn't given by name.
+
+    Args:
+        private: variables that are Tidegate's own.
     """
+    from tidegate.secret_stores.given import PREFIX  # noqa: PLC0415 - heavy
+
     out = {}
     for name, value in os.environ.items():
+        if name in private or name.startswith(PREFIX):
+            continue
         try:
             (name + value).encode()
         except UnicodeEncodeError:

@@ -32,12 +32,14 @@ class Box:
 class Boxes(Protocol):
     """Starts and stops the containers of the configured servers."""
 
-    async def start(self, server: str, instance: str) -> Box:
+    async def start(self, server: str, instance: str, secrets: str | None = None) -> Box:
         """Start a container; bounded in time. Where this is cancelled or fails, :meth:`stop` removes what there is.
 
         Args:
             server: the server's name in the settings.
             instance: twelve lower-case hexadecimal digits that nobody can guess; the container's name ends with them.
+            secrets: the digest of the secrets that are looked for in its traffic, see
+                :meth:`tidegate.secret_stores.resolving.Resolved.digest`: it gets no others.
 
         Raises:
             PipeError: where it can't be started, in one sentence.

@@ -50,14 +50,20 @@ class LauncherClient:
         self._connecting = asyncio.Lock()
         self._closed = False
 
-    async def start(self, server: str, instance: str) -> Box:
+    async def start(self, server: str, instance: str, secrets: str | None = None) -> Box:
         """Start a container; see :meth:`tidegate.containers.boxes.Boxes.start`."""
         found = self._settings().servers[server]
         connection = await self._connected()
         ended = connection.watch(instance)
         try:
             answer, descriptors = await connection.ask(
-                {"op": "start", "server": server, "instance": instance, "settings": fingerprint(found)}
+                {
+                    "op": "start",
+                    "server": server,
+                    "instance": instance,
+                    "settings": fingerprint(found),
+                    "secrets": secrets or "",
+                }
             )
         except BaseException:
             connection.unwatch(instance)

@@ -5,9 +5,9 @@ with a socket as standard input), or connects to one that runs in another contai
 the settings file itself: who asks it can name a server, and can't say what is started. All that was started for a
 peer is stopped when the peer has gone.
 
-The operations: ``start {server, instance, settings}`` (answered with a descriptor, and later followed by an ``ended``
-event), ``stop {instance}``, ``usage {}``, ``reload {}``; and once, for a launcher that reads no file, ``configure
-{settings, folder}``.
+The operations: ``start {server, instance, settings, secrets}`` (answered with a descriptor, and later followed by an
+``ended`` event), ``stop {instance}``, ``usage {}``, ``reload {}``; and once, for a launcher that reads no file,
+``configure {settings, folder}``.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ class Peer:
         number = message.get("id")
         try:
             match message:
-                case {"op": "start", "server": str(server), "instance": str(instance), "settings": str(known)}:
-                    await self._start(number, server, instance, known)
+                case {"op": "start", "server": str(), "instance": str(), "settings": str(), "secrets": str()}:
+                    await self._start(number, message)
                     return
                 case {"op": "stop", "instance": str(instance)}:
                     await self._containers.stop(instance)
@@ -152,7 +152,8 @@ class Peer:
             said = {"error": str(error)}
         self._channel.send({"id": number, **said})
 
-    async def _start(self, number: object, server: str, instance: str, known: str) -> None:
+    async def _start(self, number: object, asked: dict[str, str]) -> None:
+        server, instance, known = asked["server"], asked["instance"], asked["settings"]
         found = self._configured.now.servers.get(server)
         if found is None or fingerprint(found) != known:
             raise PipeError(f"The launcher has other settings of {server!r}: have both read the same file again.")
@@ -160,7 +161,7 @@ class Peer:
             raise PipeError("An instance has twelve hexadecimal digits.")
         if len(self._containers) >= _MOST:
             raise PipeError(f"More than {_MOST} containers run.")
-        box = await self._containers.start(server, instance)
+        box = await self._containers.start(server, instance, asked["secrets"])
         with box.streams:
             said = {"id": number, "loosened": box.loosened}
             self._channel.send(said, box.streams.fileno())

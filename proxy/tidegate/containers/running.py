@@ -16,17 +16,21 @@ from tidegate.containers import spec
 from tidegate.containers.attach import Removal, attach
 from tidegate.containers.boxes import Box, container_name
 from tidegate.containers.engine import Refused
+from tidegate.containers.own_secrets import OwnSecrets
+from tidegate.containers.secret_delivery import Delivery, deliver, loosened
 from tidegate.ends.launcher import keeper
 from tidegate.ends.pipe import PipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Mapping
 
     from docker import APIClient
 
     from tidegate.containers.engine import Engine
-    from tidegate.settings import ServerSettings, Settings
+    from tidegate.secret_stores.base import Secret
+    from tidegate.settings import Settings
+
+    Secrets = Callable[[], Awaitable[Mapping[str, Secret]]]
 
 log = logging.getLogger("tidegate.containers")
 
@@ -42,20 +46,22 @@ class Container:
         engine: where it is to run.
         name: its server's name in the settings.
         instance: the instance's digits, see :class:`tidegate.containers.boxes.Boxes`.
-        server: its server's settings.
-        folder: where the relative paths of mounts start from.
+        settings: the settings in force.
+        secrets: returns its server's secrets, by the names of variables.
 
     Attributes:
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
     """
 
-    def __init__(self, engine: Engine, name: str, instance: str, server: ServerSettings, folder: Path) -> None:
+    def __init__(self, engine: Engine, name: str, instance: str, settings: Settings, secrets: Secrets) -> None:
         self.container = container_name(name, instance)
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._engine = engine
         self._name = name
-        self._server = server
-        self._folder = folder
+        self._server = settings.servers[name]
+        self._folder = settings.folder
+        self._secrets = secrets
+        self._delivery = Delivery()
         self._making: asyncio.Future[None] | None = None
         self._attaching: asyncio.Future[socket.socket] | None = None
         self._streams: socket.socket | None = None  # the same connection that was given away
@@ -69,10 +75,11 @@ class Container:
             PipeError: where that isn't possible. Then, and when cancelled, :meth:`remove` must be called.
         """
         try:
+            secrets = await self._secrets()
             await self._engine.reap_once()
             keeper.note_container(self._engine.reached, self.container)
             self._check_wanted()
-            self._making = asyncio.ensure_future(self._engine.starting(self._create))
+            self._making = asyncio.ensure_future(self._engine.starting(lambda client: self._create(client, secrets)))
             await asyncio.shield(self._making)
             self._check_wanted()
             # Both before it starts, so that nothing is missed.
@@ -81,7 +88,7 @@ class Container:
             self._check_wanted()
             self._streams = streams
             await self._watch()
-            await self._engine.starting(lambda client: client.start(self.container))
+            await self._begin(self._streams)
         except Refused as refusal:
             if refusal.status == 404 and self._attaching is None:
                 image = self._server.image
@@ -95,8 +102,29 @@ class Container:
         if self._removing is not None:
             raise PipeError(f"{self._name} was stopped while it started.")
 
-    def _create(self, client: APIClient) -> None:
-        spec.create(client, self.container, self._name, self._server, self._folder)
+    def _create(self, client: APIClient, secrets: Mapping[str, Secret]) -> None:
+        self._delivery = deliver(client, self.container, self._server, secrets, spec.USER)
+        spec.create(client, self.container, self._name, self._server, self._folder, self._delivery)
+
+    async def _begin(self, streams: socket.socket) -> None:
+        """Start it, and say to it what comes before all else, which the engine takes when it runs."""
+        with streams.dup() as own:  # the other may be closed meanwhile
+            own.settimeout(0)
+            telling = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(own, self._delivery.preface))
+            try:
+                await self._engine.starting(lambda client: client.start(self.container))
+                await telling
+            except OSError:
+                raise PipeError(f"{self._name} ended before it took its secrets.") from None
+            finally:
+                telling.cancel()
+                await asyncio.wait([telling])
+                self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what only its start needed."""
+        if self._delivery.files is not None:
+            self._delivery.files.remove()
 
     async def _watch(self) -> None:
         removal = self._removal = Removal(self.container)
@@ -137,6 +165,7 @@ class Container:
                 await asyncio.wait([self._making])  # a creation that was given up may still happen
                 if not self._making.cancelled():
                     self._making.exception()  # seen
+                self._tidy()
                 await self._attached_late()
                 await self._until_gone()
             keeper.forget_container(self.container)
@@ -184,6 +213,7 @@ class Containers:
         self._engine = engine
         self._settings = settings
         self._running: dict[str, Container] = {}
+        self._secrets = OwnSecrets(settings)
 
     def __len__(self) -> int:
         return len(self._running)
@@ -192,7 +222,7 @@ class Containers:
         """Return the instances there are, and what their containers are called."""
         return [(instance, container.container) for instance, container in self._running.items()]
 
-    async def start(self, server: str, instance: str) -> Box:
+    async def start(self, server: str, instance: str, secrets: str | None = None) -> Box:
         """Start a container; see :meth:`tidegate.containers.boxes.Boxes.start`."""
         settings = self._settings()
         found = settings.servers.get(server)
@@ -200,10 +230,12 @@ class Containers:
             raise PipeError(f"There is no server {server!r} in a container.")
         if instance in self._running:
             raise PipeError(f"There is an instance {instance} already.")
-        container = self._running[instance] = Container(self._engine, server, instance, found, settings.folder)
+        container = self._running[instance] = Container(
+            self._engine, server, instance, settings, lambda: self._secrets.given(server, secrets)
+        )
         container.ended.add_done_callback(lambda _: self._forget(instance))
         try:
-            return Box(await container.start(), container.ended)
+            return Box(await container.start(), container.ended, tuple(loosened(found)))
         except BaseException:
             container.remove()
             raise

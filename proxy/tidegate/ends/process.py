@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tidegate.ends.launcher import Child
+    from tidegate.secret_stores.handing import ProcessSecrets
 
 INHERITED = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "TMPDIR")
 """What a server gets of Tidegate's environment, besides ``LC_*``: nothing that could be a secret."""
@@ -43,6 +44,7 @@ class ProcessPipe:
         cwd: its working folder; Tidegate's own where it's None.
         max_bytes: how long one JSON text may be.
         grace: seconds it has to end after its standard input has ended, and again after SIGTERM.
+        secrets: what it is given besides, and how.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class ProcessPipe:
         cwd: Path | str | None = None,
         max_bytes: int = MAX_BYTES,
         grace: float = 2.0,
+        secrets: ProcessSecrets | None = None,
     ) -> None:
+        self._secrets = secrets
         self._command = list(command)
         self._env = dict(env or {})
         self._cwd = None if cwd is None else str(cwd)
@@ -77,7 +81,8 @@ class ProcessPipe:
                 pipes += os.pipe()
             stdin, to_stdin, from_stdout, stdout, from_stderr, stderr = pipes
             stdio = (stdin, stdout, stderr)
-            self._child = await launch(self._command, environment(self._env), self._cwd, stdio)
+            given = self._secrets.make() if self._secrets is not None else {}
+            self._child = await launch(self._command, environment(self._env | given), self._cwd, stdio)
             for descriptor in stdio:
                 os.close(descriptor)
                 pipes.remove(descriptor)
@@ -148,6 +153,8 @@ class ProcessPipe:
     def _abort(self) -> None:
         """End everything at once, without waiting for it."""
         self._ending.cancel()
+        if self._secrets is not None:
+            self._secrets.remove()
         if self._stdin is not None:
             self._stdin.abort()  # closing it would wait for the process to read what is queued
         for transport in self._readers:
