@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tidegate.plugins import Interceptor
+    from tidegate.secret_stores.resolving import Resolved
     from tidegate.sessions import Sessions
 
 log = structlog.get_logger("tidegate.reload")
@@ -108,7 +109,7 @@ class Reloader:
             log.warning("the settings were not reloaded, the old ones stay", reason=str(error))
             return False
         self._core.now = Runtime(settings, pipeline)
-        secrets.warn(settings)
+        warn_of_secrets(settings, secrets)
         task = asyncio.create_task(self._drain(old.pipeline, pipeline.interceptors))
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
@@ -153,6 +154,14 @@ class Reloader:
             await asyncio.sleep(DRAIN)
         finally:
             await pipeline.stop(keep=kept)
+
+
+def warn_of_secrets(settings: Settings, secrets: Resolved) -> None:
+    """Log which servers can't be used for want of a secret."""
+    for name, server in settings.servers.items():
+        said = secrets.lacks(server)
+        if said is not None:
+            log.warning("a server can't be used", server=name, reason=said)
 
 
 def _shut_out(old: Settings, new: Settings) -> set[str]:

@@ -32,7 +32,7 @@ from tidegate.flow import Flow, Principal, Server
 from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
 from tidegate.relay import Relay
-from tidegate.reload import Reloader
+from tidegate.reload import Reloader, warn_of_secrets
 from tidegate.servers import OwnSource, new_upstream
 from tidegate.session import MemoryStore
 from tidegate.sessions import Sessions
@@ -201,7 +201,7 @@ def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | Non
     settings = core.now.settings
     for name, server in settings.servers.items():
         log.info("serving", server=name, kind=server.kind, url=f"{listen}/servers/{name}/mcp")
-    core.now.pipeline.secrets.warn(settings)
+    warn_of_secrets(settings, core.now.pipeline.secrets)
     if not settings.servers:
         log.warning("the settings name no server, so there is nothing to serve")
     log.info("ready", listen=listen, admin=admin, interceptors=[item.name for item in core.now.pipeline.interceptors])

@@ -76,7 +76,7 @@ def engine_folder(client: docker.DockerClient) -> Path:
 def leaked(client: docker.DockerClient, container: str) -> list[str]:
     """Where the value stands that it mustn't, this process' own environment aside."""
     found = [f"/proc/{pid}" for pid in leaks.processes(MARKER) if pid != os.getpid()]
-    found += [str(path) for path in leaks.files([engine_folder(client)], MARKER, BEGUN)]
+    found += [str(path) for path in leaks.files([engine_folder(client)], MARKER, since=BEGUN)]
     if MARKER in json.dumps(client.api.inspect_container(container)):
         found.append("docker inspect")
     if MARKER in leaks.printed("ps", "axe"):

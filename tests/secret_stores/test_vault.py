@@ -112,6 +112,10 @@ def test_a_vault_that_refuses_or_is_down_is_told_apart_and_its_words_are_not_rep
     served.answer = b'{"data": {"data": {"value": 1}, "metadata": {"version": 1}}}'
     assert "has no text in its field value" in down(served)[0]
     served.answer = None
+    assert down(served, mount="elsewhere") == (
+        f"the secret store 'vault': Vault at {served.address} has no KV engine at elsewhere",
+        False,
+    )
     monkeypatch.setenv("VAULT_TOKEN", "another")
     assert down(served) == (
         f"the secret store 'vault': Vault at {served.address} refuses the token, or the token may not do this",

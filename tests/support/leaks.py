@@ -11,12 +11,12 @@ _MOST = 64 * 1024 * 1024
 LINUX = sys.platform == "linux"
 
 
-def processes(value: str) -> list[int]:
-    """The processes in whose environment or command line a value stands."""
+def processes(*values: str) -> list[int]:
+    """The processes in whose environment or command line one of some values stands."""
     return [
         int(folder.name)
         for folder in Path("/proc").iterdir()
-        if folder.name.isdigit() and any(value.encode() in read(folder / kind) for kind in ("environ", "cmdline"))
+        if folder.name.isdigit() and any(_holds(read(folder / kind), values) for kind in ("environ", "cmdline"))
     ]
 
 
@@ -26,21 +26,25 @@ def printed(*command: str) -> str:
     return (done.stdout + done.stderr).decode(errors="replace")
 
 
-def files(folders: Iterable[Path], value: str, since: float = 0.0) -> list[Path]:
-    """The files below some folders in which a value stands, mounts below them left out.
+def files(folders: Iterable[Path], *values: str, since: float = 0.0) -> list[Path]:
+    """The files below some folders in which one of some values stands, mounts below them left out.
 
     Args:
         folders: where to look.
-        value: what to look for.
-        since: when it came into the world (`time.time()`): what wasn't touched after that can't hold it.
+        values: what to look for.
+        since: when they came into the world (`time.time()`): what wasn't touched after that can't hold them.
     """
     found = []
     for folder in folders:
         device = folder.stat().st_dev
         for top, below, names in os.walk(folder):
             below[:] = [name for name in below if _device(f"{top}/{name}") == device]
-            found += [path for name in names if value.encode() in _touched(path := Path(top, name), since)]
+            found += [path for name in names if _holds(_touched(path := Path(top, name), since), values)]
     return found
+
+
+def _holds(data: bytes, values: Iterable[str]) -> bool:
+    return bool(data) and any(value.encode() in data for value in values)
 
 
 def _touched(path: Path, since: float) -> bytes:

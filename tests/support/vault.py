@@ -44,7 +44,7 @@ class Vault:
         parts = urlsplit(path)
         words = unquote(parts.path).removeprefix("/v1/").split("/", 2)
         if len(words) < 3 or words[0] != "secret" or words[1] not in ("data", "metadata"):
-            return 404, {"errors": []}
+            return 404, {"errors": ["no handler for route"]}
         kind, key = words[1:]
         if kind == "metadata":
             return self._metadata(method, key, listing="list=true" in parts.query)

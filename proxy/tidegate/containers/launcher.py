@@ -132,7 +132,7 @@ class Peer:
         number = message.get("id")
         try:
             match message:
-                case {"op": "start", "server": str(), "instance": str(), "settings": str(), "secrets": str()}:
+                case {"op": "start", "server": str(), "instance": str(), "settings": str()}:
                     await self._start(number, message)
                     return
                 case {"op": "stop", "instance": str(instance)}:
@@ -161,7 +161,7 @@ class Peer:
             raise PipeError("An instance has twelve hexadecimal digits.")
         if len(self._containers) >= _MOST:
             raise PipeError(f"More than {_MOST} containers run.")
-        box = await self._containers.start(server, instance, asked["secrets"])
+        box = await self._containers.start(server, instance, str(asked.get("secrets", "")))
         with box.streams:
             said = {"id": number, "loosened": box.loosened}
             self._channel.send(said, box.streams.fileno())

@@ -12,8 +12,6 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import structlog
-
 from tidegate import secret_refs
 from tidegate.secret_stores.base import Secret, StoreError
 from tidegate.secret_stores.opening import Stores
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
     from tidegate.server_settings import ServerSettings
     from tidegate.settings import Settings
-
-log = structlog.get_logger("tidegate.secrets")
 
 _PATIENCE = 45.0  # seconds for all stores together; each of Tidegate's own bounds itself
 
@@ -79,13 +75,6 @@ class Resolved:
         except SettingsError as error:
             return str(error)
         return None
-
-    def warn(self, settings: Settings) -> None:
-        """Log which servers can't start, and why."""
-        for name, server in settings.servers.items():
-            said = self.lacks(server)
-            if said is not None:
-                log.warning("a server can't be used", server=name, reason=said)
 
     def changed(self, other: Resolved, server: ServerSettings) -> bool:
         """Whether a server would be given something else by the other."""

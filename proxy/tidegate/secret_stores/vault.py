@@ -169,6 +169,8 @@ class VaultStore:
         if answer.is_success:
             return tree
         if answer.status_code == 404:
+            if tree.get("errors"):  # an entry that isn't there has none
+                raise StoreError(f"Vault at {self._address} has no KV engine at {self._config.mount}")
             return tree if gone and "data" in tree else None
         if answer.status_code == 400 and contested and "check-and-set" in str(tree.get("errors")):
             return None
