@@ -195,3 +195,17 @@ def test_what_wrap_gives_its_server_has_no_secrets_that_are_others(home: Path, s
         [sys.executable, "-c", program], cwd=home, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert done.stdout == "['MINE']\n", done.stderr
+
+
+def test_check_says_what_plain_variables_give_up(
+    command: Command, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_SECRET_A", VALUE)
+    server = '[servers.files]\nimage = "i"\nsecrets = { API_KEY = "secret:a" }\nsecrets_as = "plain-env"\n'
+    settings.write_text('[[secrets.stores]]\nuse = "env"\n' + server)
+    said = "secrets as plain variables: docker inspect shows API_KEY"
+    ended = command("check", "--no-servers")
+    assert (ended.code, f"files: {said}" in ended.out) == (output.WELL, True)
+    told = json.loads(command("check", "--no-servers", "--json").out)
+    assert (told["loosened"], told["lacking"]) == ({"files": [said]}, {})
+    assert VALUE not in ended.out + json.dumps(told)

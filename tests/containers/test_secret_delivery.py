@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import shutil
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +17,7 @@ from ends.containers import NAME, STARTING
 from support import leaks
 from support.images import Images
 from tidegate import settings
+from tidegate.containers import secret_delivery
 from tidegate.containers.engine import Engine
 from tidegate.containers.own_secrets import OwnSecrets
 from tidegate.containers.running import Containers
@@ -25,7 +28,7 @@ from tidegate.secret_stores import Secret
 from tidegate.secret_stores.resolving import read
 from tidegate.settings import ServerSettings, Settings
 
-MARKER = "v4lue-that-nobody-may-see"
+MARKER = f"v4lue-{os.urandom(8).hex()}"  # no other worker's
 ODD = f"{MARKER}-\\n'\"`$(id) %s %b \t ümläut\n\nsecond line\n"
 DOCKER = pytest.mark.docker
 BEGUN = time.time()
@@ -267,3 +270,44 @@ def test_values_are_spelled_in_octal_on_one_line() -> None:
 def test_what_inspect_says_of_an_image_is_understood() -> None:
     assert Image.of({"Config": {"Entrypoint": None, "Cmd": ["a"]}}, shell=False) == Image((), ("a",), shell=False)
     assert Image.of({}, shell=True) == Image((), (), shell=True)
+
+
+SHELLS = {
+    "sh": ["sh"],
+    "dash": ["dash"],
+    "bash": ["bash"],
+    "bash as sh": ["bash", "--posix"],
+    "busybox": ["busybox", "sh"],
+}
+
+
+@LAW
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_lines_of_shell_mean_the_same_to_every_shell(shell: str) -> None:
+    """To those that are here: what they read byte by byte, what `printf` is, and what they leave of their input."""
+    command = SHELLS[shell]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"platform: there is no {command[0]}")
+    given = {"API_KEY": Secret(ODD), "B": Secret("x" * 4000)}
+    program = "import json, os, sys; print(json.dumps([dict(os.environ), sys.stdin.read()]))"
+    image = Image(("python3", "-c", program), (), shell=True)
+    made = prepare(server(secrets_as="env"), given, image, "1")
+    assert made.entrypoint is not None
+    assert made.command is not None
+    done = subprocess.run(
+        [*command, *made.entrypoint[1:], *made.command],
+        input=made.preface + b"the first message\n",
+        capture_output=True, check=True, timeout=60, env={"PATH": os.environ["PATH"], "tidegate_value": "of the image"},
+    )  # fmt: skip
+    environment, rest = json.loads(done.stdout)
+    assert (environment["API_KEY"], environment["B"], rest) == (ODD, "x" * 4000, "the first message\n")
+    assert not {name for name in environment if name.startswith("tidegate_")}
+
+
+@LAW
+def test_lines_that_do_not_get_their_values_end_without_starting_anything() -> None:
+    made = prepare(server(secrets_as="env"), GIVEN, SHELLED, "1")
+    assert made.entrypoint is not None
+    command = ["sh", *made.entrypoint[1:], "echo", "started"]
+    done = subprocess.run(command, input=b"\\0141\n", capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (secret_delivery.REFUSED, b"")

@@ -1,17 +1,19 @@
 """A local process is given its secrets by its environment, or by files that go with it; and by nothing else."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from secret_stores.storing import VALUE
 from support import leaks
 from tidegate.ends.pipe import PipeError
 from tidegate.ends.process import ProcessPipe
 from tidegate.secret_stores import Secret
 from tidegate.secret_stores.handing import ProcessSecrets
+
+VALUE = f"pa55word-{os.urandom(8).hex()}"  # no other worker's
 
 pytestmark = pytest.mark.requirement("secrets-stay-in")
 
