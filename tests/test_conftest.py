@@ -81,7 +81,7 @@ def test_a_missing_need_that_is_required_ends_the_run_before_it_starts(tmp_path:
 def test_an_unknown_name_in_the_requirements_is_refused(tmp_path: Path) -> None:
     code, lines = run(tmp_path, NEEDS_OPA, require="oppa")
     assert code == pytest.ExitCode.USAGE_ERROR
-    assert "'oppa', which is none of docker, node, opa" in "\n".join(lines)
+    assert "'oppa', which is none of docker, node, opa, bubblewrap" in "\n".join(lines)
 
 
 @pytest.mark.parametrize(

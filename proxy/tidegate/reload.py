@@ -16,6 +16,7 @@ from tidegate.flow import Flow, Principal, Server
 from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
 from tidegate.secret_stores.resolving import resolve
+from tidegate.servers import label
 from tidegate.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Reloader:
     @contextlib.asynccontextmanager
     async def running(self, *, watch: bool) -> AsyncGenerator[None, None]:
         """Reload when asked to, from here until the block ends."""
+        now = self._core.now
+        for name, server in now.settings.servers.items():
+            label(name, server)
+        warn_of_secrets(now.settings, now.pipeline.secrets)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._wanted.set)
         tasks = [asyncio.create_task(self._serve(), name="reloader")]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidegate import flow, remote, secret_refs
-from tidegate.settings_types import Model, SettingsError
+from tidegate import flow, remote, sandbox, secret_refs
+from tidegate.settings_types import Model, Seconds, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,13 @@ _MEANT_FOR = {
     "args": ("image",),
     "env": ("command", "image"),
     "cwd": ("command",),
-    "mounts": ("image",),
+    "mounts": ("command", "image"),
+    "sandbox": ("command",),
+    "egress": ("command",),
     "transport": ("url",),
+    "share": ("command", "image"),
+    "warm": ("command", "image"),
+    "idle_timeout": ("command", "image"),
     "headers": ("url",),
     "secrets": ("command", "image"),
     "secrets_as": ("command", "image"),
@@ -38,7 +43,15 @@ class ServerSettings(Model):
     env: dict[str, str] = Field({}, description="Environment variables of the process or container.")
     cwd: str | None = Field(None, description="Working folder of the process.")
     mounts: tuple[str, ...] = Field(
-        (), description="Bind mounts of the container, `HOST:CONTAINER[:ro|rw]`; `ro` by default."
+        (), description="Bind mounts of the container or sandbox, `HOST:TARGET[:ro|rw]`; `ro` by default."
+    )
+    sandbox: Literal["auto", "bubblewrap", "none"] = Field(
+        "auto",
+        description="What the process runs in: `auto` is bubblewrap where it works, and else nothing, with the label "
+        "`unsandboxed`; with `bubblewrap` it doesn't start without. See [sandbox](../sandbox.md).",
+    )
+    egress: str | tuple[str, ...] = Field(
+        (), description="`unrestricted` gives the process in its sandbox the network, this machine's own addresses too."
     )
     transport: Literal["streamable-http", "sse"] = Field(
         "streamable-http", description="What the remote server speaks."
@@ -58,6 +71,25 @@ class ServerSettings(Model):
         "plain variables of the container, which it does.",
     )
     labels: tuple[str, ...] = Field((), description="Labels for policy.")
+    share: Literal["session", "principal", "all", "call"] = Field(
+        "session",
+        description="Who has an instance together: one session of a client, all sessions of a principal, all clients; "
+        "or each `tools/call` has one of its own. Clients without sessions share one per principal at least.",
+    )
+    warm: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
+        0, description="Instances kept started and ready ahead of need."
+    )
+    start_timeout: Seconds | None = Field(
+        None, description="Seconds it may take to start or to accept a connection; by default as in `[proxy]`."
+    )
+    call_timeout: Seconds | None = Field(
+        None, description="Seconds it may be silent about a request; by default as in `[proxy]`."
+    )
+    idle_timeout: Seconds | None = Field(
+        None,
+        description="Seconds after which an instance that nobody uses is stopped; the session stays, and its next call "
+        "starts another. By default as in `[proxy]`.",
+    )
     trust: Literal["low", "high"] = Field("low", description="For policy.")
 
     @model_validator(mode="after")
@@ -79,12 +111,19 @@ class ServerSettings(Model):
         for key, kinds in _MEANT_FOR.items():
             if key in self.model_fields_set and given[0] not in kinds:
                 raise ValueError(f"{key} has no meaning for a server with {given[0]}")
+        if self.command is not None and (said := sandbox.mistake(self)):
+            raise ValueError(said)
         return self
 
     @property
     def kind(self) -> flow.ServerKind:
         """``process``, ``container`` or ``remote``."""
         return "process" if self.command is not None else "container" if self.image is not None else "remote"
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is reached by streamable HTTP, so that it has no instances."""
+        return self.url is not None and self.transport == "streamable-http"
 
     @property
     def delivery(self) -> Literal["file", "env", "plain-env"]:

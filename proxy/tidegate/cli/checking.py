@@ -126,9 +126,13 @@ def _described(item: Interceptor) -> dict[str, Any]:
 
 
 def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]:
+    from tidegate import sandbox  # noqa: PLC0415 - heavy
+
     return {
         "name": name,
         "kind": settings.servers[name].kind,
+        "isolation": sandbox.isolation(settings.servers[name]),
+        "loosened": sandbox.loosened(settings.servers[name]),
         "ok": probe.ok,
         "detail": probe.detail,
         "protocol": probe.protocol,
@@ -139,6 +143,8 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
 
 
 def _print(settings: Settings, source: str, interceptors: list[Interceptor], probes: dict[str, ProbeResult]) -> None:
+    from tidegate import sandbox  # noqa: PLC0415 - heavy
+
     console = output.console()
     output.say(f"{source}: the settings are well; clients connect to http://{settings.proxy.listen}")
     rows = [
@@ -155,17 +161,23 @@ def _print(settings: Settings, source: str, interceptors: list[Interceptor], pro
         output.say()
         console.print(
             output.table(
-                ("server", "kind", "says it is", "protocol", "tools", "ms", ""),
+                ("server", "isolation", "says it is", "protocol", "tools", "ms", ""),
                 [_row(settings, name, probe) for name, probe in probes.items()],
                 right=("tools", "ms"),
             )
         )
+        for name in probes:
+            for said in sandbox.loosened(settings.servers[name]):
+                output.say(f"{name}: {said}")
 
 
 def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:
     from rich.text import Text  # noqa: PLC0415 - heavy
 
-    kind, elapsed = settings.servers[name].kind, f"{probe.elapsed_ms:.0f}"
+    from tidegate import sandbox  # noqa: PLC0415 - heavy
+
+    server = settings.servers[name]
+    kind, elapsed = sandbox.isolation(server) or server.kind, f"{probe.elapsed_ms:.0f}"
     if not probe.ok:
         return (name, kind, "", "", "", elapsed, Text(output.plain(probe.detail), style="red"))
     tools = "" if probe.tools is None else str(probe.tools)

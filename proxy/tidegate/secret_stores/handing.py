@@ -8,6 +8,7 @@ from tidegate.secret_stores.memory import MemoryFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tidegate.secret_stores.base import Secret
     from tidegate.server_settings import ServerSettings
@@ -35,6 +36,11 @@ class ProcessSecrets:
             return {name: value.reveal() for name, value in self._values.items()}
         self._files.make()
         return {f"{name}_FILE": str(self._files.folder / name) for name in self._values}
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of its files, once they are made."""
+        return self._files.folder if self._files is not None else None
 
     def remove(self) -> None:
         """Remove the files."""
