@@ -33,7 +33,7 @@ from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
 from tidegate.relay import Relay
 from tidegate.reload import Reloader
-from tidegate.servers import OwnSource, new_upstream
+from tidegate.servers import OwnSource, label, new_upstream
 from tidegate.session import MemoryStore
 from tidegate.sessions import Sessions
 from tidegate.settings import Settings, split_address
