@@ -20,8 +20,9 @@ import typer
 from pydantic import BaseModel
 
 import tidegate
-from tidegate import cli, hookspecs, importer, plugins, settings, verdict
+from tidegate import cli, hookspecs, importer, plugins, secret_settings, settings, verdict
 from tidegate.cli import output
+from tidegate.secret_stores import opening
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,8 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[auth]", settings.AuthSettings),
     ("[[auth.tokens]]", settings.Token),
     ("[session]", settings.SessionSettings),
+    ("[secrets]", secret_settings.SecretsSettings),
+    ("[[secrets.stores]]", secret_settings.StoreSettings),
     ("[servers.NAME]", settings.ServerSettings),
     ("[[images]]", settings.ImagePolicy),
     ("keyless", settings.Keyless),
@@ -82,6 +85,8 @@ def settings_page() -> str:
     blocks = [intro]
     for heading, model in _SECTIONS:
         blocks += [f"## `{heading}`", _doc_of(model), _fields(model)]
+    for name, config in stores().items():
+        blocks += [f'## `[[secrets.stores]]` with `use = "{name}"`', _doc_of(config), _fields(config)]
     for name, config in configs().items():
         blocks += [f'## `[[interceptors]]` with `use = "{name}"`', _doc_of(config), _fields(config)]
         for inner in _inner_models(config):
@@ -98,6 +103,16 @@ def configs() -> dict[str, type[BaseModel]]:
             if hasattr(cls, "Config"):
                 out[name] = cls.Config
     return out
+
+
+def stores() -> dict[str, type[BaseModel]]:
+    """Return the settings models of the stores of secrets that Tidegate brings, by name."""
+    points = metadata.entry_points(group=opening.GROUP)
+    return {
+        point.name: point.load().Config
+        for point in sorted(points, key=lambda point: point.name)
+        if point.dist is not None and point.dist.name == "tidegate"
+    }
 
 
 def _inner_models(model: type[BaseModel]) -> list[type[BaseModel]]:

@@ -7,13 +7,15 @@ import pytest
 
 from tidegate import settings
 from tidegate.held import held
+from tidegate.secret_stores import Secret, StoreError
+from tidegate.secret_stores.resolving import Resolved
 
 VALUE = "correct horse battery staple"
 
 
 def held_of(**server: Any) -> tuple[str, ...]:
     tree = {"servers": {"one": {"command": ["true"], **server} if "url" not in server else server}}
-    return held(settings.build(tree, folder=Path("/nonexistent")))
+    return held(settings.build(tree, folder=Path("/nonexistent")), Resolved())
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,14 @@ def test_headers_count_without_their_scheme(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TIDEGATE_TEST_TOKEN", "Bearer t0ken-of-the-test")
     headers = {"Authorization": "env:TIDEGATE_TEST_TOKEN", "X-Api-Key": VALUE, "Accept": "application/json, text/plain"}
     assert held_of(url="https://example.com/mcp", headers=headers) == ("t0ken-of-the-test", VALUE)
+
+
+def test_secrets_of_stores_count_as_they_are_and_without_white_space_round_them() -> None:
+    built = settings.build({}, folder=Path("/nonexistent"))
+    secrets = Resolved({"a": Secret(f"{VALUE}\n"), "b": Secret("short"), "c": StoreError("it is down", down=True)})
+    assert held(built, secrets) == (f"{VALUE}\n", VALUE)
+
+
+def test_a_header_whose_secret_is_not_there_holds_nothing() -> None:
+    tree = {"servers": {"one": {"url": "https://h/", "headers": {"A": "Bearer secret:gone"}}}}
+    assert held(settings.build(tree, folder=Path("/nonexistent")), Resolved()) == ()

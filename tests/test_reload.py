@@ -325,3 +325,37 @@ async def test_stopping_shuts_down_what_was_still_to_be_drained(rig: Rig) -> Non
         await rig.reload()
         assert ("stopped", "a") not in rig.told()
     assert rig.told() == [("stopped", "a")]
+
+
+# -- secrets ----------------------------------------------------------------------------------------------------------
+
+WITH_SECRET = {**SERVERS, "server": {**SERVERS["server"], "headers": {"Authorization": "Bearer secret:a"}}}
+
+
+@pytest.mark.requirement("secrets-stay-in")
+async def test_changed_secrets_end_the_sessions_of_their_server_and_are_told_to_interceptors(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.write(probe("a"), servers=WITH_SECRET, tables={"secrets": {"stores": [{"use": "env"}]}})
+    _, logged = await rig.reload()
+    assert "the secret a is not set" in next(line["reason"] for line in logged if line["log_level"] == "warning")
+    monkeypatch.setenv("TIDEGATE_SECRET_A", "the first one")
+    await rig.reload()
+    rig.begin()
+    rig.begin("other")
+    rig.told()
+    await rig.reload()
+    assert rig.found("server") is not None
+    assert ("started", "a") not in rig.told()
+    monkeypatch.setenv("TIDEGATE_SECRET_A", "the second one")
+    _, logged = await rig.reload()
+    assert logged[-1]["closed"] == ["server"]
+    assert (rig.found("server"), rig.found("other") is None) == (None, False)
+    assert ("started", "a") in rig.told()
+    assert rig.core.now.pipeline.secrets.values() == ("the second one",)
+
+
+async def test_a_store_that_is_down_leaves_what_is_known(rig: Rig) -> None:
+    vault = {"use": "vault", "address": "http://127.0.0.1:1", "token": "env:PATH"}
+    rig.write(probe("a"), servers=WITH_SECRET, tables={"secrets": {"stores": [vault]}})
+    assert (await rig.refused()).startswith("the secret store 'vault': Vault can't be reached")

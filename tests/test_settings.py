@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tidegate import settings
 from tidegate.flow import Principal, Server
+from tidegate.secret_stores import Secret
 from tidegate.settings import Settings, SettingsError, build, command_server, load, parse
 from tidegate.wire import Limits
 
@@ -277,7 +278,8 @@ def test_a_header_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DOCS_TOKEN", f"Bearer {TOKEN}")
     found = read(f"{REMOTE}headers = {{ Authorization = 'env:DOCS_TOKEN', X-Plain = 'as it is' }}")
     found.check_environment()
-    assert found.servers["a"].resolved_headers() == {"authorization": f"Bearer {TOKEN}", "x-plain": "as it is"}
+    resolved = found.servers["a"].resolved_headers(Secret)
+    assert resolved == {"authorization": f"Bearer {TOKEN}", "x-plain": "as it is"}
     assert TOKEN not in repr(found)
 
 

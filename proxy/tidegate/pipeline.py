@@ -16,6 +16,7 @@ from tidegate import enforce, guard, methods, values, wire
 from tidegate.held import held
 from tidegate.message import Message
 from tidegate.plugins import Proxy
+from tidegate.secret_stores.resolving import Resolved, resolve
 from tidegate.settings import SettingsError
 from tidegate.verdict import (
     Decision,
@@ -76,10 +77,20 @@ class _Work:
 
 
 class Pipeline:
-    """The interceptors of one set of settings, started and driven together."""
+    """The interceptors of one set of settings, started and driven together.
 
-    def __init__(self, interceptors: Iterable[Interceptor]) -> None:
+    Args:
+        interceptors: the interceptors.
+        given: the secrets that the settings refer to, where they were read already.
+
+    Attributes:
+        secrets: the same, once started.
+    """
+
+    def __init__(self, interceptors: Iterable[Interceptor], given: Resolved | None = None) -> None:
         self.interceptors = list(interceptors)
+        self.secrets = given or Resolved()
+        self._unread = given is None
         self._plans: dict[tuple[str, str | None, Kind | None], Plan] = {}
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
@@ -96,7 +107,9 @@ class Pipeline:
         """
         servers = tuple(settings.server(name) for name in settings.servers)
         principals = tuple(token.name for token in settings.auth.tokens)
-        given = held(settings)
+        if self._unread:
+            self.secrets, self._unread = await resolve(settings), False
+        given = held(settings, self.secrets)
         running = [interceptor for interceptor in self.interceptors if interceptor.started]  # kept by a reload
         for interceptor in self.interceptors:
             hook = interceptor.hooks.get("startup")

@@ -15,6 +15,8 @@ from tidegate.ends.pipe import PipeError
 from tidegate.flow import Flow, Principal, Server
 from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
+from tidegate.secret_stores.resolving import resolve
+from tidegate.servers import label
 from tidegate.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tidegate.plugins import Interceptor
+    from tidegate.secret_stores.resolving import Resolved
     from tidegate.sessions import Sessions
 
 log = structlog.get_logger("tidegate.reload")
@@ -49,6 +52,10 @@ class Reloader:
     @contextlib.asynccontextmanager
     async def running(self, *, watch: bool) -> AsyncGenerator[None, None]:
         """Reload when asked to, from here until the block ends."""
+        now = self._core.now
+        for name, server in now.settings.servers.items():
+            label(name, server)
+        warn_of_secrets(now.settings, now.pipeline.secrets)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._wanted.set)
         tasks = [asyncio.create_task(self._serve(), name="reloader")]
@@ -96,16 +103,26 @@ class Reloader:
             self._check_fixed(old.settings, settings)
             if self._core.boxes is not None:
                 await self._core.boxes.reload()
-            pipeline = Pipeline(self._kept(old, settings, plugins.load(settings)))
+            secrets = await resolve(settings)
+            if secrets.down is not None:  # what the running servers have must stay known
+                raise SettingsError(secrets.down, down=True)  # noqa: TRY301 - as whatever else isn't well
+            made = plugins.load(settings)
+            kept = self._kept(old, settings, made) if secrets == old.pipeline.secrets else made
+            pipeline = Pipeline(kept, secrets)
             await pipeline.start(settings)
         except (SettingsError, PipeError) as error:
             log.warning("the settings were not reloaded, the old ones stay", reason=str(error))
             return False
         self._core.now = Runtime(settings, pipeline)
+        warn_of_secrets(settings, secrets)
         task = asyncio.create_task(self._drain(old.pipeline, pipeline.interceptors))
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
-        changed = {name for name, server in old.settings.servers.items() if settings.servers.get(name) != server}
+        changed = {
+            name
+            for name, server in old.settings.servers.items()
+            if settings.servers.get(name) != server or secrets.changed(old.pipeline.secrets, server)
+        }
         await self._sessions.retire(changed, _shut_out(old.settings, settings))
         flow = Flow(pipeline.new_id(), Server(""), Principal("tidegate"))
         await pipeline.note("proxy", flow, note="settings reloaded")
@@ -142,6 +159,14 @@ class Reloader:
             await asyncio.sleep(DRAIN)
         finally:
             await pipeline.stop(keep=kept)
+
+
+def warn_of_secrets(settings: Settings, secrets: Resolved) -> None:
+    """Log which servers can't be used for want of a secret."""
+    for name, server in settings.servers.items():
+        said = secrets.lacks(server)
+        if said is not None:
+            log.warning("a server can't be used", server=name, reason=said)
 
 
 def _shut_out(old: Settings, new: Settings) -> set[str]:

@@ -48,6 +48,11 @@ def check_url(url: str) -> None:
         raise ValueError("url holds no name and password; put them into headers, as `env:NAME`")
 
 
+def is_value(text: str) -> bool:
+    """Whether a text can be the value of a header."""
+    return _HEADER_VALUE.fullmatch(text) is not None
+
+
 def check_headers(headers: Mapping[str, str]) -> None:
     """See that headers can be sent, and are none that Tidegate itself sends.
 

@@ -202,7 +202,6 @@ def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | Non
     for name, server in settings.servers.items():
         url = f"{listen}/servers/{name}/mcp"
         log.info("serving", server=name, kind=server.kind, isolation=sandbox.isolation(server), url=url)
-        label(name, server)
     if not settings.servers:
         log.warning("the settings name no server, so there is nothing to serve")
     log.info("ready", listen=listen, admin=admin, interceptors=[item.name for item in core.now.pipeline.interceptors])

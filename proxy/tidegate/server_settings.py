@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidegate import flow, image_names, remote, sandbox
+from tidegate import flow, image_names, remote, sandbox, secret_refs
 from tidegate.settings_types import Model, Seconds, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidegate.secret_stores.base import Secret
 
 _MEANT_FOR = {
     "args": ("image",),
@@ -23,6 +28,8 @@ _MEANT_FOR = {
     "warm": ("command", "image"),
     "idle_timeout": ("command", "image"),
     "headers": ("url",),
+    "secrets": ("command", "image"),
+    "secrets_as": ("command", "image"),
 }
 """The keys that have a meaning for some kinds of servers only, and for which."""
 
@@ -55,7 +62,20 @@ class ServerSettings(Model):
     transport: Literal["streamable-http", "sse"] = Field(
         "streamable-http", description="What the remote server speaks."
     )
-    headers: dict[str, str] = Field({}, description="Headers sent to the remote server; `env:NAME` reads a variable.")
+    headers: dict[str, str] = Field(
+        {},
+        description="Headers sent to the remote server. `env:NAME` reads a variable and `secret:NAME` a secret, alone "
+        "or after one word, as in `Bearer secret:NAME`.",
+    )
+    secrets: dict[str, str] = Field(
+        {}, description="Secrets for the process or container: names of variables, and `secret:NAME` for each."
+    )
+    secrets_as: Literal["file", "env", "plain-env"] | None = Field(
+        None,
+        description="How it gets them: as files in memory, whose places the variables `…_FILE` say (what containers "
+        "get by default); as variables, which `docker inspect` doesn't show (what processes get by default); or as "
+        "plain variables of the container, which it does.",
+    )
     labels: tuple[str, ...] = Field((), description="Labels for policy.")
     share: Literal["session", "principal", "all", "call"] = Field(
         "session",
@@ -90,6 +110,10 @@ class ServerSettings(Model):
         if self.url is not None:
             remote.check_url(self.url)
             remote.check_headers(self.headers)
+            secret_refs.check_headers(self.headers)
+        secret_refs.check_secrets(self.secrets, self.env, self.secrets_as)
+        if self.secrets_as == "plain-env" and self.image is None:
+            raise ValueError('secrets_as = "plain-env" is for containers; a process gets variables by "env"')
         for key, kinds in _MEANT_FOR.items():
             if key in self.model_fields_set and given[0] not in kinds:
                 raise ValueError(f"{key} has no meaning for a server with {given[0]}")
@@ -114,19 +138,33 @@ class ServerSettings(Model):
         """Whether it is reached by streamable HTTP, so that it has no instances."""
         return self.url is not None and self.transport == "streamable-http"
 
-    def resolved_headers(self) -> dict[str, str]:
-        """Return :attr:`headers`, names in lower case, with ``env:NAME`` replaced by the variable's value.
+    @property
+    def delivery(self) -> Literal["file", "env", "plain-env"]:
+        """How the server gets its secrets."""
+        return self.secrets_as or ("file" if self.image is not None else "env")
+
+    def resolved_headers(self, secret: Callable[[str], Secret]) -> dict[str, str]:
+        """Return :attr:`headers`, names in lower case, with what ``env:NAME`` and ``secret:NAME`` refer to.
+
+        Args:
+            secret: returns a secret by its name.
 
         Raises:
-            SettingsError: where a variable isn't set.
+            SettingsError: where a variable isn't set, or ``secret`` raises it.
         """
-        return {key.lower(): self._resolve(key, value) for key, value in self.headers.items()}
+        return {key.lower(): _resolved(key, value, secret) for key, value in self.headers.items()}
 
-    @staticmethod
-    def _resolve(key: str, value: str) -> str:
-        if not value.startswith("env:"):
-            return value
-        found = os.environ.get(value[4:])
-        if found is None:
-            raise SettingsError(f"headers.{key}: the environment variable {value[4:]} is not set")
-        return found
+
+def _resolved(key: str, value: str, secret: Callable[[str], Secret]) -> str:
+    said = secret_refs.in_header(value)
+    if said is None:
+        return value
+    if said.kind == "secret":
+        found: str | None = secret(said.name).reveal().strip()
+    else:
+        found = os.environ.get(said.name)
+    if found is None:
+        raise SettingsError(f"headers.{key}: the environment variable {said.name} is not set")
+    if said.kind == "secret" and not remote.is_value(found):
+        raise SettingsError(f"headers.{key}: the secret {said.name} is no plain text on one line")
+    return said.scheme + found

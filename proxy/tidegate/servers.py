@@ -12,19 +12,23 @@ from tidegate import sandbox
 from tidegate.ends.http_client import HttpUpstream
 from tidegate.flow import Flow, Principal
 from tidegate.instances import Instance
+from tidegate.loosening import loosened
 from tidegate.piped import PipeUpstream, PlainSource
-from tidegate.upstream import Unavailable
+from tidegate.secret_stores.handing import for_process
+from tidegate.settings_types import SettingsError
+from tidegate.upstream import Answer, Unavailable
 from tidegate.verdict import Deny
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidegate.correlate import Remap
+    from tidegate.correlate import Open, Remap
     from tidegate.ends.http1 import HttpClient
     from tidegate.ends.pipe import Pipe
     from tidegate.flows import Core
+    from tidegate.message import Message
     from tidegate.settings import ProxySettings, ServerSettings, Settings
-    from tidegate.upstream import Upstream
+    from tidegate.upstream import Context, Upstream
     from tidegate.wire import Rejected
 
 log = structlog.get_logger("tidegate.servers")
@@ -34,35 +38,39 @@ def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) 
     """Return a pipe, not yet started, to a server that isn't reached by streamable HTTP.
 
     Raises:
+        SettingsError: where a secret that it needs isn't to be had.
         Unavailable: where the server needs a sandbox that can't be had.
     """
-    settings = core.now.settings
+    settings, secrets = core.now.settings, core.now.pipeline.secrets
     most = settings.proxy.max_message_bytes
     if server.command is not None:
         from tidegate.ends.process import ProcessPipe  # noqa: PLC0415 - what isn't used isn't loaded
 
         cwd = str(settings.folder / server.cwd) if server.cwd else None
+        own = for_process(server, secrets.given(server))
         try:
             box = sandbox.box(name, server, settings.folder, settings.proxy.min_isolation)
         except sandbox.Refused as refused:
             raise Unavailable(str(refused)) from None
-        return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most, box=box)
+        return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most, box=box, secrets=own)
     if server.image is not None:
         from tidegate.ends.docker import ContainerPipe  # noqa: PLC0415 - what isn't used isn't loaded
 
         if core.boxes is None:
             raise Unavailable(f"The server {name!r} can't be started: there is no launcher.")
-        return ContainerPipe(name, core.boxes, max_bytes=most)
+        return ContainerPipe(name, core.boxes, max_bytes=most, digest=secrets.digest(server))
     from tidegate.ends.sse_client import SsePipe  # noqa: PLC0415 - what isn't used isn't loaded
 
     assert server.url is not None
-    return SsePipe(server.url, headers=server.resolved_headers(), client=client, max_bytes=most)
+    return SsePipe(server.url, headers=server.resolved_headers(secrets.get), client=client, max_bytes=most)
 
 
 def label(name: str, server: ServerSettings) -> None:
     """Say in the log of a server that runs without a wall that it does."""
     if sandbox.isolation(server) == sandbox.UNSANDBOXED:
-        log.warning("unsandboxed", server=name, reason="; ".join(sandbox.loosened(server)))
+        log.warning("unsandboxed", server=name, reason="; ".join(loosened(server)))
+    elif said := loosened(server):
+        log.warning("loosened", server=name, reason="; ".join(said))
 
 
 class Starter:
@@ -92,6 +100,8 @@ class Starter:
             pipe = new_pipe(core, self.name, server, self.client)
         except OSError as error:  # its code is loaded when it is first needed, and descriptors may be used up then
             raise Unavailable(f"The server {self.name!r} can't be started: {error.strerror}.") from None
+        except SettingsError as error:
+            raise Unavailable(f"The server {self.name!r} can't be started: {error}.") from None
         instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version, self.refused)
         begun = time.monotonic()
         try:
@@ -104,9 +114,9 @@ class Starter:
             await instance.close()
             raise
         took = round((time.monotonic() - begun) * 1000)
-        label = f", {isolated}" if isolated else ""
+        said = [f"started in {took} ms", *([isolated] if isolated else []), *loosened(server)]
         try:
-            await self.must_note(f"started in {took} ms{label}")
+            await self.must_note(", ".join(said))
         except BaseException:
             await instance.close()
             raise
@@ -205,6 +215,56 @@ class OwnSource(PlainSource):
             await self._starter.stop(instance)
 
 
+class Lacking:
+    """The end of a server that can't be reached, because what its settings refer to isn't there.
+
+    Args:
+        reason: the sentence that says so.
+    """
+
+    ordered = cancels = late = False
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def outward(self, message: Message) -> Message:
+        """Return the message as it is."""
+        return message
+
+    def aimed(self, message: Message, about: Open | None) -> tuple[Message, object]:  # noqa: ARG002 - the protocol's
+        """As above, and there is nowhere to go."""
+        return message, None
+
+    def forget(self, message: Message) -> None:
+        """Nothing is remembered."""
+
+    def negotiated(self, version: str) -> None:
+        """Nothing is agreed on."""
+
+    async def send(self, message: Message, context: Context) -> Answer:  # noqa: ARG002 - the protocol's signature
+        """Say why it can't be reached.
+
+        Raises:
+            Unavailable: always.
+        """
+        raise Unavailable(self._reason)
+
+    async def listen(self, last_event_id: str | None, context: Context) -> Answer:  # noqa: ARG002 - as above
+        """Say why it can't be reached.
+
+        Raises:
+            Unavailable: always.
+        """
+        raise Unavailable(self._reason)
+
+    async def end(self, context: Context) -> Answer:  # noqa: ARG002 - as above
+        """There is nothing to end."""
+        return Answer(200)
+
+    async def close(self) -> None:
+        """There is nothing to put away."""
+
+
 def new_upstream(core: Core, name: str, principal: Principal, client: HttpClient) -> tuple[Upstream, OwnSource | None]:
     """Return a server's end for one relay, and where its instance comes from: its own, which isn't replaced."""
     server = core.now.settings.servers[name]
@@ -214,10 +274,14 @@ def new_upstream(core: Core, name: str, principal: Principal, client: HttpClient
     return PipeUpstream(own, lambda: core.now.settings.call_timeout(name)), own
 
 
-def remote_upstream(core: Core, name: str, server: ServerSettings, client: HttpClient) -> HttpUpstream:
+def remote_upstream(core: Core, name: str, server: ServerSettings, client: HttpClient) -> Upstream:
     """Return the end of a server that is reached by streamable HTTP, for one relay."""
     assert server.url is not None
-    return HttpUpstream(server.url, server.resolved_headers(), client, _deadlines(core, name))
+    try:
+        headers = server.resolved_headers(core.now.pipeline.secrets.get)
+    except SettingsError as error:
+        return Lacking(f"The server {name!r} can't be reached: {error}.")
+    return HttpUpstream(server.url, headers, client, _deadlines(core, name))
 
 
 def _deadlines(core: Core, name: str) -> Callable[[], ProxySettings]:

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tidegate import flow, sandbox
 from tidegate.image_settings import ImagePolicy, Keyless
+from tidegate.secret_settings import SecretsSettings
+from tidegate.secret_stores.base import Secret
 from tidegate.server_settings import ServerSettings
 from tidegate.settings_types import (
     Address,
@@ -197,6 +199,7 @@ class Settings(Model):
     proxy: ProxySettings = ProxySettings()
     auth: AuthSettings = AuthSettings()
     session: SessionSettings = SessionSettings()
+    secrets: SecretsSettings = SecretsSettings()
     servers: dict[Name, ServerSettings] = Field({})
     images: tuple[ImagePolicy, ...] = ()
     interceptors: tuple[InterceptorSettings, ...] = ()
@@ -233,7 +236,7 @@ class Settings(Model):
         """
         for name, server in self.servers.items():
             try:
-                server.resolved_headers()
+                server.resolved_headers(lambda _: Secret("read later"))
             except SettingsError as error:
                 raise SettingsError(f"servers.{name}.{error}") from None
 

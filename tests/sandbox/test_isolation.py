@@ -13,6 +13,7 @@ from support.proxy import audit_to, running_tidegate, tidegate, write_settings
 from tidegate import sandbox
 from tidegate.settings import ServerSettings, Settings, SettingsError, build
 
+IMAGE = f"sha256:{1:064x}"
 TIME = [str(Path(sys.executable).with_name("mcp-server-time")), "--local-timezone", "UTC"]
 
 
@@ -47,15 +48,15 @@ def test_a_mistake_about_the_sandbox_is_told_in_one_sentence(members: dict[str, 
 
 @pytest.mark.parametrize("key", ["sandbox", "egress"])
 def test_keys_of_the_sandbox_are_for_local_processes(key: str) -> None:
-    for kind in ({"image": "x"}, {"url": "http://127.0.0.1/mcp"}):
+    for kind in ({"image": IMAGE}, {"url": "http://127.0.0.1/mcp"}):
         with pytest.raises(SettingsError, match=f"{key} has no meaning for a server with"):
             settings("none", a={**kind, key: "none"})
 
 
 def test_the_least_isolation_refuses_what_is_less_with_a_sentence_for_each() -> None:
     remote, boxed, plain = {"url": "http://127.0.0.1/mcp"}, {"command": ["x"]}, {"command": ["x"], "sandbox": "none"}
-    settings("sandbox", remote=remote, boxed=boxed, container={"image": "x"})
-    settings("container", remote=remote, container={"image": "x"})
+    settings("sandbox", remote=remote, boxed=boxed, container={"image": IMAGE})
+    settings("container", remote=remote, container={"image": IMAGE})
     with pytest.raises(SettingsError) as error:
         settings("sandbox", boxed=boxed, one=plain, two=plain)
     assert str(error.value) == (
@@ -63,13 +64,13 @@ def test_the_least_isolation_refuses_what_is_less_with_a_sentence_for_each() -> 
         'servers.two: sandbox = "none" is less than min_isolation = "sandbox" wants'
     )
     with pytest.raises(SettingsError, match='boxed: it is a local process, and min_isolation = "container" wants'):
-        settings("container", boxed=boxed, container={"image": "x"})
+        settings("container", boxed=boxed, container={"image": IMAGE})
 
 
 def test_what_has_no_process_of_ours_is_told_as_what_it_is() -> None:
-    assert sandbox.isolation(ServerSettings(image="x")) == "container"
+    assert sandbox.isolation(ServerSettings(image=IMAGE)) == "container"
     assert sandbox.isolation(ServerSettings(url="http://127.0.0.1/mcp")) == ""
-    assert sandbox.loosened(ServerSettings(image="x")) == []
+    assert sandbox.loosened(ServerSettings(image=IMAGE)) == []
 
 
 def test_who_wants_no_sandbox_gets_none_and_it_shows() -> None:
@@ -149,6 +150,6 @@ async def test_the_record_and_the_log_of_a_start_say_what_it_was_started_in(tmp_
                 assert said.status_code == 200
         notes = [record["reason"] for record in proxy.records() if "started in" in str(record["reason"])]
         told = proxy.told()
-    assert [note.rpartition(", ")[2] for note in notes] == ["sandboxed", "unsandboxed"]
+    assert [note.split(", ")[1] for note in notes] == ["sandboxed", "unsandboxed"]
     assert "isolation=sandboxed" in told or '"isolation":"sandboxed"' in told.replace(" ", "")
     assert "unsandboxed" in told

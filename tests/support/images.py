@@ -66,6 +66,11 @@ class Images:
         return self._built("time", _CONTAINERS / "mcp-time", VERSION=version("mcp-server-time"))
 
     @cached_property
+    def no_shell(self) -> str:
+        """The base without any shell."""
+        return self._built("no-shell", _CONTAINERS / "no-shell")
+
+    @cached_property
     def tidegate(self) -> str:
         """Tidegate itself, from the project's own Dockerfile."""
         return self._built("tidegate", ROOT)
@@ -143,7 +148,7 @@ def _context_key(context: Path, arguments: dict[str, str]) -> str:
 def main() -> None:
     """Build every image, and print its id."""
     images = Images()
-    for image in (images.base, images.echo, images.time, images.tidegate):
+    for image in (images.base, images.echo, images.time, images.no_shell, images.tidegate):
         print(image)  # noqa: T201 - a command's output
 
 

@@ -10,6 +10,7 @@ from support.web import Exchange, ScriptedServer, within
 from tidegate import Message
 from tidegate.ends.http1 import HttpClient
 from tidegate.ends.http_client import HttpUpstream
+from tidegate.secret_stores.resolving import Resolved
 from tidegate.settings import ProxySettings, ServerSettings
 from tidegate.testing import request
 from tidegate.upstream import Answer, Context, Event, Unavailable
@@ -55,7 +56,9 @@ async def remote(
         client = HttpClient()
         configured = ServerSettings(url=server.url + path, headers=dict(headers or {}))
         settings = ProxySettings(**proxy)
-        upstream = HttpUpstream(configured.url or "", configured.resolved_headers(), client, lambda: settings)
+        upstream = HttpUpstream(
+            configured.url or "", configured.resolved_headers(Resolved().get), client, lambda: settings
+        )
         try:
             yield Remote(server, upstream, client)
         finally:

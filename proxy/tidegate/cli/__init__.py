@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidegate.cli import checking, described, explaining, images, launching, output, plugins, running, serving, setup
+from tidegate.cli import (
+    checking,
+    described,
+    explaining,
+    images,
+    launching,
+    output,
+    plugins,
+    running,
+    secret,
+    serving,
+    setup,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +76,7 @@ app.command("pin", rich_help_panel=_SET_UP)(images.pin)
 app.command("pull", rich_help_panel=_SET_UP)(images.pull)
 app.command("import", rich_help_panel=_SET_UP)(setup.import_)
 app.add_typer(setup.token, name="token", rich_help_panel=_SET_UP)
+app.add_typer(secret.app, name="secret", rich_help_panel=_SET_UP)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=_SET_UP)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tidegate.flows import Core
     from tidegate.plugins import Interceptor
     from tidegate.probe import ProbeResult
+    from tidegate.secret_stores.resolving import Resolved
     from tidegate.settings import Settings
 
 _AT_ONCE = 4  # servers that are asked at the same time
@@ -33,11 +34,14 @@ def check(
     started. Exit code 0 if all is well, 1 if a server is not, 2 for a mistake in the settings.
     """
     from tidegate import logs  # noqa: PLC0415 - heavy
+    from tidegate.loosening import loosened  # noqa: PLC0415 - heavy
 
     logs.setup("console", "error")  # what goes wrong with a server stands in the table
     settings, source = settings_of(file)
-    interceptors, probes, images = drive(_look(settings, servers=not no_servers))
-    well = all(probe.ok for probe in probes.values())
+    interceptors, probes, images, secrets = drive(_look(settings, servers=not no_servers))
+    loose = {name: each for name, server in settings.servers.items() if (each := loosened(server))}
+    lacking = {name: said for name, server in settings.servers.items() if (said := secrets.lacks(server))}
+    well = all(probe.ok for probe in probes.values()) and not lacking
     if as_json:
         output.dump(
             {
@@ -47,6 +51,8 @@ def check(
                 "servers": [
                     _probed(settings, name, probe) | {"image": images.get(name)} for name, probe in probes.items()
                 ],
+                "lacking": lacking,
+                "loosened": loose,
             }
         )
     else:
@@ -54,13 +60,18 @@ def check(
         _print_images(images)
         if no_servers and settings.servers:
             output.say(f"{output.counted(len(settings.servers), 'server')} not asked (--no-servers)")
+            for name, said in lacking.items():
+                output.say(f"{name}: {said}")
+        for name, sentences in loose.items():
+            for sentence in sentences:
+                output.say(f"{name}: {sentence}")
     if not well:
         raise typer.Exit(output.NOT_WELL)
 
 
 async def _look(
     settings: Settings, *, servers: bool
-) -> tuple[list[Interceptor], dict[str, ProbeResult], dict[str, dict[str, Any]]]:
+) -> tuple[list[Interceptor], dict[str, ProbeResult], dict[str, dict[str, Any]], Resolved]:
     import asyncio  # noqa: PLC0415 - heavy
 
     from tidegate import plugins, probe, serve, workers  # noqa: PLC0415 - heavy
@@ -74,7 +85,7 @@ async def _look(
     finally:
         await workers.close()
     if not servers:
-        return interceptors, {}, {}
+        return interceptors, {}, {}, pipeline.secrets
     free = asyncio.Semaphore(_AT_ONCE)
 
     bare = settings.model_copy(update={"interceptors": ()})
@@ -87,7 +98,7 @@ async def _look(
         found = await asyncio.gather(*(ask(name) for name in settings.servers))
         boxed = [name for name, server in settings.servers.items() if server.image is not None]
         images = {name: await _image(core, name) for name in boxed}
-    return interceptors, dict(zip(settings.servers, found, strict=True)), images
+    return interceptors, dict(zip(settings.servers, found, strict=True)), images, pipeline.secrets
 
 
 async def _image(core: Core, name: str) -> dict[str, Any]:
@@ -125,22 +136,14 @@ def _described(item: Interceptor) -> dict[str, Any]:
     }
 
 
-def _loosened(settings: Settings, name: str) -> list[str]:
-    """Return what is looser than by default about a server, each as a sentence about it."""
-    from tidegate import image_settings, sandbox  # noqa: PLC0415 - heavy
-
-    server = settings.servers[name]
-    return [*sandbox.loosened(server), *image_settings.loosened(server)]
-
-
 def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]:
-    from tidegate import sandbox  # noqa: PLC0415 - heavy
+    from tidegate import loosening, sandbox  # noqa: PLC0415 - heavy
 
     return {
         "name": name,
         "kind": settings.servers[name].kind,
         "isolation": sandbox.isolation(settings.servers[name]),
-        "loosened": _loosened(settings, name),
+        "loosened": loosening.loosened(settings.servers[name]),
         "ok": probe.ok,
         "detail": probe.detail,
         "protocol": probe.protocol,
@@ -172,9 +175,6 @@ def _print(settings: Settings, source: str, interceptors: list[Interceptor], pro
                 right=("tools", "ms"),
             )
         )
-        for name in probes:
-            for said in _loosened(settings, name):
-                output.say(f"{name}: {said}")
 
 
 def _print_images(images: dict[str, dict[str, Any]]) -> None:

@@ -124,6 +124,8 @@ def _what(server: ServerSettings) -> str:
 @app.command()
 def inspect(name: _Server, file: _File = None, *, as_json: _Json = False) -> None:
     """Show one server: its settings in force, the defaults it loosens, and its instances."""
+    from tidegate.loosening import loosened  # noqa: PLC0415 - heavy
+
     settings, _, told = _asked(file, {"op": "ps"}, needed=False)
     server = _known(settings, name)
     shown = _listed(settings, name, told) | {
@@ -254,10 +256,3 @@ def _asked(file: Path | None, request: dict[str, Any] | None, *, needed: bool = 
             raise output.Failure(f"no Tidegate with {source} runs", output.MISSING) from None
         return settings, None, None
     return settings, reach, reach.ask(request) if request is not None else None
-
-
-def loosened(server: ServerSettings) -> list[str]:
-    """Return a sentence for each hardened default that a server's settings loosen."""
-    from tidegate import sandbox  # noqa: PLC0415 - heavy
-
-    return list(sandbox.loosened(server))

@@ -176,8 +176,9 @@ def wrapped(command: list[str], file: Path | None, name: str | None, *, sandbox:
                 f"{file} has a server {called!r} already: leave out COMMAND to use that one, or give --name another"
             )
         boxed = sandbox or settings.proxy.min_isolation == "sandbox"
+        given = _environment(settings.secrets.variables())
         members = server.model_dump(exclude_unset=True) | {
-            "env": {key: said for key, said in _environment().items() if not (boxed and key in ("HOME", "TMPDIR"))},
+            "env": {key: said for key, said in given.items() if not (boxed and key in ("HOME", "TMPDIR"))},
             "sandbox": "bubblewrap" if boxed else "none",
         }
         tree["servers"] = {**tree.get("servers", {}), called: members}
@@ -191,13 +192,20 @@ def wrapped(command: list[str], file: Path | None, name: str | None, *, sandbox:
     return build(tree, folder=settings.folder, source=str(file or "tidegate wrap")), called
 
 
-def _environment() -> dict[str, str]:
+def _environment(private: set[str]) -> dict[str, str]:
     """Return this process's environment, for the server: what a client sets for its server arrives here.
 
-    A variable that is no UTF-8 can't be a setting and is left out.
+    A variable that is no UTF-8 can't be a setting and is left out, and so are secrets that it wasn't given by name.
+
+    Args:
+        private: variables that are Tidegate's own.
     """
+    from tidegate.secret_stores.given import PREFIX  # noqa: PLC0415 - heavy
+
     out = {}
     for name, value in os.environ.items():
+        if name in private or name.startswith(PREFIX):
+            continue
         try:
             (name + value).encode()
         except UnicodeEncodeError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -21,23 +21,23 @@ class Box:
         streams: the connection that carries its standard input, output and error, framed as the Docker Engine API
             says ("Attach to a container", stream format). Whoever gets it closes it.
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
-        loosened: sentences, one for each hardened default that its server's settings loosen.
     """
 
     streams: socket.socket
     ended: asyncio.Future[int | None]
-    loosened: tuple[str, ...] = field(default=())
 
 
 class Boxes(Protocol):
     """Starts and stops the containers of the configured servers."""
 
-    async def start(self, server: str, instance: str) -> Box:
+    async def start(self, server: str, instance: str, secrets: str | None = None) -> Box:
         """Start a container; bounded in time. Where this is cancelled or fails, :meth:`stop` removes what there is.
 
         Args:
             server: the server's name in the settings.
             instance: twelve lower-case hexadecimal digits that nobody can guess; the container's name ends with them.
+            secrets: the digest of the secrets that are looked for in its traffic, see
+                :meth:`tidegate.secret_stores.resolving.Resolved.digest`: it gets no others.
 
         Raises:
             PipeError: where it can't be started, in one sentence.

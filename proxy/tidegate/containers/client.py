@@ -50,19 +50,25 @@ class LauncherClient:
         self._connecting = asyncio.Lock()
         self._closed = False
 
-    async def start(self, server: str, instance: str) -> Box:
+    async def start(self, server: str, instance: str, secrets: str | None = None) -> Box:
         """Start a container; see :meth:`tidegate.containers.boxes.Boxes.start`."""
         found = self._settings().servers[server]
         connection = await self._connected()
         ended = connection.watch(instance)
         try:
-            answer, descriptors = await connection.ask(
-                {"op": "start", "server": server, "instance": instance, "settings": fingerprint(found)}
+            _, descriptors = await connection.ask(
+                {
+                    "op": "start",
+                    "server": server,
+                    "instance": instance,
+                    "settings": fingerprint(found),
+                    "secrets": secrets or "",
+                }
             )
         except BaseException:
             connection.unwatch(instance)
             raise
-        return Box(socket.socket(fileno=descriptors[0]), ended, tuple(answer["loosened"]))
+        return Box(socket.socket(fileno=descriptors[0]), ended)
 
     async def stop(self, instance: str) -> None:
         """Kill and remove a container; see :meth:`tidegate.containers.boxes.Boxes.stop`."""

@@ -5,9 +5,9 @@ with a socket as standard input), or connects to one that runs in another contai
 the settings file itself: who asks it can name a server, and can't say what is started. All that was started for a
 peer is stopped when the peer has gone.
 
-The operations: ``start {server, instance, settings}`` (answered with a descriptor, and later followed by an ``ended``
-event), ``stop {instance}``, ``usage {}``, ``image {server}``, ``reload {}``; and once, for a launcher that reads no
-file, ``configure {settings, folder}``.
+The operations: ``start {server, instance, settings, secrets}`` (answered with a descriptor, and later followed by an
+``ended`` event), ``stop {instance}``, ``usage {}``, ``image {server}``, ``reload {}``; and once, for a launcher that
+reads no file, ``configure {settings, folder}``.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ class Peer:
         number = message.get("id")
         try:
             match message:
-                case {"op": "start", "server": str(server), "instance": str(instance), "settings": str(known)}:
-                    await self._start(number, server, instance, known)
+                case {"op": "start", "server": str(), "instance": str(), "settings": str()}:
+                    await self._start(number, message)
                     return
                 case {"op": "stop", "instance": str(instance)}:
                     await self._containers.stop(instance)
@@ -154,7 +154,8 @@ class Peer:
             said = {"error": str(error)}
         self._channel.send({"id": number, **said})
 
-    async def _start(self, number: object, server: str, instance: str, known: str) -> None:
+    async def _start(self, number: object, asked: dict[str, str]) -> None:
+        server, instance, known = asked["server"], asked["instance"], asked["settings"]
         found = self._configured.now.servers.get(server)
         if found is None or fingerprint(found) != known:
             raise PipeError(f"The launcher has other settings of {server!r}: have both read the same file again.")
@@ -162,10 +163,9 @@ class Peer:
             raise PipeError("An instance has twelve hexadecimal digits.")
         if len(self._containers) >= _MOST:
             raise PipeError(f"More than {_MOST} containers run.")
-        box = await self._containers.start(server, instance)
+        box = await self._containers.start(server, instance, str(asked.get("secrets", "")))
         with box.streams:
-            said = {"id": number, "loosened": box.loosened}
-            self._channel.send(said, box.streams.fileno())
+            self._channel.send({"id": number}, box.streams.fileno())
         box.ended.add_done_callback(
             lambda ended: self._channel.send({"event": "ended", "instance": instance, "code": ended.result()})
         )

@@ -10,25 +10,31 @@ import asyncio
 import logging
 import socket
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tidegate.containers import spec
 from tidegate.containers.attach import Removal, attach
 from tidegate.containers.boxes import Box, container_name
 from tidegate.containers.engine import Refused
+from tidegate.containers.own_secrets import OwnSecrets
+from tidegate.containers.secret_delivery import Delivery, deliver
 from tidegate.containers.trust import Trust, missing
 from tidegate.containers.trusted import TrustError
 from tidegate.ends.launcher import keeper
 from tidegate.ends.pipe import PipeError
-from tidegate.image_settings import loosened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from docker import APIClient
 
     from tidegate.containers.engine import Engine
-    from tidegate.settings import Settings
+    from tidegate.secret_stores.base import Secret
+    from tidegate.settings import ServerSettings, Settings
+
+    Secrets = Callable[[], Awaitable[Mapping[str, Secret]]]
 
 log = logging.getLogger("tidegate.containers")
 
@@ -37,28 +43,48 @@ _TRIES = 3
 _LATER = 5.0  # seconds between the tries after these: the engine is away
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A container that is wanted.
+
+    Attributes:
+        name: its server's name in the settings.
+        instance: the instance's digits, see :class:`tidegate.containers.boxes.Boxes`.
+        settings: the settings in force.
+        secrets: returns its server's secrets, by the names of variables.
+    """
+
+    name: str
+    instance: str
+    settings: Settings
+    secrets: Secrets
+
+    @property
+    def server(self) -> ServerSettings:
+        """Its server's settings."""
+        return self.settings.servers[self.name]
+
+
 class Container:
     """One container.
 
     Args:
         engine: where it is to run.
-        name: its server's name in the settings.
-        instance: the instance's digits, see :class:`tidegate.containers.boxes.Boxes`.
-        settings: the settings, its server's among them.
+        order: what is wanted.
         trust: looks at its image.
 
     Attributes:
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
     """
 
-    def __init__(self, engine: Engine, name: str, instance: str, settings: Settings, trust: Trust) -> None:
-        self.container = container_name(name, instance)
+    def __init__(self, engine: Engine, order: Order, trust: Trust) -> None:
+        self.container = container_name(order.name, order.instance)
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._engine = engine
-        self._name = name
-        self._settings = settings
-        self._server = settings.servers[name]
+        self._name = order.name
+        self._order = order
         self._trust = trust
+        self._delivery = Delivery()
         self._making: asyncio.Future[None] | None = None
         self._attaching: asyncio.Future[socket.socket] | None = None
         self._streams: socket.socket | None = None  # the same connection that was given away
@@ -72,12 +98,12 @@ class Container:
             PipeError: where that isn't possible. Then, and when cancelled, :meth:`remove` must be called.
         """
         try:
+            secrets = await self._order.secrets()
             await self._engine.reap_once()
-            image = await self._trust.admit(self._server, self._settings)
-            self._check_wanted()
+            image = await self._trust.admit(self._order.server, self._order.settings)
             keeper.note_container(self._engine.reached, self.container)
             self._check_wanted()
-            self._making = asyncio.ensure_future(self._engine.starting(lambda client: self._create(client, image)))
+            self._making = asyncio.ensure_future(self._engine.starting(partial(self._create, image, secrets)))
             await asyncio.shield(self._making)
             self._check_wanted()
             # Both before it starts, so that nothing is missed.
@@ -86,12 +112,12 @@ class Container:
             self._check_wanted()
             self._streams = streams
             await self._watch()
-            await self._engine.starting(lambda client: client.start(self.container))
+            await self._begin(self._streams)
         except TrustError as error:
             raise PipeError(f"{self._name} can't be started: its image isn't trusted: {error}.") from None
         except Refused as refusal:
             if refusal.status == 404 and self._attaching is None:
-                raise PipeError(f"{self._name} can't be started: {missing(self._server)}.") from None
+                raise PipeError(f"{self._name} can't be started: {missing(self._order.server)}.") from None
             raise PipeError(f"{self._name} can't be started: {refusal.told}.") from None
         self._check_wanted()
         return self._streams.dup()
@@ -101,9 +127,31 @@ class Container:
         if self._removing is not None:
             raise PipeError(f"{self._name} was stopped while it started.")
 
-    def _create(self, client: APIClient, image: str) -> None:
-        server = self._server.model_copy(update={"image": image})  # by its id: what was looked at, and nothing else
-        spec.create(client, self.container, self._name, server, self._settings.folder)
+    def _create(self, image: str, secrets: Mapping[str, Secret], client: APIClient) -> None:
+        order = self._order
+        server = order.server.model_copy(update={"image": image})  # by its id: what was looked at, and nothing else
+        self._delivery = deliver(client, self.container, server, secrets, spec.USER)
+        spec.create(client, self.container, order.name, server, order.settings.folder, self._delivery)
+
+    async def _begin(self, streams: socket.socket) -> None:
+        """Start it, and say to it what comes before all else, which the engine takes when it runs."""
+        with streams.dup() as own:  # the other may be closed meanwhile
+            own.settimeout(0)
+            telling = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(own, self._delivery.preface))
+            try:
+                await self._engine.starting(lambda client: client.start(self.container))
+                await telling
+            except OSError:
+                raise PipeError(f"{self._name} ended before it took its secrets.") from None
+            finally:
+                telling.cancel()
+                await asyncio.wait([telling])
+                self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what only its start needed."""
+        if self._delivery.files is not None:
+            self._delivery.files.remove()
 
     async def _watch(self) -> None:
         removal = self._removal = Removal(self.container)
@@ -144,6 +192,7 @@ class Container:
                 await asyncio.wait([self._making])  # a creation that was given up may still happen
                 if not self._making.cancelled():
                     self._making.exception()  # seen
+                self._tidy()
                 await self._attached_late()
                 await self._until_gone()
             keeper.forget_container(self.container)
@@ -192,6 +241,7 @@ class Containers:
         self._settings = settings
         self._trust = Trust(engine)
         self._running: dict[str, Container] = {}
+        self._secrets = OwnSecrets(settings)
 
     def __len__(self) -> int:
         return len(self._running)
@@ -200,7 +250,7 @@ class Containers:
         """Return the instances there are, and what their containers are called."""
         return [(instance, container.container) for instance, container in self._running.items()]
 
-    async def start(self, server: str, instance: str) -> Box:
+    async def start(self, server: str, instance: str, secrets: str | None = None) -> Box:
         """Start a container; see :meth:`tidegate.containers.boxes.Boxes.start`."""
         settings = self._settings()
         found = settings.servers.get(server)
@@ -208,10 +258,11 @@ class Containers:
             raise PipeError(f"There is no server {server!r} in a container.")
         if instance in self._running:
             raise PipeError(f"There is an instance {instance} already.")
-        container = self._running[instance] = Container(self._engine, server, instance, settings, self._trust)
+        order = Order(server, instance, settings, lambda: self._secrets.given(server, secrets))
+        container = self._running[instance] = Container(self._engine, order, self._trust)
         container.ended.add_done_callback(lambda _: self._forget(instance))
         try:
-            return Box(await container.start(), container.ended, tuple(loosened(found)))
+            return Box(await container.start(), container.ended)
         except BaseException:
             container.remove()
             raise

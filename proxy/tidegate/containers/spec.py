@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from docker import APIClient
 
+    from tidegate.containers.secret_delivery import Delivery
     from tidegate.settings import ServerSettings
 
 INSTANCE, SERVER = "io.tidegate.instance", "io.tidegate.server"
@@ -22,10 +23,12 @@ INSTANCE, SERVER = "io.tidegate.instance", "io.tidegate.server"
 
 _MEBIBYTE = 1024 * 1024
 _MEMORY = 256 * _MEBIBYTE
-_USER = "65534:65534"  # nobody, on all the usual systems
+USER = "65534:65534"  # nobody, on all the usual systems
 
 
-def create(client: APIClient, container: str, name: str, server: ServerSettings, folder: Path) -> None:
+def create(
+    client: APIClient, container: str, name: str, server: ServerSettings, folder: Path, secrets: Delivery
+) -> None:
     """Create a server's container.
 
     Args:
@@ -34,21 +37,25 @@ def create(client: APIClient, container: str, name: str, server: ServerSettings,
         name: the server's name in the settings.
         server: its settings.
         folder: where the relative paths of mounts start from.
+        secrets: how it is given its secrets.
 
     Raises:
         PipeError: where the settings can't be kept.
     """
     labels = {OWNER: str(lease.this_process()), INSTANCE: container, SERVER: name}
-    mounts = [bind(mount, folder) for mount in server.mounts]
+    mounts = [bind(mount, folder) for mount in server.mounts] + secrets.mounts
+    held_to = hardened()
+    held_to["tmpfs"] |= secrets.tmpfs
     client.create_container(
         server.image,
-        list(server.args) or None,
+        secrets.command or list(server.args) or None,
+        entrypoint=secrets.entrypoint,
         name=container,
-        user=_USER,
+        user=USER,
         stdin_open=True,
-        environment={"HOME": "/tmp"} | server.env,  # noqa: S108 - the only folder it can write to
+        environment={"HOME": "/tmp"} | server.env | secrets.environment,  # noqa: S108 - the only folder it can write to
         labels=labels,
-        host_config=client.create_host_config(mounts=mounts, **hardened()),
+        host_config=client.create_host_config(mounts=mounts, **held_to),
     )
 
 

@@ -32,18 +32,20 @@ class ContainerPipe:
         boxes: who starts and stops containers.
         max_bytes: how long one JSON text may be.
         grace: seconds the container has to end after its standard input has ended.
+        digest: that of its secrets, see :meth:`tidegate.containers.boxes.Boxes.start`.
 
     Attributes:
         container: the container's name.
-        loosened: once started, a sentence for each hardened default that the settings loosen.
     """
 
-    def __init__(self, name: str, boxes: Boxes, *, max_bytes: int = MAX_BYTES, grace: float = 2.0) -> None:
+    def __init__(
+        self, name: str, boxes: Boxes, *, max_bytes: int = MAX_BYTES, grace: float = 2.0, digest: str | None = None
+    ) -> None:
         self._instance = secrets.token_hex(6)
         self.container = container_name(name, self._instance)
-        self.loosened: tuple[str, ...] = ()
         self._name = name
         self._boxes = boxes
+        self._digest = digest
         self._grace = grace
         self._lines = Lines(max_bytes)
         self._inbox = Inbox()
@@ -61,8 +63,7 @@ class ContainerPipe:
     async def start(self) -> None:
         """Have the container started, and take its streams; see :meth:`tidegate.ends.pipe.Pipe.start`."""
         try:
-            box = await self._boxes.start(self._name, self._instance)
-            self.loosened = box.loosened
+            box = await self._boxes.start(self._name, self._instance, self._digest)
             await self._take_streams(box)
         except BaseException:
             self._remove()

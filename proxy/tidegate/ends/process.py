@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tidegate.ends.launcher import Child
     from tidegate.sandbox.bubblewrap import Box
+    from tidegate.secret_stores.handing import ProcessSecrets
 
 INHERITED = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "TMPDIR")
 """What a server gets of Tidegate's environment, besides ``LC_*``: nothing that could be a secret."""
@@ -48,9 +49,10 @@ class ProcessPipe:
         max_bytes: how long one JSON text may be.
         grace: seconds it has to end after its standard input has ended, and again after SIGTERM.
         box: the sandbox it runs in; none where it's None.
+        secrets: what it is given besides, and how.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that a process is started with
         self,
         command: Sequence[str],
         env: Mapping[str, str] | None = None,
@@ -58,7 +60,9 @@ class ProcessPipe:
         max_bytes: int = MAX_BYTES,
         grace: float = 2.0,
         box: Box | None = None,
+        secrets: ProcessSecrets | None = None,
     ) -> None:
+        self._secrets = secrets
         self._command = list(command)
         self._env = dict(env or {})
         self._cwd = None if cwd is None else str(cwd)
@@ -85,10 +89,11 @@ class ProcessPipe:
                 pipes += os.pipe()
             stdin, to_stdin, from_stdout, stdout, from_stderr, stderr = pipes
             stdio = (stdin, stdout, stderr)
+            given = self._secrets.make() if self._secrets is not None else {}
             if self._box is None:
-                self._child = await launch(self._command, environment(self._env), self._cwd, stdio)
+                self._child = await launch(self._command, environment(self._env | given), self._cwd, stdio)
             else:
-                self._child = await self._launch_in(self._box, stdio)
+                self._child = await self._launch_in(self._box, given, stdio)
             self._begun = time.monotonic()
             for descriptor in stdio:
                 os.close(descriptor)
@@ -105,13 +110,14 @@ class ProcessPipe:
             for descriptor in pipes:
                 os.close(descriptor)
 
-    async def _launch_in(self, box: Box, stdio: tuple[int, int, int]) -> Child:
+    async def _launch_in(self, box: Box, given: dict[str, str], stdio: tuple[int, int, int]) -> Child:
         from tidegate.sandbox import bubblewrap  # noqa: PLC0415 - what isn't used isn't loaded
 
         def plan() -> bubblewrap.Plan:
             if (reason := bubblewrap.reason()) is not None:
                 raise bubblewrap.Unusable(f"bubblewrap isn't usable, {reason}")
-            return box.plan(self._command, environment(self._env), self._cwd)
+            shown = self._secrets.folder if self._secrets is not None else None
+            return box.plan(self._command, environment(self._env | given), self._cwd, shown)
 
         try:
             planned = await asyncio.to_thread(plan)
@@ -179,6 +185,8 @@ class ProcessPipe:
     def _abort(self) -> None:
         """End everything at once, without waiting for it."""
         self._ending.cancel()
+        if self._secrets is not None:
+            self._secrets.remove()
         if self._stdin is not None:
             self._stdin.abort()  # closing it would wait for the process to read what is queued
         for transport in self._readers:

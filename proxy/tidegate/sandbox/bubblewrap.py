@@ -95,7 +95,9 @@ class Box:
         without = "its own home and files it may not write to" if self.network else "no network, no home"
         return f"it runs in a sandbox with {without}: see mounts and egress in docs/sandbox.md"
 
-    def plan(self, command: Sequence[str], environment: Mapping[str, str], cwd: str | None) -> Plan:
+    def plan(
+        self, command: Sequence[str], environment: Mapping[str, str], cwd: str | None, secrets: Path | None = None
+    ) -> Plan:
         """Return what to tell bubblewrap. It looks at many files.
 
         Args:
@@ -103,6 +105,7 @@ class Box:
             environment: all of its environment; what names the home and the folder for temporary files is replaced,
                 unless the settings gave it.
             cwd: its working folder, shown to it; where it's None, it has Tidegate's own, empty but for what is shown.
+            secrets: the folder of the files that hold its secrets; shown to it as it is.
 
         Raises:
             Unusable: where the working folder or a mount is none, or shows a sensitive place.
@@ -132,6 +135,7 @@ class Box:
             arguments += ["--ro-bind", path, path]
         for mount in sorted(mounts, key=lambda mount: mount.target):
             arguments += ["--bind" if mount.writable else "--ro-bind", mount.source, mount.target]
+        arguments += _bound(secrets)
         if not any(within(where, other) for other in (*view.shown, *(each.target for each in mounts), *SYSTEM)):
             arguments += ["--dir", where]
         arguments += ["--remount-ro", "/", "--chdir", where, "--clearenv"]
@@ -146,6 +150,10 @@ class Box:
             _check(source, f"its mount {mount.source}")
             found.append(Mount(str(Path(source).resolve()), mount.target, mount.writable))
         return found
+
+
+def _bound(folder: Path | None) -> list[str]:
+    return [] if folder is None else ["--ro-bind", str(folder), str(folder)]
 
 
 def _check(source: str, what: str, *, private: bool = False) -> None:

@@ -1,0 +1,17 @@
+"""What the settings of a server loosen: each hardened default that they give up, in a sentence about the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidegate import image_settings, sandbox, secret_settings, sharing
+
+if TYPE_CHECKING:
+    from tidegate.server_settings import ServerSettings
+
+_PARTS = (sandbox.loosened, image_settings.loosened, secret_settings.loosened, sharing.loosened)
+
+
+def loosened(server: ServerSettings) -> list[str]:
+    """Return a sentence for each default that a server's settings loosen; none for a server as it comes."""
+    return [sentence for part in _PARTS for sentence in part(server)]

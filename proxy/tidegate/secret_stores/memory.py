@@ -1,0 +1,136 @@
+"""Files of secrets in memory, for a server that reads them: a folder of this user's alone, gone with the server.
+
+The keeper removes it when Tidegate is gone; should that fail, the next one that is made removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidegate.containers import lease
+from tidegate.ends.launcher import keeper
+from tidegate.ends.pipe import PipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidegate.secret_stores.base import Secret
+
+_BEGINNING = "tidegate-secrets-"
+_LEASE = "lease"
+_IN_MEMORY = frozenset(("tmpfs", "ramfs"))
+
+
+class MemoryFiles:
+    """A file for each of some secrets, in memory.
+
+    Args:
+        values: the secrets by the names of their files.
+        owner: the user and group that the files belong to, where that is another than this process'.
+
+    Attributes:
+        folder: where they are.
+    """
+
+    def __init__(self, values: Mapping[str, Secret], owner: tuple[int, int] | None = None) -> None:
+        self._values = values
+        self._owner = owner
+        self.folder = Path()
+
+    def make(self) -> None:
+        """Make the folder and its files.
+
+        Raises:
+            PipeError: where there is no place in memory for them.
+        """
+        place = _place()
+        _sweep(place)
+        self.folder = place / f"{_BEGINNING}{secrets.token_hex(8)}"
+        keeper.note_path(self.folder)
+        try:
+            self.folder.mkdir(mode=0o700)
+            _write(self.folder / _LEASE, str(lease.this_process()).encode(), 0o600)
+            for name, value in self._values.items():
+                self._make(self.folder / name, value)
+        except OSError as error:
+            self.remove()
+            raise PipeError(f"Its secrets can't be written into memory: {error.strerror}.") from None
+        except BaseException:
+            self.remove()
+            raise
+
+    def _make(self, path: Path, value: Secret) -> None:
+        """Write a file that its reader alone can read. Who can't give files away lets the folder see to that."""
+        mode = 0o400
+        if self._owner is not None and self._owner[0] != os.geteuid():
+            mode = 0o400 if os.geteuid() == 0 else 0o444
+        _write(path, value.reveal().encode(), mode, self._owner if os.geteuid() == 0 else None)
+
+    def remove(self) -> None:
+        """Remove all of it."""
+        if self.folder.name:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if not self.folder.exists():
+                keeper.forget_path(self.folder)
+
+
+def _write(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        if owner is not None:
+            os.fchown(descriptor, *owner)
+        os.fchmod(descriptor, mode)
+
+
+def _place() -> Path:
+    """Return a folder in memory in which this user may make another.
+
+    Raises:
+        PipeError: where there is none.
+    """
+    for named in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.geteuid()}", "/dev/shm"):  # noqa: S108 - in memory
+        if not named:
+            continue
+        place = Path(named)
+        with suppress(OSError):
+            found = place.stat()
+            kept = not found.st_mode & stat.S_IWOTH or bool(found.st_mode & stat.S_ISVTX)
+            if kept and os.access(place, os.W_OK | os.X_OK) and file_system(place) in _IN_MEMORY:
+                return place
+    raise PipeError('There is no folder in memory for its secrets: say secrets_as = "env".')
+
+
+def file_system(place: Path) -> str:
+    """Return the kind of file system that a folder is on; "" where that can't be told."""
+    if sys.platform != "linux":
+        return ""
+    wanted = place.resolve()
+    best, kind = -1, ""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():  # proc(5)
+        fields, _, more = line.partition(" - ")
+        mounted = Path(fields.split()[4].replace("\\040", " "))
+        if (
+            wanted.is_relative_to(mounted) and len(mounted.parts) >= best
+        ):  # of two on one place the later hides the other
+            best, kind = len(mounted.parts), more.split()[0]
+    return kind
+
+
+def _sweep(place: Path) -> None:
+    """Remove what an earlier process of this user's left, which died with its keeper."""
+    with suppress(OSError):
+        for folder in place.glob(f"{_BEGINNING}*"):
+            with suppress(OSError):
+                if folder.lstat().st_uid != os.geteuid() or not stat.S_ISDIR(folder.lstat().st_mode):
+                    continue
+                owner = lease.read((folder / _LEASE).read_text())
+                if owner is not None and owner.alive is False:
+                    shutil.rmtree(folder, ignore_errors=True)
