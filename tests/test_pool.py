@@ -15,7 +15,7 @@ from tidegate.breaker import Pauses
 from tidegate.pool import Pace
 from tidegate.upstream import Unavailable
 
-BROKEN = {"command": [sys.executable, "-I", "-S", "-c", "import sys; sys.exit(7)"]}
+BROKEN = {"command": [sys.executable, "-I", "-S", "-c", "import sys; sys.exit(7)"], "sandbox": "none"}
 
 
 async def ready(it: House, count: int) -> None:

@@ -78,8 +78,8 @@ _ids = itertools.count(100)
 
 
 def mortal(version: str = "", **settings: Any) -> dict[str, Any]:
-    """Return the settings of one."""
-    return {"command": [sys.executable, "-I", "-S", "-c", SERVER, version], **settings}
+    """Return the settings of one; without a sandbox, in which all of them would have the same process ID."""
+    return {"command": [sys.executable, "-I", "-S", "-c", SERVER, version], "sandbox": "none", **settings}
 
 
 class Talk:
