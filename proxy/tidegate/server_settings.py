@@ -8,13 +8,14 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from tidegate import flow, remote
-from tidegate.settings_types import Model, SettingsError
+from tidegate.settings_types import Egress, Model, SettingsError
 
 _MEANT_FOR = {
     "args": ("image",),
     "env": ("command", "image"),
     "cwd": ("command",),
     "mounts": ("image",),
+    "egress": ("image",),
     "transport": ("url",),
     "headers": ("url",),
 }
@@ -32,6 +33,11 @@ class ServerSettings(Model):
     cwd: str | None = Field(None, description="Working folder of the process.")
     mounts: tuple[str, ...] = Field(
         (), description="Bind mounts of the container, `HOST:CONTAINER[:ro|rw]`; `ro` by default."
+    )
+    egress: Egress = Field(
+        (),
+        description='What the container may connect to: `"HOST:PORT"`, `"*.HOST:PORT"`, an address or a range '
+        'with a port; or `"unrestricted"`. Nothing by default. See [egress](../egress.md).',
     )
     transport: Literal["streamable-http", "sse"] = Field(
         "streamable-http", description="What the remote server speaks."

@@ -72,6 +72,8 @@ class Starter:
             pipe = new_pipe(core, self.name, server, self.client)
         except OSError as error:  # its code is loaded when it is first needed, and descriptors may be used up then
             raise Unavailable(f"The server {self.name!r} can't be started: {error.strerror}.") from None
+        if core.egress is not None and server.egress:
+            core.egress.watch(pipe, self)
         instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version, self._refused)
         begun = time.monotonic()
         try:
@@ -98,16 +100,16 @@ class Starter:
         log.info("server ended", server=self.name, reason=said)
 
     async def _note(self, text: str) -> bool:
-        flow = self._flow()
+        flow = self.flow()
         return flow is None or (await self.core.now.pipeline.note("instance", flow, note=text)).allowed
 
     async def _refused(self, refused: Rejected) -> None:
-        flow = self._flow()
+        flow = self.flow()
         if flow is not None:
             deny = Deny(refused.reason, code=refused.code, rule="wire")
             await self.core.now.pipeline.note("rejected", flow, deny, size=refused.size)
 
-    def _flow(self) -> Flow | None:
+    def flow(self) -> Flow | None:
         """Return the flow of what no message is about; ``None`` where a reload took the server away."""
         now = self.core.now
         if self.name not in now.settings.servers:

@@ -20,6 +20,7 @@ from tidegate.settings_types import (
     Address,
     Count,
     Flag,
+    IpAddress,
     Model,
     Name,
     Seconds,
@@ -90,6 +91,14 @@ class ProxySettings(Model):
         None,
         description="The UNIX socket of a `tidegate launcher` that starts the containers; "
         "when absent, Tidegate starts a launcher of its own where a server runs in a container.",
+    )
+    egress_image: str = Field(
+        "tidegate",
+        description="The image of the sidecar that holds containers to their `egress`: any with Python 3.11 or later "
+        "as `python`; Tidegate's own by default, as `docker build -t tidegate .` makes it.",
+    )
+    egress_dns: tuple[IpAddress, ...] = Field(
+        (), description="Addresses of the name servers that it asks; those of the engine's host by default."
     )
     allowed_hosts: tuple[str, ...] = Field(
         (), description="More values of the Host header to serve, like `mcp.example.com`."

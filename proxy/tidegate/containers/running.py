@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from tidegate.containers import spec
+from tidegate.containers import egress, spec
 from tidegate.containers.attach import Removal, attach
 from tidegate.containers.boxes import Box, container_name
 from tidegate.containers.engine import Refused
@@ -45,18 +45,31 @@ class Container:
         instance: the instance's digits, see :class:`tidegate.containers.boxes.Boxes`.
         server: its server's settings.
         folder: where the relative paths of mounts start from.
+        way_out: its network and its sidecar; None where it has neither.
 
     Attributes:
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
     """
 
-    def __init__(self, engine: Engine, name: str, instance: str, server: ServerSettings, folder: Path) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        instance: str,
+        server: ServerSettings,
+        folder: Path,
+        way_out: egress.Egress | None = None,
+    ) -> None:
         self.container = container_name(name, instance)
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._engine = engine
         self._name = name
         self._server = server
         self._folder = folder
+        self.way_out = way_out
+        self._joined = egress.joined(server)
+        if way_out is not None:
+            way_out.died = self._stranded
         self._making: asyncio.Future[None] | None = None
         self._attaching: asyncio.Future[socket.socket] | None = None
         self._streams: socket.socket | None = None  # the same connection that was given away
@@ -71,6 +84,7 @@ class Container:
         """
         try:
             await self._engine.reap_once()
+            await self._find_way_out()
             keeper.note_container(self._engine.reached, self.container)
             self._making = asyncio.ensure_future(self._engine.starting(self._create))
             await asyncio.shield(self._making)
@@ -80,14 +94,29 @@ class Container:
             await self._watch()
             await self._engine.starting(lambda client: client.start(self.container))
         except Refused as refusal:
-            if refusal.status == 404 and self._attaching is None:
+            if refusal.status == 404 and self._attaching is None and "image" in refusal.told.lower():
                 image = self._server.image
                 raise PipeError(f"{self._name} can't be started: get its image with docker pull {image}.") from None
             raise PipeError(f"{self._name} can't be started: {refusal.told}.") from None
         return self._streams.dup()
 
+    async def _find_way_out(self) -> None:
+        if self.way_out is not None:
+            try:
+                self._joined = await self.way_out.start()
+            except Refused:
+                raise
+            except PipeError as error:
+                raise PipeError(f"{self._name} can't be started: {str(error).rstrip('.')}.") from None
+
+    def _stranded(self) -> None:
+        """Its sidecar has ended: nothing gets out any more, and what it still has open can't be told."""
+        if self._removing is None:
+            log.warning("the egress sidecar of a container ended, so the container is ended too", name=self.container)
+            self.remove()
+
     def _create(self, client: APIClient) -> None:
-        spec.create(client, self.container, self._name, self._server, self._folder)
+        spec.create(client, self.container, self._name, self._server, self._folder, self._joined)
 
     async def _watch(self) -> None:
         removal = self._removal = Removal(self.container)
@@ -131,6 +160,8 @@ class Container:
                 await self._attached_late()
                 await self._until_gone()
             keeper.forget_container(self.container)
+            if self.way_out is not None:
+                await self.way_out.remove()
         finally:
             if self._removal is not None and self._removal.transport is not None:
                 self._removal.transport.abort()
@@ -169,12 +200,21 @@ class Containers:
     Args:
         engine: where they run.
         settings: the settings in force; containers of their servers can be started, and no others.
+        tell: takes what sidecars tell, with ``instance`` and ``server``; :meth:`answer` answers. Without it, no
+            connection is ever allowed.
     """
 
-    def __init__(self, engine: Engine, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Callable[[], Settings],
+        tell: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
         self._engine = engine
+        self._tell = tell
         self._settings = settings
         self._running: dict[str, Container] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}  # ended, and not all of theirs is removed yet
 
     def __len__(self) -> int:
         return len(self._running)
@@ -191,7 +231,9 @@ class Containers:
             raise PipeError(f"There is no server {server!r} in a container.")
         if instance in self._running:
             raise PipeError(f"There is an instance {instance} already.")
-        container = self._running[instance] = Container(self._engine, server, instance, found, settings.folder)
+        way_out = self._way_out(settings, server, instance)
+        container = Container(self._engine, server, instance, found, settings.folder, way_out)
+        self._running[instance] = container
         container.ended.add_done_callback(lambda _: self._forget(instance))
         try:
             return Box(await container.start(), container.ended)
@@ -199,17 +241,37 @@ class Containers:
             container.remove()
             raise
 
+    def _way_out(self, settings: Settings, server: str, instance: str) -> egress.Egress | None:
+        found = settings.servers[server]
+        if not found.egress or found.egress == egress.UNRESTRICTED:
+            return None
+        container = container_name(server, instance)
+        labels = {spec.INSTANCE: container, spec.SERVER: server}
+        about = {"event": "egress", "server": server, "instance": instance}
+        return egress.Egress(
+            self._engine, container, found, settings.proxy, lambda told: self._tell(told | about), labels
+        )
+
+    def answer(self, instance: str, number: int, *, ok: bool) -> None:
+        """Say whether something that an instance's sidecar told is recorded."""
+        container = self._running.get(instance)
+        if container is not None and container.way_out is not None:
+            container.way_out.answer(number, ok=ok)
+
     async def stop(self, instance: str) -> None:
         """Kill and remove a container; see :meth:`tidegate.containers.boxes.Boxes.stop`."""
         container = self._running.get(instance)
-        if container is not None:
-            await asyncio.wait([container.remove()], timeout=_TRIES * _CONFIRMED)
+        removing = container.remove() if container is not None else self._leaving.get(instance)
+        if removing is not None:
+            await asyncio.wait([removing], timeout=_TRIES * _CONFIRMED)
 
     async def close(self) -> None:
         """Stop all."""
-        await asyncio.gather(*(self.stop(instance) for instance in list(self._running)))
+        await asyncio.gather(*(self.stop(instance) for instance in [*self._running, *self._leaving]))
 
     def _forget(self, instance: str) -> None:
         container = self._running.pop(instance, None)
         if container is not None:
-            container.remove()  # where the engine only lost sight of it; its streams are closed in any case
+            # Where the engine only lost sight of it; its streams are closed in any case.
+            removing = self._leaving[instance] = container.remove()
+            removing.add_done_callback(lambda _: self._leaving.pop(instance, None))

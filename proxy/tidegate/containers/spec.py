@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from docker import APIClient
 
+    from tidegate.containers.egress import Joined
     from tidegate.settings import ServerSettings
 
 INSTANCE, SERVER = "io.tidegate.instance", "io.tidegate.server"
@@ -25,7 +26,7 @@ _MEMORY = 256 * _MEBIBYTE
 _USER = "65534:65534"  # nobody, on all the usual systems
 
 
-def create(client: APIClient, container: str, name: str, server: ServerSettings, folder: Path) -> None:
+def create(client: APIClient, container: str, name: str, server: ServerSettings, folder: Path, way_out: Joined) -> None:
     """Create a server's container.
 
     Args:
@@ -34,6 +35,7 @@ def create(client: APIClient, container: str, name: str, server: ServerSettings,
         name: the server's name in the settings.
         server: its settings.
         folder: where the relative paths of mounts start from.
+        way_out: how its ``egress`` is given to it.
 
     Raises:
         PipeError: where the settings can't be kept.
@@ -46,9 +48,10 @@ def create(client: APIClient, container: str, name: str, server: ServerSettings,
         name=container,
         user=_USER,
         stdin_open=True,
-        environment={"HOME": "/tmp"} | server.env,  # noqa: S108 - the only folder it can write to
+        environment={"HOME": "/tmp"} | way_out.environment | server.env,  # noqa: S108 - the only folder it can write to
         labels=labels,
-        host_config=client.create_host_config(mounts=mounts, **hardened()),
+        host_config=client.create_host_config(mounts=mounts, **(hardened() | way_out.host)),
+        networking_config=way_out.endpoint(client),
     )
 
 
