@@ -11,6 +11,7 @@ from tidegate.flow import Client, Flow, Principal, Server
 if TYPE_CHECKING:
     from tidegate.containers.client import LauncherClient
     from tidegate.correlate import Open
+    from tidegate.egress_notes import EgressNotes
     from tidegate.message import Message
     from tidegate.pipeline import Pipeline
     from tidegate.session import Store
@@ -34,6 +35,7 @@ class Core:
     now: Runtime
     store: Store
     boxes: LauncherClient | None = None  # who starts containers; None where none can be
+    egress: EgressNotes | None = None  # who has what sidecars tell recorded
 
 
 class Flows:

@@ -9,7 +9,14 @@ from tidegate import image_settings, sandbox, secret_settings, sharing
 if TYPE_CHECKING:
     from tidegate.server_settings import ServerSettings
 
-_PARTS = (sandbox.loosened, image_settings.loosened, secret_settings.loosened, sharing.loosened)
+
+def _egress(server: ServerSettings) -> list[str]:
+    if server.image is None or server.egress != "unrestricted":
+        return []
+    return ["egress is unrestricted: it can connect to every host, this one and private ones too, without a record"]
+
+
+_PARTS = (sandbox.loosened, image_settings.loosened, secret_settings.loosened, sharing.loosened, _egress)
 
 
 def loosened(server: ServerSettings) -> list[str]:

@@ -30,11 +30,11 @@ VERSION_KEY, CLIENT_KEY, SUBSCRIPTION_KEY = (
     META + "subscriptionId",
 )
 
-TargetKind = Literal["tool", "prompt", "resource", "task"]
+TargetKind = Literal["tool", "prompt", "resource", "task", "host"]
 
 
 class Target(NamedTuple):
-    """What a message is about: a tool, prompt, resource or task, by its name or URI."""
+    """What a message is about: a tool, prompt, resource or task, by its name or URI (or the host of an event)."""
 
     kind: TargetKind
     name: str

@@ -20,6 +20,7 @@ from tidegate.admin import Admin
 from tidegate.containers.client import LauncherClient
 from tidegate.control import Control
 from tidegate.duplex import Duplex
+from tidegate.egress_notes import EgressNotes
 from tidegate.ends import descriptors
 from tidegate.ends.clients import ClientConnection, ClientServer
 from tidegate.ends.http1 import HttpClient
@@ -71,7 +72,8 @@ async def core_of(settings: Settings, path: Path | None = None) -> AsyncGenerato
     await pipeline.start(settings)
     core = Core(Runtime(settings, pipeline), MemoryStore(ttl=settings.session.ttl))
     client = HttpClient()
-    core.boxes = LauncherClient(lambda: core.now.settings, path)
+    core.egress = EgressNotes(core)
+    core.boxes = LauncherClient(lambda: core.now.settings, path, core.egress.hear)
     try:
         flow = Flow(pipeline.new_id(), Server(""), _OWNER)
         if not (await pipeline.note("proxy", flow, note="started")).allowed:

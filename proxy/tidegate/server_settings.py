@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tidegate import flow, image_names, remote, sandbox, secret_refs
-from tidegate.settings_types import Model, Seconds, SettingsError
+from tidegate.settings_types import Egress, Model, Seconds, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ _MEANT_FOR = {
     "mounts": ("command", "image"),
     "pull": ("image",),
     "sandbox": ("command",),
-    "egress": ("command",),
+    "egress": ("command", "image"),
     "transport": ("url",),
     "share": ("command", "image"),
     "warm": ("command", "image"),
@@ -56,8 +56,11 @@ class ServerSettings(Model):
         description="What the process runs in: `auto` is bubblewrap where it works, and else nothing, with the label "
         "`unsandboxed`; with `bubblewrap` it doesn't start without. See [sandbox](../sandbox.md).",
     )
-    egress: str | tuple[str, ...] = Field(
-        (), description="`unrestricted` gives the process in its sandbox the network, this machine's own addresses too."
+    egress: Egress = Field(
+        (),
+        description='What the container may connect to: `"HOST:PORT"`, `"*.HOST:PORT"`, an address or a range '
+        'with a port; or `"unrestricted"`. Nothing by default. A process in its sandbox has the whole network, this '
+        "machine's own addresses too, or none. See [egress](../egress.md).",
     )
     transport: Literal["streamable-http", "sse"] = Field(
         "streamable-http", description="What the remote server speaks."

@@ -102,6 +102,8 @@ class Starter:
             raise Unavailable(f"The server {self.name!r} can't be started: {error.strerror}.") from None
         except SettingsError as error:
             raise Unavailable(f"The server {self.name!r} can't be started: {error}.") from None
+        if core.egress is not None and server.egress:
+            core.egress.watch(pipe, self)
         instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version, self.refused)
         begun = time.monotonic()
         try:
@@ -132,7 +134,7 @@ class Starter:
 
     async def note(self, text: str) -> bool:
         """Have something recorded about an instance; return whether that was done."""
-        flow = self._flow()
+        flow = self.flow()
         return flow is None or (await self.core.now.pipeline.note("instance", flow, note=text)).allowed
 
     async def must_note(self, text: str) -> None:
@@ -146,12 +148,12 @@ class Starter:
 
     async def refused(self, refused: Rejected) -> None:
         """Have bytes recorded that are no message and no answer to anybody."""
-        flow = self._flow()
+        flow = self.flow()
         if flow is not None:
             deny = Deny(refused.reason, code=refused.code, rule="wire")
             await self.core.now.pipeline.note("rejected", flow, deny, size=refused.size)
 
-    def _flow(self) -> Flow | None:
+    def flow(self) -> Flow | None:
         """Return the flow of what no message is about; ``None`` where a reload took the server away."""
         now = self.core.now
         if self.name not in now.settings.servers:

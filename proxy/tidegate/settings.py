@@ -23,6 +23,7 @@ from tidegate.settings_types import (
     Address,
     Count,
     Flag,
+    IpAddress,
     Model,
     Name,
     Seconds,
@@ -105,6 +106,14 @@ class ProxySettings(Model):
         "none",
         description="The least that servers on this machine are started in: nothing, a `sandbox`, or a `container`. "
         "One with less is a mistake in the settings, and doesn't start where its sandbox can't be had.",
+    )
+    egress_image: str = Field(
+        "tidegate",
+        description="The image of the sidecar that holds containers to their `egress`: any with Python 3.11 or later "
+        "as `python`; Tidegate's own by default, as `docker build -t tidegate .` makes it.",
+    )
+    egress_dns: tuple[IpAddress, ...] = Field(
+        (), description="Addresses of the name servers that it asks; those of the engine's host by default."
     )
     allowed_hosts: tuple[str, ...] = Field(
         (), description="More values of the Host header to serve, like `mcp.example.com`."

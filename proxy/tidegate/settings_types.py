@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from tidegate.egress.rules import parse
+
+_MOST_RULES = 200
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 
@@ -36,7 +39,28 @@ def _address(value: str) -> str:
     return value
 
 
+def _ip_address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("it is an IP address, like 192.0.2.53") from None
+
+
+def _egress(value: object) -> object:
+    """Return ``unrestricted``, or the entries of a list in their one form."""
+    if value == "unrestricted":
+        return value
+    if not isinstance(value, list | tuple) or not all(isinstance(entry, str) for entry in value):
+        raise ValueError('egress is a list of "HOST:PORT", or "unrestricted"')
+    rules = list(dict.fromkeys(str(parse(entry)) for entry in value))
+    if len(rules) > _MOST_RULES:
+        raise ValueError(f"egress has more than {_MOST_RULES} entries")
+    return tuple(rules)
+
+
+Egress = Annotated[Literal["unrestricted"] | tuple[str, ...], BeforeValidator(_egress)]
 Name = Annotated[str, AfterValidator(_name)]
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(strict=True)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Outcome = Literal["pass", "finding", "edit", "deny", "redact", "hold", "error", "timeout"]
 Verdict = Literal["allow", "redact", "hold", "deny"]
-Event = Literal["message", "rejected", "login", "instance", "proxy"]
+Event = Literal["message", "rejected", "login", "instance", "egress", "proxy"]
 
 CODES: dict[str, tuple[int, str]] = {
     "denied": (-31403, "An interceptor denied the message."),
@@ -255,7 +255,8 @@ class Decision:
         steps: what every hook did, in order.
         verdict: ``allow``, ``redact``, ``hold`` or ``deny``.
         event: ``message``, or what else is recorded: ``rejected`` bytes, a refused ``login``, an
-            ``instance`` of a server or the ``proxy`` itself that starts or ends.
+            ``instance`` of a server or the ``proxy`` itself that starts or ends, a connection of an instance's
+            (``egress``).
         note: one sentence about an event, or the reason of a deny or hold; never content.
         size: the size of rejected bytes, in bytes.
         reported: what ``report_only`` entries would have done, with the name of who.

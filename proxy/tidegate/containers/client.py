@@ -75,6 +75,11 @@ class LauncherClient:
         if self._connection is not None:  # without one, there is no container either
             await self._connection.ask({"op": "stop", "instance": instance})
 
+    def recorded(self, instance: str, number: int, *, ok: bool) -> None:
+        """Answer an ``egress`` event: whether what it tells of is recorded."""
+        if self._connection is not None:
+            self._connection.tell({"op": "recorded", "instance": instance, "n": number, "ok": ok})
+
     async def usage(self) -> dict[str, dict[str, int]]:
         """Return what the running containers use, by instance; see :func:`tidegate.containers.usage.usage`.
 
@@ -203,6 +208,11 @@ class _Connection:
     def unwatch(self, instance: str) -> None:
         """Forget about an instance that didn't start."""
         self._ended.pop(instance, None)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Say what has no answer."""
+        if not self.lost:
+            self._channel.send(message)
 
     async def ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
         """Ask, and return the answer and the descriptors that came with it.

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OWNER = "io.tidegate.owner"
-"""The label of all containers of Tidegate's: the lease of the process they belong to."""
+"""The label of all containers and networks of Tidegate's: the lease of the process they belong to."""
 
 _DEFAULT = "unix:///var/run/docker.sock"
 _CALL_SECONDS = 30.0  # for one answer of the engine
@@ -174,8 +175,20 @@ class Engine:
             if refusal.status not in (404, 409):  # gone, or on its way out
                 raise
 
+    async def remove_network(self, name: str) -> None:
+        """Remove a network, if there is one.
+
+        Raises:
+            PipeError: where a container is still on it, or the engine can't be reached, or fails.
+        """
+        try:
+            await self.removing(lambda client: client.remove_network(name))
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+
     async def reap(self) -> int:
-        """Remove the containers whose Tidegate has died; return how many those were.
+        """Remove the containers whose Tidegate has died, and their networks; return how many containers those were.
 
         Raises:
             PipeError: where the engine can't be reached, or fails.
@@ -186,6 +199,10 @@ class Engine:
             if await self._is_orphan(container["Labels"].get(OWNER, "")):
                 await self.remove(container["Id"])
                 removed += 1
+        for network in await self.removing(lambda client: client.networks(filters={"label": OWNER})):
+            if await self._is_orphan((network["Labels"] or {}).get(OWNER, "")):
+                with suppress(Refused):  # a container is on its way out of it: the next time
+                    await self.remove_network(network["Id"])
         return removed
 
     async def reap_once(self) -> None:

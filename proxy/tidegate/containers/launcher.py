@@ -6,8 +6,9 @@ the settings file itself: who asks it can name a server, and can't say what is s
 peer is stopped when the peer has gone.
 
 The operations: ``start {server, instance, settings, secrets}`` (answered with a descriptor, and later followed by an
-``ended`` event), ``stop {instance}``, ``usage {}``, ``image {server}``, ``reload {}``; and once, for a launcher that
-reads no file, ``configure {settings, folder}``.
+``ended`` event), ``stop {instance}``, ``recorded {instance, n, ok}`` (for an ``egress`` event; it has no answer),
+``usage {}``, ``image {server}``, ``reload {}``; and once, for a launcher that reads no file, ``configure {settings,
+folder}``.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Peer:
         self._engine = engine
         self._configured = configured
         self._gone = gone
-        self._containers = Containers(engine, lambda: configured.now)
+        self._containers = Containers(engine, lambda: configured.now, self._tell)
         self._tasks: set[asyncio.Task[None]] = set()
         self._channel = Channel(connection, self._take, self._lost)
 
@@ -118,6 +119,9 @@ class Peer:
         await self._containers.close()
         self._gone(self)
 
+    def _tell(self, told: dict[str, Any]) -> None:
+        self._channel.send(told)
+
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work, name="launcher operation")
         self._tasks.add(task)
@@ -126,6 +130,10 @@ class Peer:
     def _take(self, message: dict[str, Any], descriptors: list[int]) -> None:
         for descriptor in descriptors:
             socket.close(descriptor)  # nobody was to send any
+        match message:
+            case {"op": "recorded", "instance": str(instance), "n": int(number), "ok": bool(ok)}:
+                self._containers.answer(instance, number, ok=ok)
+                return
         self._spawn(self._answer(message))
 
     async def _answer(self, message: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from docker.types import LogConfig, Ulimit
@@ -11,12 +12,11 @@ from tidegate.containers.engine import OWNER
 from tidegate.containers.mounts import bind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from docker import APIClient
 
+    from tidegate.containers.egress import Joined
     from tidegate.containers.secret_delivery import Delivery
-    from tidegate.settings import ServerSettings
+    from tidegate.settings import ServerSettings, Settings
 
 INSTANCE, SERVER = "io.tidegate.instance", "io.tidegate.server"
 """The labels that name a container's instance, and its server in the settings."""
@@ -26,8 +26,21 @@ _MEMORY = 256 * _MEBIBYTE
 USER = "65534:65534"  # nobody, on all the usual systems
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What else a container is created with.
+
+    Attributes:
+        secrets: how it is given its secrets.
+        way_out: how its ``egress`` is given to it.
+    """
+
+    secrets: Delivery
+    way_out: Joined
+
+
 def create(
-    client: APIClient, container: str, name: str, server: ServerSettings, folder: Path, secrets: Delivery
+    client: APIClient, container: str, name: str, server: ServerSettings, settings: Settings, parts: Parts
 ) -> None:
     """Create a server's container.
 
@@ -36,26 +49,28 @@ def create(
         container: what to call it.
         name: the server's name in the settings.
         server: its settings.
-        folder: where the relative paths of mounts start from.
-        secrets: how it is given its secrets.
+        settings: all settings; relative paths of mounts start from their folder.
+        parts: what else it is created with.
 
     Raises:
         PipeError: where the settings can't be kept.
     """
     labels = {OWNER: str(lease.this_process()), INSTANCE: container, SERVER: name}
-    mounts = [bind(mount, folder) for mount in server.mounts] + secrets.mounts
-    held_to = hardened()
-    held_to["tmpfs"] |= secrets.tmpfs
+    mounts = [bind(mount, settings.folder) for mount in server.mounts] + parts.secrets.mounts
+    held_to = hardened() | parts.way_out.host
+    held_to["tmpfs"] |= parts.secrets.tmpfs
+    environment = {"HOME": "/tmp"} | parts.way_out.environment | server.env  # noqa: S108 - the only folder it can write to
     client.create_container(
         server.image,
-        secrets.command or list(server.args) or None,
-        entrypoint=secrets.entrypoint,
+        parts.secrets.command or list(server.args) or None,
+        entrypoint=parts.secrets.entrypoint,
         name=container,
         user=USER,
         stdin_open=True,
-        environment={"HOME": "/tmp"} | server.env | secrets.environment,  # noqa: S108 - the only folder it can write to
+        environment=environment | parts.secrets.environment,
         labels=labels,
         host_config=client.create_host_config(mounts=mounts, **held_to),
+        networking_config=parts.way_out.endpoint(client),
     )
 
 

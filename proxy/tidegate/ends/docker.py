@@ -35,14 +35,15 @@ class ContainerPipe:
         digest: that of its secrets, see :meth:`tidegate.containers.boxes.Boxes.start`.
 
     Attributes:
+        instance: the instance's digits.
         container: the container's name.
     """
 
     def __init__(
         self, name: str, boxes: Boxes, *, max_bytes: int = MAX_BYTES, grace: float = 2.0, digest: str | None = None
     ) -> None:
-        self._instance = secrets.token_hex(6)
-        self.container = container_name(name, self._instance)
+        self.instance = secrets.token_hex(6)
+        self.container = container_name(name, self.instance)
         self._name = name
         self._boxes = boxes
         self._digest = digest
@@ -63,7 +64,7 @@ class ContainerPipe:
     async def start(self) -> None:
         """Have the container started, and take its streams; see :meth:`tidegate.ends.pipe.Pipe.start`."""
         try:
-            box = await self._boxes.start(self._name, self._instance, self._digest)
+            box = await self._boxes.start(self._name, self.instance, self._digest)
             await self._take_streams(box)
         except BaseException:
             self._remove()
@@ -164,7 +165,7 @@ class ContainerPipe:
         if self._attached is not None and self._attached.transport is not None:
             self._attached.transport.abort()
         if self._removing is None:
-            self._removing = asyncio.create_task(self._boxes.stop(self._instance), name="container removal")
+            self._removing = asyncio.create_task(self._boxes.stop(self.instance), name="container removal")
             _removals.add(self._removing)
             self._removing.add_done_callback(_seen)
 

@@ -8,7 +8,7 @@ and needs of it two things:
   session and its parent is still found, because it becomes the shim's child. A shim ends everything below it when
   its own socket to Tidegate ends, which it does however Tidegate ends. Forking from here also is quicker than from
   Tidegate, and safe: this process is small and has one thread.
-- *Remembering* containers and files. When Tidegate is gone, those still noted are removed.
+- *Remembering* containers, networks and files. When Tidegate is gone, those still noted are removed.
 
 Should a shim be killed, the kernel kills its server (PR_SET_PDEATHSIG) and the keeper what is left below. Should the
 keeper be killed, the shims go on by themselves, and Tidegate starts another keeper. All three dying at the same
@@ -48,6 +48,7 @@ _PATIENCE = 10.0  # seconds for killed processes to be gone: one in uninterrupti
 _DESCRIPTORS = 4096  # at least so many are looked at
 _LOOK = 0.005  # seconds between two looks
 _ENGINE_SECONDS = 10.0
+_STILL_USED = 0.1  # seconds until a network is tried again that a container is on its way out of
 _SECOND_LOOK = 1.0  # seconds until a container that wasn't there is asked for again: it may have been in the making
 
 Engine = dict[str, Any]
@@ -86,6 +87,7 @@ class Keeper:
         self._shims: set[int] = set()
         self._paths: set[str] = set()
         self._containers: dict[str, Engine] = {}
+        self._networks: dict[str, Engine] = {}
         self._controls: deque[int] = deque()
         self._buffer = b""
 
@@ -125,6 +127,10 @@ class Keeper:
             self._containers[given[0]] = given[1]
         elif order == "no-container":
             self._containers.pop(given[0], None)
+        elif order == "network":
+            self._networks[given[0]] = given[1]
+        elif order == "no-network":
+            self._networks.pop(given[0], None)
 
     def _start(self, control: int) -> None:
         try:
@@ -169,6 +175,8 @@ class Keeper:
             time.sleep(_SECOND_LOOK)
             for name, engine in missing.items():
                 remove_container(engine, name)
+        for name, engine in self._networks.items():  # after the containers that are on them
+            remove_network(engine, name)
         deadline = time.monotonic() + 2 * _PATIENCE
         while time.monotonic() < deadline:
             try:
@@ -402,6 +410,21 @@ def _remove(path: str) -> None:
 
 def remove_container(engine: Engine, name: str) -> bool:
     """Kill and remove a container over the engine's API; whether the engine had it."""
+    return _delete(engine, f"/containers/{name}?force=1&v=1") not in (None, 404)
+
+
+def remove_network(engine: Engine, name: str) -> bool:
+    """Remove a network over the engine's API, as soon as no container is on it; whether that could be done."""
+    deadline = time.monotonic() + _PATIENCE
+    while (status := _delete(engine, f"/networks/{name}")) not in (None, 204, 404):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_STILL_USED)
+    return status is not None
+
+
+def _delete(engine: Engine, path: str) -> int | None:
+    """Ask for something to be removed; return the HTTP status, None where the engine can't be asked."""
     from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415 - seldom needed, and large
 
     connection = None
@@ -419,10 +442,10 @@ def remove_container(engine: Engine, name: str) -> bool:
             connection = HTTPSConnection(engine["host"], engine["port"], timeout=_ENGINE_SECONDS, context=context)
         else:
             connection = HTTPConnection(engine["host"], engine["port"], timeout=_ENGINE_SECONDS)
-        connection.request("DELETE", f"/containers/{name}?force=1&v=1")
-        return connection.getresponse().status != 404
+        connection.request("DELETE", path)
+        return connection.getresponse().status
     except (OSError, HTTPException):
-        return False
+        return None
     finally:
         if connection is not None:
             connection.close()

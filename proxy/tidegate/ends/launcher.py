@@ -153,6 +153,18 @@ class Keeper:
         """Take :meth:`note_container` back."""
         self._forget("container", name)
 
+    def note_network(self, engine: Engine, name: str) -> None:
+        """Have a network of an engine's removed when this process is gone.
+
+        Raises:
+            PipeError: where the keeper can't be started, or doesn't listen.
+        """
+        self._note("network", name, engine)
+
+    def forget_network(self, name: str) -> None:
+        """Take :meth:`note_network` back."""
+        self._forget("network", name)
+
     def forked(self) -> None:
         """Leave the keeper to the parent: this process is a fork of it."""
         if self._socket is not None:
