@@ -94,6 +94,7 @@ def test_other_ways_to_sign_with_the_same_kinds_of_keys_are_known() -> None:
         pem(rsa.generate_private_key(65537, 1024)),
         pem(KEY)[:100],
     ],
+    ids=["nothing", "no key", "a curve too large", "a short key", "half a key"],
 )
 def test_a_file_that_is_no_key_to_sign_with_is_refused(data: bytes) -> None:
     with pytest.raises(TrustError, match=r"PEM|unsupported"):
