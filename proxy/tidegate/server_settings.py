@@ -7,14 +7,17 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from tidegate import box_settings as box
 from tidegate import flow, remote
-from tidegate.settings_types import Model, SettingsError
+from tidegate.settings_types import Flag, Model, SettingsError
 
 _MEANT_FOR = {
     "args": ("image",),
     "env": ("command", "image"),
     "cwd": ("command",),
     "mounts": ("image",),
+    **dict.fromkeys(("user", "workdir", "memory", "cpus", "pids", "tmpfs", "shm", "runtime"), ("image",)),
+    **dict.fromkeys(("read_only", "capabilities", "seccomp"), ("image",)),
     "transport": ("url",),
     "headers": ("url",),
 }
@@ -32,6 +35,35 @@ class ServerSettings(Model):
     cwd: str | None = Field(None, description="Working folder of the process.")
     mounts: tuple[str, ...] = Field(
         (), description="Bind mounts of the container, `HOST:CONTAINER[:ro|rw]`; `ro` by default."
+    )
+    user: box.BoxUser | None = Field(
+        None,
+        description="Who the container's processes are, `UID:GID` or a name of the image's; `65534:65534` by default. "
+        "Root only where this says `root` or `0:0`.",
+    )
+    workdir: box.Workdir | None = Field(None, description="Working folder in the container; the image's by default.")
+    memory: box.Memory = Field(
+        "256m", description="Memory of the container, files in memory included; there is no swap."
+    )
+    cpus: box.Cpus = Field(1.0, description="Processors the container may use, all together.")
+    pids: box.Pids = Field(128, description="Processes and threads in the container.")
+    tmpfs: box.TmpfsPaths = Field(
+        (),
+        description="Folders in the container's memory, `PATH[:size=SIZE][,exec]`; each holds 16m by default. "
+        "There is one at `/tmp` in any case, and at each volume of the image's.",
+    )
+    shm: box.Size = Field("1m", description="What `/dev/shm` holds; browsers and the like need more.")
+    read_only: Flag = Field(default=True, description="Whether the container's own files are read-only.")
+    capabilities: box.Capabilities = Field(
+        (), description="Capabilities of the container's root, like `CHOWN`; none by default."
+    )
+    seccomp: Literal["tidegate", "engine"] = Field(
+        "tidegate",
+        description="Whose list of allowed system calls holds: Tidegate's, or the engine's, which is longer.",
+    )
+    runtime: box.Runtime | None = Field(
+        None,
+        description="What runs the container, like `runsc`; the server doesn't start where the engine hasn't got it.",
     )
     transport: Literal["streamable-http", "sse"] = Field(
         "streamable-http", description="What the remote server speaks."
@@ -55,6 +87,7 @@ class ServerSettings(Model):
         for key, kinds in _MEANT_FOR.items():
             if key in self.model_fields_set and given[0] not in kinds:
                 raise ValueError(f"{key} has no meaning for a server with {given[0]}")
+        box.check(self)
         return self
 
     @property

@@ -44,6 +44,7 @@ def check(
                 "settings": source,
                 "interceptors": [_described(item) for item in interceptors],
                 "servers": [_probed(settings, name, probe) for name, probe in probes.items()],
+                "loosened": _loosened(settings),
             }
         )
     else:
@@ -141,6 +142,18 @@ def _print(settings: Settings, source: str, interceptors: list[Interceptor], pro
                 right=("tools", "ms"),
             )
         )
+    told = [(name, sentence) for name, sentences in _loosened(settings).items() for sentence in sentences]
+    if told:
+        output.say()
+        console.print(output.table(("server", "loosened by its settings"), told))
+
+
+def _loosened(settings: Settings) -> dict[str, list[str]]:
+    """Return what servers' settings loosen of their containers' hardening; servers that loosen nothing aren't in it."""
+    from tidegate.containers.hardening import loosened  # noqa: PLC0415 - heavy
+
+    found = {name: loosened(server) for name, server in settings.servers.items()}
+    return {name: sentences for name, sentences in found.items() if sentences}
 
 
 def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tidegate.containers import spec
+from tidegate.containers import hardening, mounts, spec
 from tidegate.containers.attach import Removal, attach
 from tidegate.containers.boxes import Box, container_name
 from tidegate.containers.engine import Refused
@@ -22,7 +22,6 @@ from tidegate.ends.pipe import PipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from docker import APIClient
 
@@ -44,19 +43,19 @@ class Container:
         name: its server's name in the settings.
         instance: the instance's digits, see :class:`tidegate.containers.boxes.Boxes`.
         server: its server's settings.
-        folder: where the relative paths of mounts start from.
+        settings: all settings, for what mounts may not lead to, and where their relative paths start from.
 
     Attributes:
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
     """
 
-    def __init__(self, engine: Engine, name: str, instance: str, server: ServerSettings, folder: Path) -> None:
+    def __init__(self, engine: Engine, name: str, instance: str, server: ServerSettings, settings: Settings) -> None:
         self.container = container_name(name, instance)
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._engine = engine
         self._name = name
         self._server = server
-        self._folder = folder
+        self._settings = settings
         self._making: asyncio.Future[None] | None = None
         self._attaching: asyncio.Future[socket.socket] | None = None
         self._streams: socket.socket | None = None  # the same connection that was given away
@@ -97,7 +96,8 @@ class Container:
             raise PipeError(f"{self._name} was stopped while it started.")
 
     def _create(self, client: APIClient) -> None:
-        spec.create(client, self.container, self._name, self._server, self._folder)
+        mounts.check(self._name, self._server, self._settings)
+        spec.create(client, self.container, self._name, self._server, self._settings.folder)
 
     async def _watch(self) -> None:
         removal = self._removal = Removal(self.container)
@@ -201,10 +201,10 @@ class Containers:
             raise PipeError(f"There is no server {server!r} in a container.")
         if instance in self._running:
             raise PipeError(f"There is an instance {instance} already.")
-        container = self._running[instance] = Container(self._engine, server, instance, found, settings.folder)
+        container = self._running[instance] = Container(self._engine, server, instance, found, settings)
         container.ended.add_done_callback(lambda _: self._forget(instance))
         try:
-            return Box(await container.start(), container.ended)
+            return Box(await container.start(), container.ended, tuple(hardening.loosened(found)))
         except BaseException:
             container.remove()
             raise

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from docker.errors import NotFound
 from docker.types import LogConfig, Ulimit
+from docker.utils import version_gte
 
-from tidegate.containers import lease
+from tidegate.containers import hardening, lease, users
 from tidegate.containers.engine import OWNER
 from tidegate.containers.mounts import bind
+from tidegate.ends.pipe import PipeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +22,6 @@ if TYPE_CHECKING:
 
 INSTANCE, SERVER = "io.tidegate.instance", "io.tidegate.server"
 """The labels that name a container's instance, and its server in the settings."""
-
-_MEBIBYTE = 1024 * 1024
-_MEMORY = 256 * _MEBIBYTE
-_USER = "65534:65534"  # nobody, on all the usual systems
 
 
 def create(client: APIClient, container: str, name: str, server: ServerSettings, folder: Path) -> None:
@@ -38,37 +37,46 @@ def create(client: APIClient, container: str, name: str, server: ServerSettings,
     Raises:
         PipeError: where the settings can't be kept.
     """
+    if server.runtime is not None and server.runtime not in client.info().get("Runtimes", {}):
+        raise PipeError(f"{name} can't be started: the engine hasn't got the runtime {server.runtime}.")
+    image: dict[str, Any] = client.inspect_image(server.image)  # type: ignore[no-untyped-call] # of no annotations
+    volumes = image["Config"].get("Volumes") or {}
     labels = {OWNER: str(lease.this_process()), INSTANCE: container, SERVER: name}
     mounts = [bind(mount, folder) for mount in server.mounts]
     client.create_container(
         server.image,
         list(server.args) or None,
         name=container,
-        user=_USER,
+        user=server.user or hardening.NOBODY,
+        working_dir=server.workdir,
         stdin_open=True,
         environment={"HOME": "/tmp"} | server.env,  # noqa: S108 - the only folder it can write to
         labels=labels,
-        host_config=client.create_host_config(mounts=mounts, **hardened()),
+        healthcheck={"test": ["NONE"]},  # the image's would run beside the server; its answers tell how it is
+        host_config=client.create_host_config(
+            mounts=mounts,
+            ulimits=[Ulimit(name="nofile", soft=1024, hard=1024), Ulimit(name="core", soft=0, hard=0)],
+            log_config=LogConfig(type=LogConfig.types.NONE),  # others copy all a server says to the disk
+            cgroupns="private" if version_gte(client.api_version, "1.41") else None,
+            **hardening.arguments(server, volumes),
+        ),
     )
+    if server.user is not None and users.is_name(server.user):
+        _check_user(client, container, name, server.user)
 
 
-def hardened() -> dict[str, Any]:
-    """Return what every container of Tidegate's is held to, as arguments of docker-py's ``create_host_config``."""
-    return {
-        "network_mode": "none",
-        "read_only": True,
-        "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=16m"},  # noqa: S108 - the container's
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "pids_limit": 128,
-        "mem_limit": _MEMORY,
-        "memswap_limit": _MEMORY,  # the same: no swap
-        "nano_cpus": 1_000_000_000,
-        "init": True,
-        "ipc_mode": "private",
-        "shm_size": _MEBIBYTE,
-        "ulimits": [Ulimit(name="nofile", soft=1024, hard=1024), Ulimit(name="core", soft=0, hard=0)],
-        "oom_score_adj": 500,
-        "log_config": LogConfig(type=LogConfig.types.NONE),  # others copy all a server says to the disk
-        "auto_remove": True,
-    }
+def _check_user(client: APIClient, container: str, name: str, user: str) -> None:
+    """See that a user's name isn't one of root's: root is what the settings call so.
+
+    Raises:
+        PipeError: where it is, or where that can't be told.
+    """
+    try:
+        chunks, _ = client.get_archive(container, users.LIST)
+        root = users.may_be_root(user, chunks)
+    except NotFound:
+        root = None
+    if root is None:
+        raise PipeError(f"{name} can't be started: the image has no user {user}.")
+    if root:
+        raise PipeError(f"{name} can't be started: the image's user {user} is root; say user = \"root\" if it may be.")
