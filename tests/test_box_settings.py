@@ -57,11 +57,6 @@ def server(**keys: Any) -> ServerSettings:
         ({"mounts": ["/srv:/a/../proc"]}, f"where a mount goes {ABSOLUTE}"),
         ({"mounts": ["/srv:/a", "/opt:/a/"]}, "two things would be at /a in the container"),
         ({"mounts": ["/srv:/a"], "tmpfs": ["/a"]}, "two things would be at /a in the container"),
-        (
-            {"mounts": ["/srv/passwd:/etc/passwd"], "user": "node"},
-            "user is a name, and /etc/passwd comes from elsewhere: give user in numbers",
-        ),
-        ({"tmpfs": ["/etc"], "user": "node"}, "user is a name, and /etc comes from elsewhere: give user in numbers"),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(keys: dict[str, Any], sentence: str) -> None:
@@ -84,8 +79,14 @@ def test_sizes_are_in_powers_of_two() -> None:
 
 
 def test_a_folder_in_memory_runs_no_programs_unless_it_says_so() -> None:
-    assert Tmpfs.read("/work").options == "rw,noexec,nosuid,nodev,size=16777216"
-    assert Tmpfs.read("/work/:exec,size=1k").options == "rw,exec,nosuid,nodev,size=1024"
+    assert (
+        Tmpfs.read("/work").options("65534:65534")
+        == "rw,noexec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size=16777216,nr_inodes=16384"
+    )
+    assert (
+        Tmpfs.read("/work/:exec,size=1k").options("65534:65534")
+        == "rw,exec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size=1024,nr_inodes=16"
+    )
     assert Tmpfs.read("/work:exec,noexec") == Tmpfs("/work")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tidegate.containers import seccomp
 from tidegate.containers.hardening import arguments, loosened
+from tidegate.containers.users import NOBODY
 from tidegate.settings import ServerSettings, build
 
 
@@ -58,22 +59,23 @@ def test_every_key_of_a_container_is_used() -> None:
         server(
             user="0:0", memory="1g", cpus=0.5, pids=9, tmpfs=["/a:size=1k,exec"], shm="2m", read_only=False,
             runtime="r", capabilities=["KILL"], seccomp="engine",
-        )
+        ),
+        NOBODY,
     )  # fmt: skip
     assert made["mem_limit"] == made["memswap_limit"] == 1 << 30
     assert (made["nano_cpus"], made["pids_limit"], made["shm_size"]) == (500_000_000, 9, 2 << 20)
     assert made["tmpfs"] == {
-        "/tmp": "rw,noexec,nosuid,nodev,size=16777216",
-        "/a": "rw,exec,nosuid,nodev,size=1024",
+        "/tmp": "rw,noexec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size=16777216,nr_inodes=16384",
+        "/a": "rw,exec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size=1024,nr_inodes=16",
     }
     assert (made["read_only"], made["runtime"]) == (False, "r")
     assert (made["cap_drop"], made["cap_add"]) == (["ALL"], ["KILL"])
     assert made["security_opt"] == ["no-new-privileges"]
-    assert arguments(server())["security_opt"][1] == f"seccomp={seccomp.profile()}"
+    assert arguments(server(), NOBODY)["security_opt"][1] == f"seccomp={seccomp.profile()}"
 
 
 def test_a_volume_of_the_image_is_a_folder_in_memory_unless_something_else_is_there() -> None:
-    made = arguments(server(mounts=["./x:/x"], tmpfs=["/y:exec"]), ["/v/", "/x", "/y"])
+    made = arguments(server(mounts=["./x:/x"], tmpfs=["/y:exec"]), NOBODY, ["/v/", "/x", "/y"])
     assert list(made["tmpfs"]) == ["/tmp", "/v", "/y"]
     assert made["tmpfs"]["/y"].startswith("rw,exec")
-    assert list(arguments(server(mounts=["./x:/tmp"]))["tmpfs"]) == []
+    assert list(arguments(server(mounts=["./x:/tmp"]), NOBODY)["tmpfs"]) == []

@@ -1,13 +1,13 @@
-"""Whether a user that settings call by a name is root: engines read the image's list, and so does Tidegate."""
+"""Who processes in a container are: a name is looked up in the list of the image, read strictly."""
 
 import io
 import tarfile
 
 import pytest
 
-from tidegate.containers.users import is_name, may_be_root
+from tidegate.containers.users import content, find
 
-LIST = "root:x:0:0::/:/bin/sh\nnode:x:1000:1000::/:/bin/sh\n toor :x:0:0::/:\n\nshort\n"
+LIST = "root:x:0:0::/:/bin/sh\nnode:x:1000:1001::/:/bin/sh\n toor :x:0:0::/:\n\nshort\n"
 
 
 def packed(text: str, kind: bytes = tarfile.REGTYPE) -> list[bytes]:
@@ -21,23 +21,25 @@ def packed(text: str, kind: bytes = tarfile.REGTYPE) -> list[bytes]:
 
 
 def test_a_name_is_looked_up() -> None:
-    assert may_be_root("node", packed(LIST)) is False
-    assert may_be_root("nobody", packed(LIST)) is None
+    text = content(packed(LIST))
+    assert find("node", text) == ("1000", "1001")
+    assert find("root", text) == ("0", "0")
+    assert find("nobody", text) is None
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["a:x:0:5", "a:x::5", "a:x:", "a", " a:x:0", "a:x: 5:5", "a:x:+5:5", "a:x:5x:5", "a:x:-5:5", "a:x:00:5", "a:x:٣:5"],
+    "ids", ["", "0", ":5", "5:", "+5:5", "5x:5", "-5:5", "05:5", " 5:5", "٣:5", "5:5x", "1" * 11 + ":5"]
 )
-def test_what_an_engine_takes_for_root_is_root(line: str) -> None:
-    assert may_be_root("a", packed(f"a:x:7:7::/:\n{line}\n")) is True
+def test_a_user_whose_ids_are_no_numbers_is_none(ids: str) -> None:
+    assert find("a", f"a:x:{ids}\n".encode()) is None
+    assert find("a", b"a") is None
+
+
+def test_the_first_line_of_a_name_counts() -> None:
+    assert find("a", b"a:x:7:7\na:x:0:0\n") == ("7", "7")
 
 
 def test_what_is_no_list_has_no_users() -> None:
-    assert may_be_root("a", [b"x" * 100]) is None
-    assert may_be_root("a", packed("a:x:7:7", tarfile.SYMTYPE)) is None
-    assert may_be_root("a", packed("a:x:7:7\n" + "x" * (1 << 20))) is None
-
-
-def test_numbers_and_root_are_no_names() -> None:
-    assert [is_name(user) for user in ("root", "0:0", "7:7", "node")] == [False, False, False, True]
+    assert content([b"x" * 100]) == b""
+    assert content(packed("a:x:7:7", tarfile.SYMTYPE)) == b""
+    assert content(packed("a:x:7:7\n" + "x" * (1 << 20))) == b""

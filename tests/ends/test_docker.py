@@ -101,7 +101,7 @@ async def test_the_container_is_held_to_its_profile(images: Images, client: dock
         "AutoRemove": True,
         "Privileged": False,
         "PidMode": "",
-        "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=16777216"},
+        "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size=16777216,nr_inodes=16384"},
         "LogConfig": {"Type": "none", "Config": {}},
     }
     assert {name: host[name] for name in expected} == expected

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
     from tidegate.settings import ServerSettings
 
-NOBODY = "65534:65534"  # on all the usual systems
 _TMP = "/tmp"  # noqa: S108 - the container's
 
 
-def arguments(server: ServerSettings, volumes: Iterable[str] = ()) -> dict[str, Any]:
+def arguments(server: ServerSettings, user: str, volumes: Iterable[str] = ()) -> dict[str, Any]:
     """Return the box as arguments of docker-py's ``create_host_config``.
 
     Args:
         server: the server's settings.
+        user: who its processes are, ``UID:GID`` in numbers; the folders in memory are theirs.
         volumes: the paths that its image declares as volumes. The engine would make each a writable folder on the
             host's disk that nothing bounds; here it is one in the container's memory.
     """
@@ -32,7 +32,7 @@ def arguments(server: ServerSettings, volumes: Iterable[str] = ()) -> dict[str, 
         "network_mode": "none",
         "dns": ["127.0.0.1"],  # else the engine shows it the host's
         "read_only": server.read_only,
-        "tmpfs": _tmpfs(server, volumes),
+        "tmpfs": _tmpfs(server, user, volumes),
         "cap_drop": ["ALL"],
         "cap_add": list(server.capabilities) or None,
         "security_opt": security,
@@ -49,11 +49,11 @@ def arguments(server: ServerSettings, volumes: Iterable[str] = ()) -> dict[str, 
     }
 
 
-def _tmpfs(server: ServerSettings, volumes: Iterable[str]) -> dict[str, str]:
+def _tmpfs(server: ServerSettings, user: str, volumes: Iterable[str]) -> dict[str, str]:
     """Return the folders in memory, with their mount options, where no mount of the host's is."""
     wanted = [Tmpfs(_TMP), *(Tmpfs(path.rstrip("/")) for path in volumes), *map(Tmpfs.read, server.tmpfs)]
     taken = {Bind.read(mount).target for mount in server.mounts}
-    return {folder.path: folder.options for folder in wanted if folder.path not in taken}
+    return {folder.path: folder.options(user) for folder in wanted if folder.path not in taken}
 
 
 def loosened(server: ServerSettings) -> list[str]:

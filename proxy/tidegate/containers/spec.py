@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from docker.errors import NotFound
 from docker.types import LogConfig, Ulimit
 from docker.utils import version_gte
 
@@ -40,14 +39,17 @@ def create(client: APIClient, container: str, name: str, server: ServerSettings,
     if server.runtime is not None and server.runtime not in client.info().get("Runtimes", {}):
         raise PipeError(f"{name} can't be started: the engine hasn't got the runtime {server.runtime}.")
     image: dict[str, Any] = client.inspect_image(server.image)  # type: ignore[no-untyped-call] # of no annotations
-    volumes = image["Config"].get("Volumes") or {}
     labels = {OWNER: str(lease.this_process()), INSTANCE: container, SERVER: name}
+    try:
+        user = users.resolve(client, server.user, image["Id"], labels)
+    except PipeError as error:
+        raise PipeError(f"{name} can't be started: {error}.") from None
     mounts = [bind(mount, folder) for mount in server.mounts]
     client.create_container(
         server.image,
         list(server.args) or None,
         name=container,
-        user=server.user or hardening.NOBODY,
+        user=user,
         working_dir=server.workdir,
         stdin_open=True,
         environment={"HOME": "/tmp"} | server.env,  # noqa: S108 - the only folder it can write to
@@ -58,25 +60,6 @@ def create(client: APIClient, container: str, name: str, server: ServerSettings,
             ulimits=[Ulimit(name="nofile", soft=1024, hard=1024), Ulimit(name="core", soft=0, hard=0)],
             log_config=LogConfig(type=LogConfig.types.NONE),  # others copy all a server says to the disk
             cgroupns="private" if version_gte(client.api_version, "1.41") else None,
-            **hardening.arguments(server, volumes),
+            **hardening.arguments(server, user, image["Config"].get("Volumes") or {}),
         ),
     )
-    if server.user is not None and users.is_name(server.user):
-        _check_user(client, container, name, server.user)
-
-
-def _check_user(client: APIClient, container: str, name: str, user: str) -> None:
-    """See that a user's name isn't one of root's: root is what the settings call so.
-
-    Raises:
-        PipeError: where it is, or where that can't be told.
-    """
-    try:
-        chunks, _ = client.get_archive(container, users.LIST)
-        root = users.may_be_root(user, chunks)
-    except NotFound:
-        root = None
-    if root is None:
-        raise PipeError(f"{name} can't be started: the image has no user {user}.")
-    if root:
-        raise PipeError(f"{name} can't be started: the image's user {user} is root; say user = \"root\" if it may be.")

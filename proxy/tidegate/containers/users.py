@@ -1,4 +1,4 @@
-"""Who a user is that settings call by a name: the image's own list of users tells."""
+"""Who a container's processes are: users that settings call by name are looked up in the image's own list of users."""
 
 from __future__ import annotations
 
@@ -7,53 +7,86 @@ import re
 import tarfile
 from typing import TYPE_CHECKING
 
+from docker.errors import NotFound
+
+from tidegate.ends.pipe import PipeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LIST = "/etc/passwd"
-"""Where images have that list."""
+    from docker import APIClient
 
+NOBODY = "65534:65534"  # on all the usual systems
+_ROOT = "0:0"
+_LIST = "/etc/passwd"
 _MOST_BYTES = 1 << 20
-_NOT_ROOT = re.compile(r"[1-9][0-9]{0,9}")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
+
+_known: dict[tuple[str, str], str] = {}  # by image id and name, which say for good who it is
 
 
-def is_name(user: str) -> bool:
-    """Whether a user is given by a name other than root's."""
-    return not user[0].isdigit() and user != "root"
+def resolve(client: APIClient, user: str | None, image: str, labels: dict[str, str]) -> str:
+    """Return who a user is, as ``UID:GID`` in numbers.
 
-
-def may_be_root(user: str, archive: Iterable[bytes]) -> bool | None:
-    """Return whether a user is root, or can't be shown not to be; None where there is no such user.
-
-    Engines take an id that isn't a number for 0, and so does this.
+    Engines look names up themselves, but take an id that isn't a number for 0, and add groups.
 
     Args:
-        user: the name.
-        archive: the list of users, as a tar archive with one file.
+        client: the engine.
+        user: the user as the settings call it.
+        image: the id of the image it is one of.
+        labels: of the container that is created, and never started, to read the image's list.
+
+    Raises:
+        PipeError: where the image has no such user, or it is root and wasn't called so. The text is a clause.
     """
-    text = _content(archive)
-    if text is None:
-        return None
-    found = [line.strip().split(":") for line in text.split("\n")]
-    ids = [fields[2] if len(fields) > 2 else "" for fields in found if fields[0] == user]
-    if not ids:
-        return None
-    return not all(_NOT_ROOT.fullmatch(uid) for uid in ids)
+    if user is None:
+        return NOBODY
+    if user == "root":
+        return _ROOT
+    if user[0].isdigit():
+        return user
+    if (image, user) not in _known:
+        ids = find(user, _list_of(client, image, labels))
+        if ids is None:
+            raise PipeError(f"the image has no user {user}")
+        if ids[0] == "0":
+            raise PipeError(f'the image\'s user {user} is root, which is to be called so: user = "root"')
+        _known[image, user] = ":".join(ids)
+    return _known[image, user]
 
 
-def _content(archive: Iterable[bytes]) -> str | None:
-    """Return the one file's text; None where it is none, or too long to be what it should."""
+def _list_of(client: APIClient, image: str, labels: dict[str, str]) -> bytes:
+    host_config = client.create_host_config(network_mode="none")
+    made: str = client.create_container(image, ["-"], labels=labels, host_config=host_config)["Id"]
+    try:
+        return content(client.get_archive(made, _LIST)[0])
+    except NotFound:
+        return b""
+    finally:
+        client.remove_container(made, v=True, force=True)
+
+
+def content(archive: Iterable[bytes]) -> bytes:
+    """Return the text of a tar archive's one file; nothing where it is something else, or too long for a list."""
     packed = bytearray()
     for chunk in archive:
         packed += chunk
         if len(packed) > _MOST_BYTES:
-            return None
+            return b""
     try:
         with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
             members = tar.getmembers()
-            if len(members) != 1 or not members[0].isreg():
-                return None
-            file = tar.extractfile(members[0])
-            return file.read().decode("utf-8", "replace") if file is not None else None
+            file = tar.extractfile(members[0]) if len(members) == 1 and members[0].isreg() else None
+            return file.read() if file is not None else b""
     except tarfile.TarError:
-        return None
+        return b""
+
+
+def find(user: str, text: bytes) -> tuple[str, str] | None:
+    """Return a user's id and group in a list of users; None where it isn't in it, or not as it should be."""
+    for line in text.decode("utf-8", "replace").split("\n"):
+        fields = line.split(":")
+        if fields[0] == user:
+            ids = [*fields, "", ""][2:4]
+            return (ids[0], ids[1]) if all(map(_NUMBER.fullmatch, ids)) else None
+    return None
