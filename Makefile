@@ -2,6 +2,8 @@
 
 SHELL := /bin/sh
 BIN := .venv/bin
+# One process for each processor, but no more than four; `make test SPREAD=` runs the tests one after the other.
+SPREAD := -n logical --maxprocesses 4
 .DEFAULT_GOAL := help
 .PHONY: help venv demo run test quick conformance docs-check lint format bench images clean
 
@@ -22,10 +24,10 @@ run: .venv/demo.stamp ## serve examples/quickstart.toml
 	@$(BIN)/tidegate run examples/quickstart.toml
 
 test: .venv/dev.stamp ## run every test
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(SPREAD)
 
 quick: .venv/dev.stamp ## run the tests that take no more than seconds
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest $(SPREAD) -m "not slow"
 
 conformance: .venv/dev.stamp ## run the protocol's conformance suite, directly and through Tidegate
 	@$(BIN)/pytest tests/conformance

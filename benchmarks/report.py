@@ -72,8 +72,13 @@ def show(found: Report, machine: dict[str, object], console: Console) -> None:
     if found.long_memory_mb:
         steps = ", ".join(f"{value:.1f}" for value in found.long_memory_mb)
         console.print(f"Memory in MB after 20,000, 40,000, … 100,000 calls: {steps}")
+    show_checks(found.checks, machine, console)
+
+
+def show_checks(checks: list[Check], machine: dict[str, object], console: Console) -> None:
+    """Print the targets, and where they were measured."""
     other = float(str(machine["other_cores"]))
-    console.print(_checks(found.checks, doubtful=other > BUSY))
+    console.print(_checks(checks, doubtful=other > BUSY))
     console.print("  ".join(f"{key}: {value}" for key, value in machine.items()), style="dim")
     if other > BUSY:
         text = f"The machine did other work meanwhile ({other:g} cores on average), which hides part of what Tidegate"

@@ -1,21 +1,22 @@
 """What the whole suite shares: needs that may be missing, the skips they cause, and a look for what still runs.
 
-A test marked `docker`, `node` or `opa` is skipped where that is missing. TIDEGATE_REQUIRE, a comma list of
+A test marked `docker`, `node`, `opa` or `bubblewrap` is skipped where that is missing. TIDEGATE_REQUIRE, a list of
 these names, is for a machine that must have them: there a missing one ends the run before it starts, and any
 other skip fails, unless its reason starts with "platform:".
 """
 
 import os
+import signal
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import hypothesis
 import psutil
 import pytest
 
-from support import engine, node, opa
+from support import engine, node, opa, sandbox, spreading
 from support.clean import Clean
 from support.images import Images
 
@@ -32,9 +33,11 @@ NEEDS = {
     "docker": Need(engine.engine_reason, engine.HOW),
     "node": Need(node.node_reason, "install Node.js with npm, of any version, and run the tests again"),
     "opa": Need(opa.opa_reason, opa.HOW),
+    "bubblewrap": Need(sandbox.bubblewrap_reason, sandbox.HOW),
 }
-# Inherited by whatever the tests start: how that is found when they are over.
-_MARK, _RUN = "TIDEGATE_TEST_RUN", uuid4().hex
+# Inherited by whatever the tests start: how that is found when they are over. A worker of pytest-xdist has a mark
+# below the one of the run, so each looks for its own, and the run in the end for what a worker that crashed left.
+_MARK = "TIDEGATE_TEST_RUN"
 # These of multiprocessing end with their parent, not before.
 _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 _PATIENCE = 5.0  # seconds for processes that are on their way out
@@ -44,6 +47,7 @@ hypothesis.settings.register_profile("tidegate", deadline=None, suppress_health_
 hypothesis.settings.load_profile("tidegate")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+_mark = pytest.StashKey[str]()
 _skipped = pytest.StashKey[dict[str, str]]()
 _left = pytest.StashKey[list[str]]()
 
@@ -67,7 +71,33 @@ def _required() -> list[str]:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_skipped] = {}
     config.stash[_left] = []
-    os.environ[_MARK] = _RUN
+    worker: dict[str, str] = getattr(config, "workerinput", {})
+    config.stash[_mark] = f"{os.environ[_MARK]}/{worker['workerid']}" if worker else uuid4().hex
+    os.environ[_MARK] = config.stash[_mark]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what is to run in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what a test interrupts would inherit it
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker tells at its end, which is nothing where it crashed."""
+    told = getattr(node, "workeroutput", {})
+    node.config.stash[_skipped].update(told.get("tidegate_skipped", {}))
+    node.config.stash[_left].extend(told.get("tidegate_left", []))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> spreading.Spreading | None:
+    """Spread the tests in this suite's own way, where `-n` says how many workers and no `--dist` says how."""
+    if config.getoption("dist") != "load":
+        return None
+    config.option.loadscopereorder = False
+    return spreading.Spreading(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=spreading.turn)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -120,22 +150,26 @@ def _refused(config: pytest.Config, report: Report) -> Report:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run if a process that a test started outlived every fixture."""
-    _, alive = psutil.wait_procs(_started_here(), timeout=_PATIENCE)
-    for process in alive:
-        session.config.stash[_left].append(f"{process.pid}: {_command_line(process)[:200]}")
+    config = session.config
+    left = config.stash[_left]
+    for process in psutil.wait_procs(_started_under(config.stash[_mark]), timeout=_PATIENCE)[1]:
+        left.append(f"{process.pid}: {_command_line(process)[:200]}")
         process.kill()
-    if alive and session.exitstatus == pytest.ExitCode.OK:
+    if left and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if hasattr(config, "workeroutput"):
+        config.workeroutput |= {"tidegate_left": left, "tidegate_skipped": config.stash[_skipped]}
 
 
-def _started_here() -> list[psutil.Process]:
-    """Return the processes that carry this run's mark, those whose parents are gone too."""
+def _started_under(mark: str) -> list[psutil.Process]:
+    """Return the processes that carry a mark or one below it, those whose parents are gone too."""
     found = []
     for process in psutil.process_iter():
         try:
-            marked = process.pid != os.getpid() and process.environ().get(_MARK) == _RUN
+            carried = process.environ().get(_MARK, "")
         except psutil.Error:
             continue  # not ours to look at, or gone by now
+        marked = process.pid != os.getpid() and (carried == mark or carried.startswith(f"{mark}/"))
         if marked and not any(helper in _command_line(process) for helper in _HELPERS):
             found.append(process)
     return found

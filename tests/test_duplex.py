@@ -50,7 +50,7 @@ async def before(server: ScriptedServer, *entries: Entry) -> AsyncIterator[Clien
     """Put a client with one stream before a server of streamable HTTP."""
     async with running_core(*entries, servers={"server": {"url": server.url}}) as core:
         http = HttpClient()
-        upstream, _ = new_upstream(core, "server", Principal(), http, shared=False)
+        upstream, _ = new_upstream(core, "server", Principal(), http)
         client = Client(Relay(core, core.now.settings.server("server"), upstream, Principal()))
         try:
             yield client

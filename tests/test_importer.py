@@ -28,9 +28,29 @@ def test_a_process_keeps_its_words_environment_and_folder() -> None:
     entry = {"type": "stdio", "command": "npx", "args": ["-y", "a b", 'c"\\'], "env": {"A": "1", "N": 2}, "cwd": "/x"}
     imported = read({"mcpServers": {"files": entry}})
     assert servers_of(imported) == {
-        "files": {"command": ["npx", "-y", "a b", 'c"\\'], "env": {"A": "1", "N": "2"}, "cwd": "/x"}
+        "files": {
+            "command": ["npx", "-y", "a b", 'c"\\'],
+            "env": {"A": "1", "N": "2"},
+            "cwd": "/x",
+            "egress": "unrestricted",
+        }
     }
-    assert not imported.notes
+    assert [said.split()[:2] for _, said in imported.notes] == [["it", "is"], ["local", "processes"]]
+
+
+def test_a_process_may_write_to_what_the_client_told_it_of_but_is_shown_no_keys(tmp_path: Path) -> None:
+    (tmp_path / "notes.json").touch()
+    (tmp_path / "server.js").touch()
+    entry = {
+        "command": "node",
+        "args": [f"{tmp_path}/server.js", f"{tmp_path}/", "relative", "/no/such/place", "/etc/shadow"],
+        "env": {"FILE": f"{tmp_path}/notes.json"},
+        "cwd": str(tmp_path),
+    }
+    imported = read({"mcpServers": {"files": entry}})
+    folder, file = str(tmp_path), f"{tmp_path}/notes.json"
+    assert servers_of(imported)["files"]["mounts"] == [f"{folder}:{folder}:rw", f"{file}:{file}:rw"]
+    assert "the sandbox shows it nothing of /etc/shadow; see docs/sandbox.md" in [said for _, said in imported.notes]
 
 
 @pytest.mark.parametrize(
@@ -63,13 +83,13 @@ def test_a_header_put_together_from_variables_is_noted() -> None:
 
 @pytest.mark.parametrize("group", ["mcpServers", "servers", "context_servers"])
 def test_every_clients_name_for_the_group_is_known(group: str) -> None:
-    assert servers_of(read({group: {"a": {"command": "x"}}})) == {"a": {"command": ["x"]}}
+    assert servers_of(read({group: {"a": {"command": "x"}}})) == {"a": {"command": ["x"], "egress": "unrestricted"}}
 
 
 def test_the_group_may_lie_within_an_editors_settings() -> None:
     imported = read({"editor.fontSize": 12, "mcp": {"inputs": [], "servers": {"a": {"command": "x"}}}})
     assert set(servers_of(imported)) == {"a"}
-    assert {said.split()[0] for _, said in imported.notes} == {"'editor.fontSize'", "the"}
+    assert {said.split()[0] for _, said in imported.notes} == {"'editor.fontSize'", "the", "local"}
 
 
 def test_comments_and_trailing_commas_are_read_as_editors_do() -> None:
@@ -77,7 +97,7 @@ def test_comments_and_trailing_commas_are_read_as_editors_do() -> None:
       /* two
          lines */ "servers": { "a": { "command": "x//y", "args": ["/*no*/", ",]",], }, },
     }"""
-    assert servers_of(importer.read(text, "mcp.json")) == {"a": {"command": ["x//y", "/*no*/", ",]"]}}
+    assert servers_of(importer.read(text, "mcp.json"))["a"]["command"] == ["x//y", "/*no*/", ",]"]
 
 
 def test_whatever_has_no_counterpart_is_noted() -> None:
@@ -118,7 +138,11 @@ def test_what_looks_like_a_secret_is_kept_and_warned_of_without_its_value() -> N
 def test_a_container_started_by_a_command_stays_a_command_and_is_pointed_out() -> None:
     imported = read({"mcpServers": {"a": {"command": "docker", "args": ["run", "-i", "--rm", "mcp/time"]}}})
     assert servers_of(imported)["a"]["command"] == ["docker", "run", "-i", "--rm", "mcp/time"]
-    assert "image" in imported.notes[0][1]
+    assert servers_of(imported)["a"]["sandbox"] == "none"
+    assert [said.split(",")[0].split(";")[0] for _, said in imported.notes] == [
+        "it talks to a container engine",
+        "it runs a container",
+    ]
 
 
 @pytest.mark.parametrize(

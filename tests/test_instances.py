@@ -9,8 +9,9 @@ from support.clock import fast
 from support.pipes import HTTP, STDIO, MemoryPipe, Rig, relaying, told
 from support.web import until, within
 from tidegate.ends.pipe import PipeError
-from tidegate.instances import SETTLE, Instance
+from tidegate.instances import Instance
 from tidegate.methods import MODERN, SUBSCRIPTION_KEY, VERSION_KEY
+from tidegate.piped import SETTLE
 from tidegate.upstream import Unavailable
 from tidegate.wire import Limits, Rejected
 

@@ -29,7 +29,7 @@ async def before(answer: Answer, *entries: Entry, version: str = "", **proxy: An
         servers = {"server": {"url": server.url}}
         async with running_core(*entries, servers=servers, proxy=proxy) as core:
             client = HttpClient()
-            upstream, _ = new_upstream(core, "server", Principal(), client, shared=False)
+            upstream, _ = new_upstream(core, "server", Principal(), client)
             relay = Relay(core, core.now.settings.server("server"), upstream, Principal())
             relay.flows.version = version
             try:

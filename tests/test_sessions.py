@@ -13,7 +13,7 @@ from support.rig import Entry, Witness, entry, running_core
 from support.web import Exchange, ScriptedServer, until
 from tidegate.ends.http1 import HttpClient
 from tidegate.flow import Principal
-from tidegate.servers import OwnSource, SharedSource, Starter
+from tidegate.servers import OwnSource, Starter
 from tidegate.sessions import Sessions
 from tidegate.upstream import Context, Unavailable
 
@@ -135,22 +135,20 @@ async def test_servers_that_a_reload_took_away_lose_their_sessions_even_while_cl
         assert len(sessions) == 1
 
 
-async def test_a_session_whose_server_has_ended_is_gone() -> None:
+async def test_a_session_outlives_its_server() -> None:
     dying = {"command": [sys.executable, "-c", "input()"]}
     async with sessions_of(servers={"server": dying}) as sessions:
         made = sessions.new("server", CI)
         identity = sessions.register("server", made)
         await made.relay.accept(b'{"jsonrpc":"2.0","method":"notifications/x"}', Context())
-        assert made.source is not None
-        async with asyncio.timeout(10):
-            await made.source.wait_ended()
-        assert sessions.find("server", identity, CI) is None
+        await until(lambda: not sessions.fleet.listed())
+        assert sessions.find("server", identity, CI) is made
 
 
 # -- where instances come from ------------------------------------------------------------------------------------
 
 
-async def test_a_session_has_an_instance_of_its_own_that_is_started_once_and_not_again() -> None:
+async def test_the_one_client_of_wrap_has_an_instance_of_its_own_that_is_started_once_and_not_again() -> None:
     witness = Witness()
     async with ProcessServer() as server, running_core(witness.entry(), servers={"server": server.settings}) as core:
         client = HttpClient()
@@ -170,19 +168,18 @@ async def test_a_session_has_an_instance_of_its_own_that_is_started_once_and_not
 
 async def test_clients_without_sessions_share_an_instance_that_is_replaced_when_it_has_ended() -> None:
     witness = Witness()
-    async with ProcessServer() as server, running_core(witness.entry(), servers={"server": server.settings}) as core:
-        client = HttpClient()
-        source = SharedSource(Starter(core, "server", CI, client))
-        first, again = await asyncio.gather(source.acquire(), source.acquire())
-        assert first is again
-        await until(lambda: server._writers)
-        server._writers[0].transport.abort()
-        await until(lambda: first.ended)
-        second = await source.acquire()
-        assert second is not first
-        await source.release()
+    async with ProcessServer() as server:
+        async with sessions_of(witness.entry(), servers={"server": server.settings}) as sessions:
+            source = sessions.stateless("server", CI).source
+            assert source is not None
+            first, again = await asyncio.gather(source.acquire(), source.acquire())
+            assert first is again
+            await until(lambda: server._writers)
+            server._writers[0].transport.abort()
+            await until(lambda: first.ended)
+            second = await source.acquire()
+            assert second is not first
         assert second.gone.is_set()
-        await client.close()
     assert len([record for record in witness.recorded if record.event == "instance"]) == 4
 
 
@@ -196,7 +193,7 @@ async def test_a_server_whose_start_cant_be_recorded_does_not_run() -> None:
         running_core(entry({"required": True}, observe=observe), servers={"server": server.settings}) as core,
     ):
         client = HttpClient()
-        source = SharedSource(Starter(core, "server", CI, client))
+        source = OwnSource(Starter(core, "server", CI, client))
         with pytest.raises(Unavailable, match="could not be recorded"):
             await source.acquire()
         await client.close()
@@ -213,7 +210,7 @@ async def test_a_server_that_does_not_start_in_time_is_unavailable() -> None:
         servers = {"server": {"url": server.url, "transport": "sse"}}
         async with running_core(servers=servers, proxy={"start_timeout": 0.1}) as core:
             client = HttpClient()
-            source = SharedSource(Starter(core, "server", CI, client))
+            source = OwnSource(Starter(core, "server", CI, client))
             with pytest.raises(Unavailable, match="didn't start in time"):
                 await source.acquire()
             await client.close()

@@ -149,7 +149,7 @@ MISTAKES = {
     "[servers.a]\ncommand = ['']": "servers.a: command is a list: the program and its arguments",
     "[servers.a]\nimage = ''": "servers.a: image names a container image",
     f"{PROCESS}args = ['y']": "servers.a: args has no meaning for a server with command",
-    f"{PROCESS}mounts = []": "servers.a: mounts has no meaning for a server with command",
+    f"{REMOTE}mounts = []": "servers.a: mounts has no meaning for a server with url",
     f"{PROCESS}headers = {{}}": "servers.a: headers has no meaning for a server with command",
     "[servers.a]\nimage = 'x'\ncwd = '/'": "servers.a: cwd has no meaning for a server with image",
     f"{REMOTE}env = {{}}": "servers.a: env has no meaning for a server with url",

@@ -40,6 +40,7 @@ class Open:
         cancelled: whether its sender has cancelled it; its reply may still come.
         replayable: whether its reply may be delivered again, as a resumed stream does (2025-11-25, streamable
             HTTP, resumability); then it is remembered for a while after it was answered.
+        sent: the id by which the other side knows it, where ids are mapped.
     """
 
     request: Message
@@ -48,6 +49,7 @@ class Open:
     token: Id | None = None
     cancelled: bool = False
     replayable: bool = False
+    sent: Id | None = None
 
 
 @dataclass(slots=True)
@@ -140,6 +142,12 @@ class Table:
         token = token_of(notification)
         key = self._tokens.get(key_of(token)) if token is not None else None
         return self._open.get(key) if key is not None else None
+
+    def clear(self) -> None:
+        """Forget everything: whoever would have answered, or was to be answered, is gone."""
+        self._open.clear()
+        self._tokens.clear()
+        self._answered.clear()
 
     def entries(self) -> list[Open]:
         """Return all open requests, oldest first."""

@@ -7,6 +7,7 @@ What has no counterpart in the settings is noted, never dropped silently. Source
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tidegate import sandbox
 from tidegate.settings import ServerSettings, sentence
 
 _TOP_GROUPS = ("mcpServers", "servers", "context_servers")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_NAME = re.compile(r"token|secret|passw|api_?key|access_?key|private_?key|credential|auth", re.IGNORECASE)
+_ENGINES = ("docker", "nerdctl", "podman")
+_LAUNCHERS = ("bunx", "npx", "pipx", "pnpm", "uv", "uvx", "yarn")
 _SSE, _HTTP = "sse", ("http", "streamable-http", "streamableHttp", "streamable_http")
 
 
@@ -88,6 +92,10 @@ def read(text: str, source: str) -> Imported:
             out.notes.append(("", f"{key!r} is about the client, not about servers; left out"))
     for name, entry in holder[group].items():
         _take(out, name, entry)
+    if any("egress" in members for members in out.servers.values()):
+        out.notes.append(
+            ("", "local processes run in a sandbox, with the network; take egress away from those without need")
+        )
     if not out.servers:
         out.notes.append(("", "there were no servers to import"))
     return out
@@ -171,9 +179,32 @@ class _Reader:
         cwd = entry.pop("cwd", None)
         if isinstance(cwd, str):
             out["cwd"] = self._text("cwd", cwd)
-        if Path(str(words[0])).name in ("docker", "podman") and "run" in words:
-            self._notes.append("it runs a container; image instead of command lets Tidegate run and watch it itself")
+        if Path(str(words[0])).name in _ENGINES:
+            out["sandbox"] = "none"
+            self._notes.append("it talks to a container engine, so it runs unsandboxed")
+            if "run" in words:
+                self._notes.append(
+                    "it runs a container; image instead of command lets Tidegate run and watch it itself"
+                )
+        else:
+            self._boxed(out)
         return out
+
+    def _boxed(self, out: dict[str, Any]) -> None:
+        """Give a process in its sandbox what the client gave it: the network, and the folders that it is told of."""
+        out["egress"] = "unrestricted"
+        told = [*out["command"][1:], *out.get("env", {}).values(), out.get("cwd", "")]
+        mounts = []
+        for path in dict.fromkeys(map(os.path.normpath, (text for text in told if _is_data(text)))):
+            if place := sandbox.sensitive(path):
+                self._notes.append(f"the sandbox shows it nothing of {place}; see docs/sandbox.md")
+            else:
+                mounts.append(f"{path}:{path}:rw")
+        if mounts:
+            out["mounts"] = mounts
+            self._notes.append("it may write to its mounts: rw is ro where it needn't")
+        if Path(str(out["command"][0])).name in _LAUNCHERS:
+            self._notes.append("it is fetched anew at each start, into a home that is empty then; better install it")
 
     def _remote(self, url: str, kind: Any) -> dict[str, Any]:
         out: dict[str, Any] = {"url": self._text("url", url)}
@@ -238,6 +269,14 @@ class _Reader:
         if _PLACEHOLDER.search(text):
             self._notes.append(f"{key} has a placeholder that the client fills in; write the value there")
         return text
+
+
+def _is_data(text: str) -> bool:
+    """Whether a text names something on this machine that a server may be meant to work on."""
+    try:
+        return text.startswith("/") and ":" not in text and Path(text).exists() and not text.endswith(sandbox.SCRIPTS)
+    except (OSError, ValueError):
+        return False
 
 
 def _free_name(given: str, taken: dict[str, Any]) -> str:

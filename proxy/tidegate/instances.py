@@ -2,23 +2,25 @@
 
 A pipe carries everything at once, so an :class:`Instance` tells by id, progress token or subscription id which
 answer a message belongs to; what belongs to none goes to the server's own stream. An instance may be one
-client's alone, or be shared by many, whose ids are then mapped (``correlate.Remap``).
+client's alone, or be shared by many, whose ids are then mapped (``correlate.Remap``). What uses it is ``piped.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Protocol
+import secrets
+from typing import TYPE_CHECKING
 
 import structlog
 
-from tidegate import correlate, methods, wire
+from tidegate import correlate, methods, values, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.mailbox import Mailbox
-from tidegate.message import Message
-from tidegate.upstream import Answer, Arrived, Context, Event, Events, Unavailable, primed
+from tidegate.upstream import Unavailable
+from tidegate.verdict import error_bytes
+from tidegate.waiting import Waiting, closes
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -26,25 +28,14 @@ if TYPE_CHECKING:
 
     from tidegate.correlate import Key
     from tidegate.ends.pipe import Pipe
-    from tidegate.message import Id
+    from tidegate.message import Id, Message
 
 log = structlog.get_logger("tidegate.instances")
 
-SETTLE = 10.0  # seconds a client that speaks HTTP waits for one body, until it gets a stream that can be kept alive
 LISTEN = "subscriptions/listen"
-STATUS = {-32601: 404, -32602: 400, -32020: 400, -32021: 400, -32022: 400}
-"""The HTTP status of a JSON-RPC error in 2026-07-28 (streamable HTTP, responses)."""
-
-
-class Waiting:
-    """One request that waits on an instance for its reply."""
-
-    __slots__ = ("mailbox", "request", "silent")
-
-    def __init__(self, request: Message) -> None:
-        self.request = request
-        self.mailbox = Mailbox()
-        self.silent = False  # its reader has gone; what still comes goes to the server's own stream
+MAX_ASKED = 1024  # requests of a shared server's whose addressee is remembered
+_REFUSAL = 5.0  # seconds a server may take to read that its own request is refused
+_ALIVE = {methods.VERSION_KEY: methods.MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
 
 
 class Instance:
@@ -56,6 +47,18 @@ class Instance:
         remap: how ids are mapped, where many clients share it.
         version: the protocol version in force, as far as it is known.
         refused: records bytes of the server's that are no message and no answer to anybody.
+
+    Attributes:
+        own: what the server says by itself, as long as nobody has joined.
+        ended: how it ended, once it has.
+        stopped: whether it ended because it was told to.
+        gone: set when it has ended.
+        calls: how many messages were sent to it.
+        answered: whether it has ever answered anything.
+        farewell: a sentence for those whose requests fail because it ended by itself.
+        modern: whether it speaks 2026-07-28, and so has no ping.
+        inward: maps what came from the server, where ids are mapped at all.
+        on_answer: called when it answers for the first time.
     """
 
     def __init__(
@@ -68,20 +71,57 @@ class Instance:
     ) -> None:
         self._refused = refused
         self.pipe = pipe
-        self.remap = remap
         self.own = Mailbox(kept=0 if remap else 256)
         self.ended: Unavailable | None = None
+        self.stopped = False
         self.gone = asyncio.Event()
+        self.calls = 0
+        self.answered = False
+        self.farewell = ""
+        self.modern = False
+        self.on_answer: Callable[[], None] | None = None
         self._limits = limits
-        self._version = version
         self._waiting: dict[Key, Waiting] = {}
         self._tokens: dict[Key, Waiting] = {}
+        self._seats: list[Mailbox] = []
+        self._asked: dict[Key, Mailbox] = {}  # of a shared server's own requests, who got them
+        self._alive: dict[object, asyncio.Future[None]] = {}
         self._reader: asyncio.Task[None] | None = None
+        self.given(remap, version)
 
     @property
     def idle(self) -> bool:
         """Whether nobody waits for anything."""
         return not self._waiting
+
+    # -- whose it is ------------------------------------------------------------------------------------
+
+    def given(
+        self,
+        remap: Remap | None,
+        version: Callable[[], str],
+        refused: Callable[[Rejected], Awaitable[object]] | None = None,
+    ) -> None:
+        """Note whose it is; one that was kept ready learns it late."""
+        self.remap = remap
+        self.inward: Callable[[Message], Message] | None = remap.inward if remap is not None else None
+        self._version = version
+        self._refused = refused or self._refused
+
+    def join(self, own: Mailbox) -> None:
+        """Have what the server says by itself put here too. What it said while nobody was here comes first."""
+        if own not in self._seats:
+            if not self._seats:
+                for event in self.own.drained():
+                    own.put_latest(event)
+            self._seats.append(own)
+
+    def leave(self, own: Mailbox) -> None:
+        """Undo :meth:`join`."""
+        if own in self._seats:
+            self._seats.remove(own)
+
+    # -- its life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start the pipe and its reader.
@@ -97,38 +137,75 @@ class Instance:
 
     async def close(self) -> None:
         """End the server, and everyone's waiting."""
-        self._end(Unavailable("The server was stopped."))
+        self.stop("The server was stopped.")
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait((self._reader,))
         await self.pipe.close()
 
+    def stop(self, reason: str) -> None:
+        """Say that it is to end; everyone's waiting ends at once, and :meth:`close` ends the server."""
+        if self.ended is None:
+            self.stopped = True
+            self._end(Unavailable(reason))
+
+    def fail(self, reason: str) -> None:
+        """Say that it is of no use any more, as where it hangs; :meth:`close` ends the server."""
+        self._end(Unavailable(reason))
+
     def _end(self, failure: Unavailable) -> Unavailable:
         """Note that the server is of no use any more, and tell everyone who waits; return what they are told."""
         self.ended = self.ended or failure
+        told = self.ended
+        if self.farewell and not self.stopped:
+            told = Unavailable(f"{told} {self.farewell}", told.code)
         for waiting in self._waiting.values():
-            waiting.mailbox.end(failure)
+            waiting.mailbox.end(told)
+            if waiting.released is not None:
+                waiting.released()
         self._waiting.clear()
         self._tokens.clear()
-        self.own.end(failure)
+        self.own.end(told)
         self.gone.set()
-        return self.ended
+        return told
 
-    async def send(self, message: Message, timeout: float) -> Waiting | None:  # noqa: ASYNC109 - it ends the server too
+    async def alive(self, within: float) -> bool:
+        """Ask the server whether it lives; any reply says so. Neither question nor reply is ever a client's.
+
+        Source: 2025-11-25, ping; 2026-07-28 has none, but every server must answer ``server/discover``.
+        """
+        identity = f"tidegate-{secrets.token_hex(16)}"  # nobody can guess it, so nobody's message is taken for it
+        heard = self._alive[identity] = asyncio.get_running_loop().create_future()
+        tree: dict[str, object] = {"jsonrpc": "2.0", "id": identity, "method": "ping"}
+        if self.modern:
+            tree.update(method="server/discover", params={"_meta": _ALIVE})
+        try:
+            async with asyncio.timeout(within):
+                await self.pipe.send(values.encode(tree))
+                await heard
+        except (TimeoutError, PipeError):
+            return False
+        return True
+
+    # -- to the server ----------------------------------------------------------------------------------
+
+    async def send(self, message: Message, timeout: float, own: Mailbox | None = None) -> Waiting | None:  # noqa: ASYNC109 - it ends the server too
         """Send a judged message; for a request, return where its answer will come.
 
         Args:
             message: the message.
             timeout: seconds after which a server that takes nothing any more counts as ended.
+            own: where its sender reads what the server says by itself.
 
         Raises:
             Unavailable: where the server has ended.
         """
         if self.ended is not None:
             raise self.ended
+        self.calls += 1
         waiting = None
         if message.kind == "request" and message.id is not None:
-            waiting = self._waiting[key_of(message.id)] = Waiting(message)
+            waiting = self._waiting[key_of(message.id)] = Waiting(message, own or self.own)
             token = correlate.progress_token(message)
             if token is not None:
                 self._tokens[key_of(token)] = waiting
@@ -151,6 +228,8 @@ class Instance:
         if self.remap is not None:
             self.remap.forget(request)
 
+    # -- from the server --------------------------------------------------------------------------------
+
     async def _read(self) -> None:
         while True:
             try:
@@ -158,7 +237,9 @@ class Instance:
                 batch = self._version() == methods.BATCHING
                 for message in wire.parse_many(data, "server", self._limits(), batch=batch):
                     waiting = self._route(message)
-                    if waiting is not None and self.remap is None and waiting.mailbox.full:
+                    if isinstance(waiting, Rejected):
+                        await self._nobodys(message, waiting)
+                    elif waiting is not None and self.remap is None and waiting.mailbox.full:
                         await waiting.mailbox.room()  # its own client's pace is the server's
             except Rejected as refused:
                 # What is no JSON, such as a banner, was never meant to be anyone's answer.
@@ -173,36 +254,111 @@ class Instance:
 
     async def _reject(self, refused: Rejected, *, claimed: bool) -> None:
         """Tell who waits that its answer is refused; where nobody does, have it recorded."""
+        if self._alive and claimed and self._heard(refused):
+            return
         waiting = self._whose(refused) if claimed else None
         if waiting is not None and not waiting.silent:
             self._route(refused)
             return
         if waiting is not None:
-            self.forget(waiting.request)
+            self._close(waiting)
         await self._refused(refused)
 
-    def _route(self, item: Message | Rejected) -> Waiting | None:
-        """Put what came from the server where it belongs; return who waited for it."""
+    async def _nobodys(self, item: Message, refused: Rejected) -> None:
+        """Have recorded what can't be given to one of many; a server that asked is told."""
+        await self._refused(refused)
+        if item.kind == "request":
+            with contextlib.suppress(PipeError, TimeoutError):
+                async with asyncio.timeout(_REFUSAL):
+                    await self.pipe.send(error_bytes(refused.code, refused.reason, item.id))
+
+    def _heard(self, item: Message | Rejected) -> bool:
+        """Whether it answers a question of Tidegate's own; then whoever asked goes on."""
+        identity = item.id
+        if identity is None and not self._waiting and not getattr(item, "call", False):
+            identity = next(iter(self._alive))  # type: ignore[assignment]  # an error that can't say what it answers
+        heard = self._alive.pop(identity, None)
+        if heard is None:
+            return False
+        if not heard.done():
+            heard.set_result(None)
+        self._has_answered()
+        return True
+
+    def _has_answered(self) -> None:
+        self.answered = True
+        if self.on_answer is not None:
+            self.on_answer()
+            self.on_answer = None
+
+    def _route(self, item: Message | Rejected) -> Waiting | Rejected | None:
+        """Put what came from the server where it belongs; return who waited for it, or why it is nobody's."""
+        if self._alive and (isinstance(item, Rejected) or item.is_reply) and self._heard(item):
+            return None
         waiting = self._whose(item)
-        if self.remap is not None and isinstance(item, Message):
-            item = self.remap.inward(item)
+        if self.inward is not None and not isinstance(item, Rejected):
+            item = self.inward(item)
         if waiting is None or waiting.silent:
-            if waiting is not None and _closes(item):
-                self.forget(waiting.request)
-            assert isinstance(item, Message), "refused bytes without a reader don't come this way"
-            self._unclaimed(item)
+            assert not isinstance(item, Rejected), "refused bytes without a reader don't come this way"
+            if waiting is None:
+                return self._unclaimed(item)
+            if closes(item):
+                self._close(waiting)
+            self._put_own(waiting.own, item)
         else:
-            if _closes(item):  # at once, or what comes next would be taken to belong to it
+            if closes(item):  # at once, or what comes next would be taken to belong to it
                 self.forget(waiting.request)
+                if not self.answered:
+                    self._has_answered()
+            elif self._seats and not isinstance(item, Rejected) and item.kind == "request":
+                self._asks(item, waiting.own)
             if not waiting.mailbox.put(item):
                 waiting.mailbox.end(Unavailable("The client reads too slowly, so the rest of its answer was dropped."))
         return waiting
 
-    def _unclaimed(self, item: Message) -> None:
-        """Put what belongs to no request on the server's own stream."""
-        before = self.own.dropped
-        self.own.put_latest(item)
-        if before == 0 and self.own.dropped:
+    def _close(self, waiting: Waiting) -> None:
+        """A request has its reply, which nobody waits for any more."""
+        self.forget(waiting.request)
+        if waiting.released is not None:
+            waiting.released()
+
+    def _asks(self, request: Message, own: Mailbox) -> None:
+        """Remember whom a request of a shared server's went to."""
+        if self.remap is not None and request.id is not None:
+            while len(self._asked) >= MAX_ASKED:
+                del self._asked[next(iter(self._asked))]
+            self._asked[key_of(request.id)] = own
+
+    def _unclaimed(self, item: Message) -> Rejected | None:
+        """Put what belongs to no request on the server's own stream; return why not, where it could be another's."""
+        if self.remap is None or not self._seats:
+            self._put_own(self._seats[0] if self._seats else self.own, item)
+            return None
+        if item.is_reply or correlate.token_of(item) is not None or correlate.subscription_id(item) is not None:
+            return Rejected("unsolicited", "The message answers no open request.")
+        if item.method == "notifications/cancelled":
+            asked = correlate.cancelled_id(item)
+            own = self._asked.pop(key_of(asked), None) if asked is not None else None
+            if own is None:
+                return Rejected("unsolicited", "The notification is about no open request.")
+            self._put_own(own, item)
+        elif item.kind == "request":
+            if len(self._seats) > 1:
+                return Rejected(
+                    "unsolicited", "Several clients share this server, so it must ask while it works for one."
+                )
+            self._asks(item, self._seats[0])
+            self._put_own(self._seats[0], item)
+        else:
+            for own in self._seats:
+                self._put_own(own, item)
+        return None
+
+    @staticmethod
+    def _put_own(own: Mailbox, item: Message) -> None:
+        before = own.dropped
+        own.put_latest(item)
+        if before == 0 and own.dropped:
             log.warning("nobody reads the server's own stream, so its oldest messages are dropped")
 
     def _whose(self, item: Message | Rejected) -> Waiting | None:
@@ -232,155 +388,3 @@ def _drop(table: dict[Key, Waiting], identity: Id | None, request: Message) -> N
     """Take a request out of a table, unless another has its id or token by now."""
     if identity is not None and key_of(identity) in table and table[key_of(identity)].request is request:
         del table[key_of(identity)]
-
-
-def _closes(item: Arrived | None) -> bool:
-    return isinstance(item, Rejected) or (isinstance(item, Message) and item.is_reply)
-
-
-class Source(Protocol):
-    """Where an upstream gets its instance from: one of its own, or a shared one."""
-
-    remap: Remap | None
-    version: str
-
-    async def acquire(self) -> Instance:
-        """Return a running instance.
-
-        Raises:
-            Unavailable: where none can be had.
-        """
-        ...
-
-    async def release(self) -> None:
-        """Put away what is this user's own."""
-        ...
-
-
-class PipeUpstream:
-    """An instance, as a relay's upstream."""
-
-    ordered = True
-    cancels = True
-    late = True
-
-    def __init__(self, source: Source, call_timeout: Callable[[], float]) -> None:
-        self._source = source
-        self._call_timeout = call_timeout
-
-    def outward(self, message: Message) -> Message:
-        """Map ids and tokens, where the instance is shared.
-
-        Raises:
-            Rejected: for a notification about a request, because many clients may have one of that id.
-        """
-        remap = self._source.remap
-        if remap is None or message.is_reply:
-            return message
-        if message.kind == "request":
-            return remap.outward(message)
-        if message.method in ("notifications/cancelled", "notifications/progress"):
-            raise Rejected("unsolicited", "The notification doesn't say whose request it is about.")
-        return message
-
-    def forget(self, message: Message) -> None:
-        """Undo :meth:`outward` for a request that isn't sent."""
-        if self._source.remap is not None:
-            self._source.remap.forget(message)
-
-    def negotiated(self, version: str) -> None:
-        """Note the version that ``initialize`` has agreed on; only one of them has batches."""
-        self._source.version = version
-
-    async def send(self, message: Message, context: Context) -> Answer:
-        """Send a message. A client that speaks HTTP gets a plain body for a plain answer, and else a stream.
-
-        Raises:
-            Unavailable: where the server can't be reached, or didn't answer in time.
-        """
-        timeout = self._call_timeout()
-        try:
-            instance = await self._source.acquire()
-            waiting = await instance.send(message, timeout)
-        except Unavailable:
-            self.forget(message)
-            raise
-        if waiting is None:
-            return Answer(202)
-        if not context.http:
-            return Answer(events=await primed(self._events(instance, waiting)))
-        try:
-            first = await waiting.mailbox.get(min(SETTLE, timeout))
-        except TimeoutError:
-            return Answer(events=await primed(self._events(instance, waiting, waited=SETTLE)))
-        except Unavailable:
-            self.forget(message)
-            raise
-        except asyncio.CancelledError:
-            _give_up(instance, waiting)
-            raise
-        if not _closes(first.data):
-            return Answer(events=await primed(self._events(instance, waiting, first)))
-        return Answer(_status(first.data, message), body=first.data)
-
-    async def _events(
-        self, instance: Instance, waiting: Waiting, first: Event | None = None, *, waited: float = 0.0
-    ) -> Events:
-        endless = waiting.request.method == LISTEN
-        silence = None if endless else self._call_timeout()
-        timeout = None if silence is None else max(silence - waited, 0.0)
-        closed = False
-        try:
-            yield Event(None)  # for primed()
-            if first is not None:
-                yield first
-            while not closed:
-                event = await waiting.mailbox.get(timeout)
-                timeout = silence
-                closed = _closes(event.data)
-                yield event
-        except TimeoutError:
-            raise Unavailable("The server didn't answer in time.", "overdue") from None
-        finally:
-            if not closed:
-                _give_up(instance, waiting)
-
-    async def listen(self, last_event_id: str | None, context: Context) -> Answer:  # noqa: ARG002 - for HTTP only
-        """Open the server's own stream.
-
-        Raises:
-            Unavailable: where the server can't be reached.
-        """
-        instance = await self._source.acquire()
-        if last_event_id is not None:
-            instance.own.resume(last_event_id)
-        return Answer(events=self._own(instance))
-
-    @staticmethod
-    async def _own(instance: Instance) -> Events:
-        with contextlib.suppress(Unavailable):
-            while True:
-                yield await instance.own.get()
-
-    async def end(self, context: Context) -> Answer:  # noqa: ARG002 - for HTTP only
-        """End the session; :meth:`close` puts the instance away."""
-        return Answer(200)
-
-    async def close(self) -> None:
-        """Put the instance away, if it is this relay's own."""
-        await self._source.release()
-
-
-def _give_up(instance: Instance, waiting: Waiting) -> None:
-    """The reader has gone before the reply. A shared instance forgets it; a session may still ask for it."""
-    if instance.remap is not None:
-        instance.forget(waiting.request)
-    else:
-        waiting.silent = True
-        waiting.mailbox.leave()
-
-
-def _status(data: Arrived | None, request: Message) -> int:
-    if isinstance(data, Message) and data.kind == "error" and methods.is_modern(methods.version_in(request)):
-        return STATUS.get(data.tree["error"]["code"], 200)
-    return 200

@@ -73,6 +73,15 @@ class Mailbox:
         while not self.put(item) and self._events:
             self._pop()
 
+    def drained(self) -> list[Arrived]:
+        """Take out and return all that nobody has read yet."""
+        found = []
+        while self._events:
+            data = self._pop().data
+            if data is not None:
+                found.append(data)
+        return found
+
     def end(self, failure: Unavailable) -> None:
         """Say that nothing will come any more; what has come can still be read."""
         self._ended = self._ended or failure

@@ -42,8 +42,8 @@ def _named(config: dict[str, Any]) -> Iterator[str]:
 
 
 def refused_mount(server: ServerSettings, settings: Settings) -> str | None:
-    """Return why one of a server's mounts is refused, as a clause without a full stop; None where none is."""
-    for mount in server.mounts:
+    """Return why one of a container's mounts is refused, as a clause without a full stop; None where none is."""
+    for mount in server.mounts if server.image is not None else ():  # a sandbox sees to its own
         source = os.path.abspath(settings.folder / Bind.read(mount).source)  # noqa: PTH100 - links are followed later
         why = sensitive.refusal(source, settings.own_files)
         if why is not None:

@@ -141,6 +141,7 @@ class Relay:
         except Rejected as refused:
             return await self.refuse(refused)
         assert sent.id is not None
+        entry.sent = sent.id
         exchange = _Exchange(entry, table, asked, sent.id)
         try:
             decision = await pipeline.judge(sent, flow)
@@ -172,17 +173,18 @@ class Relay:
             version = context.headers.get(_VERSION_HEADER, "")
             if message.is_reply:
                 message, entry = self.asked.answer(message)
-                sent, flow = message, self.flows.answering(entry, version)
+                sent, to = self.upstream.aimed(message, None)
+                flow = self.flows.answering(entry, version)
             else:
                 about = self._about(message)
-                sent = self.upstream.outward(message)
+                sent, to = self.upstream.aimed(message, about)
                 flow = self.flows.of(sent, about.flow_id if about is not None else None, version)
             decision = await self.core.now.pipeline.judge(sent, flow)
             if decision.allowed and decision.message is not None:
-                answer = await self.upstream.send(decision.message, context)
+                answer = await self.upstream.send(decision.message, context.towards(to))
                 return await self._receipt(answer)
             if message.is_reply:
-                await self._answer_server(decision, message.id, context)
+                await self._answer_server(decision, sent.id, context.towards(to))
         except Rejected as refused:
             return await self.refuse(refused)
         except Unavailable as failure:
@@ -286,9 +288,8 @@ class Relay:
             return await self._refuse_server(refused, None if refused.call else exchange)
         if len(found) == 1:
             return await self._judge_incoming(found[0], exchange)
-        out = [await self._judge_incoming(message, exchange) for message in found]
-        sent = [data for data in out if data is not None]
-        return b"[" + b",".join(sent) + b"]" if sent else None
+        said = [data for message in found if (data := await self._judge_incoming(message, exchange)) is not None]
+        return b"[" + b",".join(said) + b"]" if said else None
 
     def _arrived(self, arrived: Arrived) -> list[Message]:
         if isinstance(arrived, Rejected):
@@ -312,7 +313,7 @@ class Relay:
             return decision.message.encoded
         if message.kind == "request" and message.id is not None:
             self.asked.drop(message.id)
-            await self._answer_server(decision, message.id, Context())
+            await self._answer_server(decision, message.id, None)
         return None
 
     def _server_side(self, message: Message, exchange: _Exchange | None) -> Flow:
@@ -362,12 +363,14 @@ class Relay:
         exchange.table.drop(exchange.asked)
         return values.encode(rpc_error(decision, exchange.asked))
 
-    async def _answer_server(self, decision: Decision, identity: Id | None, context: Context) -> None:
-        """Give the server an error instead of what was denied: its own request, or the client's reply."""
+    async def _answer_server(self, decision: Decision, identity: Id | None, context: Context | None) -> None:
+        """Give the server an error instead of what was denied: the client's reply, or, without context, its request."""
         if identity is None:
             return
-        tree = rpc_error(decision, identity)
-        message = Message("error", "client", identity, None, tree)
+        message = Message("error", "client", identity, None, rpc_error(decision, identity))
+        if context is None:
+            message, to = self.upstream.aimed(message, None)
+            context = Context().towards(to)
         with contextlib.suppress(Unavailable):
             answer = await self.upstream.send(message, context)
             if answer.events is not None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvicorn
 
-from tidegate import defaults, plugins, wire, workers
+from tidegate import defaults, plugins, sandbox, wire, workers
 from tidegate import settings as settings_module
 from tidegate.admin import Admin
 from tidegate.containers.client import LauncherClient
@@ -33,7 +33,7 @@ from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
 from tidegate.relay import Relay
 from tidegate.reload import Reloader
-from tidegate.servers import OwnSource, new_upstream
+from tidegate.servers import OwnSource, label, new_upstream
 from tidegate.session import MemoryStore
 from tidegate.sessions import Sessions
 from tidegate.settings import Settings, split_address
@@ -157,6 +157,7 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
             reloader = Reloader(core, sessions, path)
             preparing = asyncio.create_task(_prepare(core), name="launcher start")
             async with _serving(apps, core), reloader.running(watch=watch):
+                sessions.fleet.fill()
                 _announce(core, _url(listen), _url(admin_socket) if admin_socket else None, ready_file)
                 await stop.wait()
                 log.info("stopping")
@@ -200,7 +201,9 @@ async def _serving(apps: list[tuple[Any, socket.socket]], core: Core) -> AsyncGe
 def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | None) -> None:
     settings = core.now.settings
     for name, server in settings.servers.items():
-        log.info("serving", server=name, kind=server.kind, url=f"{listen}/servers/{name}/mcp")
+        url = f"{listen}/servers/{name}/mcp"
+        log.info("serving", server=name, kind=server.kind, isolation=sandbox.isolation(server), url=url)
+        label(name, server)
     if not settings.servers:
         log.warning("the settings name no server, so there is nothing to serve")
     log.info("ready", listen=listen, admin=admin, interceptors=[item.name for item in core.now.pipeline.interceptors])
@@ -235,8 +238,9 @@ async def wrap(settings: Settings, name: str) -> int:
     """
     end = StdioEnd(settings.proxy.max_message_bytes)
     async with core_of(settings) as (core, client):
-        upstream, own = new_upstream(core, name, Principal(), client, shared=False)
+        upstream, own = new_upstream(core, name, Principal(), client)
         relay = Relay(core, settings.server(name), upstream, Principal(), session_id="stdio")
+        label(name, settings.servers[name])
         failed = not await _started(own, name)
         try:
             await end.start()
@@ -337,12 +341,12 @@ async def probe(core: Core, client: HttpClient, name: str) -> ProbeResult:
     begun = time.monotonic()
     settings = core.now.settings
     try:
-        upstream, _ = new_upstream(core, name, _OWNER, client, shared=False)
+        upstream, _ = new_upstream(core, name, _OWNER, client)
     except settings_module.SettingsError as error:
         return ProbeResult(ok=False, detail=str(error))
     relay = Relay(core, settings.server(name), upstream, _OWNER)
     try:
-        async with asyncio.timeout(settings.proxy.start_timeout):
+        async with asyncio.timeout(settings.start_timeout(name)):
             result = await _ask(relay)
     except TimeoutError:
         result = ProbeResult(ok=False, detail="it didn't answer in time")

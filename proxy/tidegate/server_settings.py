@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tidegate import box_settings as box
-from tidegate import flow, remote
-from tidegate.settings_types import Flag, Model, SettingsError
+from tidegate import flow, remote, sandbox
+from tidegate.settings_types import Flag, Model, Seconds, SettingsError
 
 _MEANT_FOR = {
     "args": ("image",),
     "env": ("command", "image"),
     "cwd": ("command",),
-    "mounts": ("image",),
+    "mounts": ("command", "image"),
+    "sandbox": ("command",),
+    "egress": ("command",),
     **dict.fromkeys(("user", "workdir", "memory", "cpus", "pids", "tmpfs", "shm", "runtime"), ("image",)),
     **dict.fromkeys(("read_only", "capabilities", "seccomp"), ("image",)),
     "transport": ("url",),
+    "share": ("command", "image"),
+    "warm": ("command", "image"),
+    "idle_timeout": ("command", "image"),
     "headers": ("url",),
 }
 """The keys that have a meaning for some kinds of servers only, and for which."""
@@ -34,7 +39,15 @@ class ServerSettings(Model):
     env: dict[str, str] = Field({}, description="Environment variables of the process or container.")
     cwd: str | None = Field(None, description="Working folder of the process.")
     mounts: tuple[str, ...] = Field(
-        (), description="Bind mounts of the container, `HOST:CONTAINER[:ro|rw]`; `ro` by default."
+        (), description="Bind mounts of the container or sandbox, `HOST:TARGET[:ro|rw]`; `ro` by default."
+    )
+    sandbox: Literal["auto", "bubblewrap", "none"] = Field(
+        "auto",
+        description="What the process runs in: `auto` is bubblewrap where it works, and else nothing, with the label "
+        "`unsandboxed`; with `bubblewrap` it doesn't start without. See [sandbox](../sandbox.md).",
+    )
+    egress: str | tuple[str, ...] = Field(
+        (), description="`unrestricted` gives the process in its sandbox the network, this machine's own addresses too."
     )
     user: box.BoxUser | None = Field(
         None,
@@ -70,6 +83,25 @@ class ServerSettings(Model):
     )
     headers: dict[str, str] = Field({}, description="Headers sent to the remote server; `env:NAME` reads a variable.")
     labels: tuple[str, ...] = Field((), description="Labels for policy.")
+    share: Literal["session", "principal", "all", "call"] = Field(
+        "session",
+        description="Who has an instance together: one session of a client, all sessions of a principal, all clients; "
+        "or each `tools/call` has one of its own. Clients without sessions share one per principal at least.",
+    )
+    warm: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
+        0, description="Instances kept started and ready ahead of need."
+    )
+    start_timeout: Seconds | None = Field(
+        None, description="Seconds it may take to start or to accept a connection; by default as in `[proxy]`."
+    )
+    call_timeout: Seconds | None = Field(
+        None, description="Seconds it may be silent about a request; by default as in `[proxy]`."
+    )
+    idle_timeout: Seconds | None = Field(
+        None,
+        description="Seconds after which an instance that nobody uses is stopped; the session stays, and its next call "
+        "starts another. By default as in `[proxy]`.",
+    )
     trust: Literal["low", "high"] = Field("low", description="For policy.")
 
     @model_validator(mode="after")
@@ -87,13 +119,21 @@ class ServerSettings(Model):
         for key, kinds in _MEANT_FOR.items():
             if key in self.model_fields_set and given[0] not in kinds:
                 raise ValueError(f"{key} has no meaning for a server with {given[0]}")
-        box.check(self)
+        if self.command is not None and (said := sandbox.mistake(self)):
+            raise ValueError(said)
+        if self.image is not None:
+            box.check(self)
         return self
 
     @property
     def kind(self) -> flow.ServerKind:
         """``process``, ``container`` or ``remote``."""
         return "process" if self.command is not None else "container" if self.image is not None else "remote"
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is reached by streamable HTTP, so that it has no instances."""
+        return self.url is not None and self.transport == "streamable-http"
 
     def resolved_headers(self) -> dict[str, str]:
         """Return :attr:`headers`, names in lower case, with ``env:NAME`` replaced by the variable's value.

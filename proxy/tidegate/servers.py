@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tidegate.correlate import Remap
+from tidegate import sandbox
 from tidegate.ends.http_client import HttpUpstream
 from tidegate.flow import Flow, Principal
-from tidegate.instances import Instance, PipeUpstream
+from tidegate.instances import Instance
+from tidegate.piped import PipeUpstream, PlainSource
 from tidegate.upstream import Unavailable
 from tidegate.verdict import Deny
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidegate.correlate import Remap
     from tidegate.ends.http1 import HttpClient
     from tidegate.ends.pipe import Pipe
     from tidegate.flows import Core
-    from tidegate.settings import ServerSettings
+    from tidegate.settings import ProxySettings, ServerSettings, Settings
     from tidegate.upstream import Upstream
     from tidegate.wire import Rejected
 
@@ -29,14 +31,22 @@ log = structlog.get_logger("tidegate.servers")
 
 
 def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) -> Pipe:
-    """Return a pipe, not yet started, to a server that isn't reached by streamable HTTP."""
+    """Return a pipe, not yet started, to a server that isn't reached by streamable HTTP.
+
+    Raises:
+        Unavailable: where the server needs a sandbox that can't be had.
+    """
     settings = core.now.settings
     most = settings.proxy.max_message_bytes
     if server.command is not None:
         from tidegate.ends.process import ProcessPipe  # noqa: PLC0415 - what isn't used isn't loaded
 
         cwd = str(settings.folder / server.cwd) if server.cwd else None
-        return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most)
+        try:
+            box = sandbox.box(name, server, settings.folder, settings.proxy.min_isolation)
+        except sandbox.Refused as refused:
+            raise Unavailable(str(refused)) from None
+        return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most, box=box)
     if server.image is not None:
         from tidegate.ends.docker import ContainerPipe  # noqa: PLC0415 - what isn't used isn't loaded
 
@@ -47,6 +57,12 @@ def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) 
 
     assert server.url is not None
     return SsePipe(server.url, headers=server.resolved_headers(), client=client, max_bytes=most)
+
+
+def label(name: str, server: ServerSettings) -> None:
+    """Say in the log of a server that runs without a wall that it does."""
+    if sandbox.isolation(server) == sandbox.UNSANDBOXED:
+        log.warning("unsandboxed", server=name, reason="; ".join(sandbox.loosened(server)))
 
 
 class Starter:
@@ -68,14 +84,18 @@ class Starter:
         server = core.now.settings.servers.get(self.name)
         if server is None:
             raise Unavailable(f"There is no server {self.name!r} any more.")
+        if server.command is not None and server.sandbox != "none":
+            isolated = await asyncio.to_thread(sandbox.isolation, server)  # a program may have to be run to know
+        else:
+            isolated = sandbox.isolation(server)
         try:
             pipe = new_pipe(core, self.name, server, self.client)
         except OSError as error:  # its code is loaded when it is first needed, and descriptors may be used up then
             raise Unavailable(f"The server {self.name!r} can't be started: {error.strerror}.") from None
-        instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version, self._refused)
+        instance = Instance(pipe, lambda: core.now.settings.proxy.limits, remap, version, self.refused)
         begun = time.monotonic()
         try:
-            async with asyncio.timeout(core.now.settings.proxy.start_timeout):
+            async with asyncio.timeout(core.now.settings.start_timeout(self.name)):
                 await instance.start()
         except TimeoutError:
             await instance.close()
@@ -84,24 +104,38 @@ class Starter:
             await instance.close()
             raise
         took = round((time.monotonic() - begun) * 1000)
-        if not await self._note(f"started in {took} ms"):
+        label = f", {isolated}" if isolated else ""
+        try:
+            await self.must_note(f"started in {took} ms{label}")
+        except BaseException:
             await instance.close()
-            raise Unavailable("The start of the server could not be recorded.")
-        log.info("server started", server=self.name, kind=server.kind, pid=pipe.pid, took_ms=took)
+            raise
+        log.info("server started", server=self.name, kind=server.kind, isolation=isolated, pid=pipe.pid, took_ms=took)
         return instance
 
     async def stop(self, instance: Instance) -> None:
         """End an instance."""
         said = str(instance.ended) if instance.ended is not None else "stopped"
         await instance.close()
-        await self._note(said)
+        await self.note(said)
         log.info("server ended", server=self.name, reason=said)
 
-    async def _note(self, text: str) -> bool:
+    async def note(self, text: str) -> bool:
+        """Have something recorded about an instance; return whether that was done."""
         flow = self._flow()
         return flow is None or (await self.core.now.pipeline.note("instance", flow, note=text)).allowed
 
-    async def _refused(self, refused: Rejected) -> None:
+    async def must_note(self, text: str) -> None:
+        """Have something recorded about an instance that may not run without.
+
+        Raises:
+            Unavailable: where that can't be done.
+        """
+        if not await self.note(text):
+            raise Unavailable("The start of the server could not be recorded.")
+
+    async def refused(self, refused: Rejected) -> None:
+        """Have bytes recorded that are no message and no answer to anybody."""
         flow = self._flow()
         if flow is not None:
             deny = Deny(refused.reason, code=refused.code, rule="wire")
@@ -115,10 +149,8 @@ class Starter:
         return Flow(now.pipeline.new_id(), now.settings.server(self.name), self.principal)
 
 
-class OwnSource:
+class OwnSource(PlainSource):
     """An instance of one session's own: it starts with the first message and ends with the session."""
-
-    remap: Remap | None = None
 
     def __init__(self, starter: Starter) -> None:
         self._starter = starter
@@ -141,6 +173,11 @@ class OwnSource:
                 if self._instance is None:
                     self._instance = await self._starter.start(None, lambda: self.version)
                     self._started.set()
+        return self._instance
+
+    @property
+    def current(self) -> Instance | None:
+        """The instance, where one was started."""
         return self._instance
 
     @property
@@ -168,54 +205,32 @@ class OwnSource:
             await self._starter.stop(instance)
 
 
-class SharedSource:
-    """One instance for all of a principal's clients without sessions; a new one when it has ended."""
-
-    def __init__(self, starter: Starter) -> None:
-        self.remap: Remap | None = Remap()
-        self.version = ""
-        self._starter = starter
-        self._instance: Instance | None = None
-        self._lock = asyncio.Lock()
-        self._released = False
-
-    async def acquire(self) -> Instance:
-        """Return a running instance.
-
-        Raises:
-            Unavailable: where none can be started, or this source was released.
-        """
-        instance = self._instance
-        if instance is not None and instance.ended is None:
-            return instance
-        async with self._lock:
-            if self._released:
-                raise Unavailable("The server was stopped.")
-            instance = self._instance
-            if instance is not None and instance.ended is not None:
-                self._instance = None
-                await self._starter.stop(instance)
-            if self._instance is None:
-                self._instance = await self._starter.start(self.remap, str)
-            return self._instance
-
-    async def release(self) -> None:
-        """End the instance."""
-        self._released = True
-        async with self._lock:
-            instance, self._instance = self._instance, None
-        if instance is not None:
-            await self._starter.stop(instance)
-
-
-def new_upstream(
-    core: Core, name: str, principal: Principal, client: HttpClient, *, shared: bool
-) -> tuple[Upstream, OwnSource | None]:
-    """Return a server's end for one relay, and its own instance's source where it has one."""
+def new_upstream(core: Core, name: str, principal: Principal, client: HttpClient) -> tuple[Upstream, OwnSource | None]:
+    """Return a server's end for one relay, and where its instance comes from: its own, which isn't replaced."""
     server = core.now.settings.servers[name]
-    if server.url is not None and server.transport == "streamable-http":
-        return HttpUpstream(server.url, server.resolved_headers(), client, lambda: core.now.settings.proxy), None
-    starter = Starter(core, name, principal, client)
-    own = None if shared else OwnSource(starter)
-    source = own or SharedSource(starter)
-    return PipeUpstream(source, lambda: core.now.settings.proxy.call_timeout), own
+    if server.remote:
+        return remote_upstream(core, name, server, client), None
+    own = OwnSource(Starter(core, name, principal, client))
+    return PipeUpstream(own, lambda: core.now.settings.call_timeout(name)), own
+
+
+def remote_upstream(core: Core, name: str, server: ServerSettings, client: HttpClient) -> HttpUpstream:
+    """Return the end of a server that is reached by streamable HTTP, for one relay."""
+    assert server.url is not None
+    return HttpUpstream(server.url, server.resolved_headers(), client, _deadlines(core, name))
+
+
+def _deadlines(core: Core, name: str) -> Callable[[], ProxySettings]:
+    """Return what returns the settings in force, with the deadlines of one server."""
+    last: Settings | None = None
+    found = core.now.settings.proxy
+
+    def proxy() -> ProxySettings:
+        nonlocal last, found
+        settings = core.now.settings
+        if settings is not last:
+            own = {"start_timeout": settings.start_timeout(name), "call_timeout": settings.call_timeout(name)}
+            last, found = settings, settings.proxy.model_copy(update=own)
+        return found
+
+    return proxy

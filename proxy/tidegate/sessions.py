@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from tidegate.fleet import Fleet
 from tidegate.relay import Relay
-from tidegate.servers import new_upstream
 from tidegate.upstream import Unavailable
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tidegate.ends.http1 import HttpClient
     from tidegate.flow import Principal
     from tidegate.flows import Core
-    from tidegate.servers import OwnSource
+    from tidegate.homes import Seat
+    from tidegate.pool import Pace
     from tidegate.settings import ServerSettings
 
 log = structlog.get_logger("tidegate.sessions")
@@ -33,7 +34,7 @@ class Entry:
 
     __slots__ = ("busy", "relay", "server", "source", "used")
 
-    def __init__(self, relay: Relay, source: OwnSource | None, server: ServerSettings) -> None:
+    def __init__(self, relay: Relay, source: Seat | None, server: ServerSettings) -> None:
         self.relay = relay
         self.server = server  # as it was when this began
         self.source = source
@@ -50,16 +51,26 @@ class Entry:
 
     @property
     def ended(self) -> bool:
-        """Whether its server has ended, so that it can't go on."""
+        """Whether its server can't go on with it."""
         return self.source is not None and self.source.ended
 
 
 class Sessions:
-    """All open sessions of one Tidegate."""
+    """All open sessions of one Tidegate.
 
-    def __init__(self, core: Core, client: HttpClient) -> None:
+    Args:
+        core: what all relays share.
+        client: the connections to remote servers.
+        pace: how instances are looked after.
+
+    Attributes:
+        fleet: the instances that they use.
+    """
+
+    def __init__(self, core: Core, client: HttpClient, pace: Pace | None = None) -> None:
         self.core = core
         self.client = client
+        self.fleet = Fleet(core, client, pace)
         self._open: dict[tuple[str, str], Entry] = {}
         self._begun: set[Entry] = set()  # not registered yet, but there
         self._stateless: dict[tuple[str, str], Entry] = {}
@@ -79,8 +90,10 @@ class Sessions:
         settings = self.core.now.settings
         if len(self._open) + len(self._begun) >= settings.proxy.max_sessions:
             raise Unavailable(f"More than {settings.proxy.max_sessions} sessions are open.")
-        upstream, source = new_upstream(self.core, server, principal, self.client, shared=False)
+        upstream, source = self.fleet.upstream(server, principal, stateless=False)
         relay = Relay(self.core, settings.server(server), upstream, principal)
+        if source is not None:
+            source.renewed = relay.asked.clear
         entry = Entry(relay, source, settings.servers[server])
         self._begun.add(entry)
         return entry
@@ -124,7 +137,7 @@ class Sessions:
         entry = self._stateless.get(key)
         if entry is None:
             self._check_open(server)
-            upstream, source = new_upstream(self.core, server, principal, self.client, shared=True)
+            upstream, source = self.fleet.upstream(server, principal, stateless=True)
             settings = self.core.now.settings
             relay = Relay(self.core, settings.server(server), upstream, principal, stateless=True)
             entry = self._stateless[key] = Entry(relay, source, settings.servers[server])
@@ -154,6 +167,7 @@ class Sessions:
             if key[0] in servers or entry.relay.principal.name in principals
         ]
         await asyncio.gather(*(entry.relay.close() for entry in gone))
+        await self.fleet.retire(servers)
 
     async def _sweep(self) -> None:
         while True:
@@ -180,3 +194,4 @@ class Sessions:
         self._begun.clear()
         self._stateless.clear()
         await asyncio.gather(*(entry.relay.close() for entry in entries))
+        await self.fleet.close()

@@ -15,6 +15,7 @@ from tidegate.quick import quick
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
+    from tidegate.correlate import Open
     from tidegate.ends.http_headers import Params
 
 T = TypeVar("T")
@@ -86,12 +87,18 @@ class Context:
         headers: the client's headers that may go on, names in lower case, checked.
         params: the ``Mcp-Param-*`` headers, as what they say of the body.
         tool: for a client that speaks no HTTP, the definition of the tool it calls, where it is known.
+        to: what :meth:`Upstream.aimed` said of where it goes.
     """
 
     http: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Params = ()
     tool: Mapping[str, Any] | None = None
+    to: Any = None
+
+    def towards(self, to: object) -> Context:
+        """Return it with where its message goes, if that was said."""
+        return self if to is None else Context(self.http, self.headers, self.params, self.tool, to)
 
 
 class Upstream(Protocol):
@@ -110,7 +117,15 @@ class Upstream(Protocol):
     late: bool
 
     def outward(self, message: Message) -> Message:
-        """Map a client's message into the server's id space, before it is judged.
+        """Map a client's request into the server's id space, before it is judged."""
+        ...
+
+    def aimed(self, message: Message, about: Open | None) -> tuple[Message, object]:
+        """Map a client's notification or reply, before it is judged; return it, and where it goes, for its context.
+
+        Args:
+            message: the message.
+            about: the open request that it is about, where it is about one.
 
         Raises:
             Rejected: for a message that can't be mapped, because it doesn't say whose request it is about.

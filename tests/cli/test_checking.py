@@ -100,8 +100,8 @@ def test_what_is_looser_than_usual_about_a_container_is_told(command: Command, h
             "tight": {"image": "x", "memory": "64m"},
         },
     )
-    told = {"files": ["Its processes run as root.", "It may use 1g of memory instead of 256m."]}
-    assert json.loads(command("check", "--no-servers", "--json").out)["loosened"] == told
     lines = command("check", "--no-servers").out.splitlines()
-    assert [line.split()[0] for line in lines if any(sentence in line for sentence in told["files"])] == ["files"] * 2
-    assert not any("tight" in line for line in lines)
+    assert [line for line in lines if line.startswith(("files: ", "tight: "))] == [
+        "files: its processes run as root",
+        "files: it may use 1g of memory instead of 256m",
+    ]

@@ -90,9 +90,10 @@ def test_import_prints_settings_and_says_what_has_no_counterpart(command: Comman
     ended = command("import", "mcp.json")
     assert ended.code == 0
     tree = tomllib.loads(ended.out)
-    assert tree["servers"] == {"time": {"command": ["mcp-server-time"]}}
+    assert tree["servers"] == {"time": {"command": ["mcp-server-time"], "egress": "unrestricted"}}
     assert "'autoApprove'" in ended.out
     assert "time: 'autoApprove' has no counterpart; left out" in ended.err
     as_json = json.loads(command("import", "mcp.json", "--json").out)
     assert as_json["servers"] == tree["servers"]
-    assert as_json["notes"] == [{"server": "time", "note": "'autoApprove' has no counterpart; left out"}]
+    assert as_json["notes"][0] == {"server": "time", "note": "'autoApprove' has no counterpart; left out"}
+    assert [note["server"] for note in as_json["notes"]] == ["time", ""]

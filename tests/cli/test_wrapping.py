@@ -84,3 +84,24 @@ def test_wraps_that_share_settings_write_to_files_of_their_own(file: Path) -> No
     paths = [wrapped(["x"], file, name)[0].interceptors[0].config["path"] for name in ("a", "b")]
     assert len(set(paths)) == 2
     assert all("{" not in path for path in paths)
+
+
+def test_a_command_runs_as_it_would_without_tidegate_unless_a_sandbox_is_asked_for(
+    file: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_KEY", "x")
+    for given in (None, file):
+        plain = wrapped(["x"], given, None)[0].servers["x"]
+        assert (plain.sandbox, plain.env["HOME"]) == ("none", os.environ["HOME"])
+        boxed = wrapped(["x"], given, None, sandbox=True)[0].servers["x"]
+        assert (boxed.sandbox, boxed.env["A_KEY"], "HOME" in boxed.env) == ("bubblewrap", "x", False)
+    (home / "strict.toml").write_text('[proxy]\nmin_isolation = "sandbox"\n')
+    assert wrapped(["x"], home / "strict.toml", None)[0].servers["x"].sandbox == "bubblewrap"
+
+
+def test_a_sandbox_is_not_asked_for_a_server_of_the_settings(file: Path, home: Path) -> None:
+    with pytest.raises(Failure, match="--sandbox is for COMMAND"):
+        wrapped([], file, "time", sandbox=True)
+    (home / "strict.toml").write_text('[proxy]\nmin_isolation = "container"\n')
+    with pytest.raises(SettingsError, match="wants a container"):
+        wrapped(["x"], home / "strict.toml", None, sandbox=True)

@@ -16,21 +16,21 @@ def server(**keys: Any) -> ServerSettings:
 
 
 LOOSER: list[tuple[dict[str, Any], list[str]]] = [
-    ({"user": "root"}, ["Its processes run as root."]),
-    ({"user": "0:5"}, ["Its processes run as root."]),
-    ({"user": "5:0"}, ["Its processes are of root's group."]),
+    ({"user": "root"}, ["its processes run as root"]),
+    ({"user": "0:5"}, ["its processes run as root"]),
+    ({"user": "5:0"}, ["its processes are of root's group"]),
     (
         {"user": "0:0", "capabilities": ["CHOWN", "NET_RAW"]},
-        ["Its processes run as root.", "Its root has the capability CHOWN.", "Its root has the capability NET_RAW."],
+        ["its processes run as root", "its root has the capability CHOWN", "its root has the capability NET_RAW"],
     ),
-    ({"memory": "1g"}, ["It may use 1g of memory instead of 256m."]),
-    ({"shm": "64m"}, ["It may share 64m of memory among its processes instead of 1m."]),
-    ({"cpus": 1.5}, ["It may use 1.5 processors instead of 1."]),
-    ({"pids": 129}, ["It may have 129 processes and threads instead of 128."]),
-    ({"tmpfs": ["/a:exec", "/b"]}, ["Programs can be run from /a."]),
-    ({"read_only": False}, ["It can write to its own files, and so fill the host's disk."]),
-    ({"mounts": ["./x:/x", "./y:/y:rw"]}, ["It can write to ./y of the host."]),
-    ({"seccomp": "engine"}, ["The engine's list of system calls holds it instead of Tidegate's."]),
+    ({"memory": "1g"}, ["it may use 1g of memory instead of 256m"]),
+    ({"shm": "64m"}, ["it may share 64m of memory among its processes instead of 1m"]),
+    ({"cpus": 1.5}, ["it may use 1.5 processors instead of 1"]),
+    ({"pids": 129}, ["it may have 129 processes and threads instead of 128"]),
+    ({"tmpfs": ["/a:exec", "/b"]}, ["programs can be run from /a"]),
+    ({"read_only": False}, ["it can write to its own files, and so fill the host's disk"]),
+    ({"mounts": ["./x:/x", "./y:/y:rw"]}, ["it can write to ./y of the host"]),
+    ({"seccomp": "engine"}, ["the engine's list of system calls holds it instead of Tidegate's"]),
 ]
 STRICTER: list[dict[str, Any]] = [
     {},

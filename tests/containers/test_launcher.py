@@ -232,7 +232,7 @@ async def listening(path: Path, listen: Path, *options: str) -> AsyncIterator[in
     assert process.stderr is not None
     try:
         async with asyncio.timeout(PATIENCE):
-            while b"launcher ready" not in await process.stderr.readline():
+            while b"launcher is ready" not in await process.stderr.readline():
                 assert process.returncode is None
         yield process.pid
     finally:

@@ -132,5 +132,5 @@ async def test_a_mount_that_may_be_written_to_is(images: Images, tmp_path: Path)
     mount = f"{tmp_path}/given:/given:rw"
     async with container(images.base, program, mounts=(mount,)) as pipe:
         assert await receive(pipe) == [1]
-        assert pipe.loosened == (f"It can write to {tmp_path}/given of the host.",)
+        assert pipe.loosened == (f"it can write to {tmp_path}/given of the host",)
     assert owner(tmp_path / "given" / "new") == 65534

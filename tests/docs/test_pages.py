@@ -83,9 +83,10 @@ def shown_commands(page: str) -> list[tuple[Block, str, str]]:
 
 
 def plainly(text: str) -> set[str]:
-    """The lines of an output, numbers and spaces aside."""
+    """The lines of an output, numbers and spaces aside, and whether this machine has bubblewrap."""
     lines = (
-        re.sub(r"[\s─]+", " ", re.sub(r"[0-9a-f]*[0-9][0-9a-f.-]*", "0", line)).strip() for line in text.splitlines()
+        re.sub(r"[\s─]+", " ", re.sub(r"[0-9a-f]*[0-9][0-9a-f.-]*", "0", line)).strip()
+        for line in text.replace("unsandboxed", "sandboxed").splitlines()
     )
     return {line for line in lines if line}
 

@@ -237,6 +237,7 @@ async def test_a_server_that_changes_under_load_answers_or_says_why_not_and_leav
         ({"servers": {"a": {"url": "http://h/", "headers": {"A": "env:TIDEGATE_TEST_UNSET"}}}}, "is not set"),
         ({"servers": {"a": {"command": ["x"], "image": "y"}}}, "exactly one of command, image and url"),
         ({"surplus": 1}, "proxy.surplus: there is no such setting"),
+        ({"min_isolation": "container"}, 'it is a local process, and min_isolation = "container" wants a container'),
     ],
 )
 async def test_settings_that_are_not_well_leave_everything_as_it_was(

@@ -114,9 +114,9 @@ async def gone(processes: Iterable[psutil.Process], within: float = PATIENCE) ->
     return (await asyncio.to_thread(psutil.wait_procs, list(processes), timeout=within))[1]
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait until something is so that nobody tells of: it is looked at again and again."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.001)
 

@@ -1,11 +1,13 @@
 """The end of a container, whoever ends it and however; and an engine that is reached otherwise."""
 
 import asyncio
+import json
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
 
 import docker
 import psutil
@@ -13,6 +15,7 @@ import pytest
 
 from ends.containers import HANG, NAME, STARTING, boxes, container, there
 from ends.programs import FLOOD, PATIENCE, gone, receive, until
+from support.certificates import Authority
 from support.images import Images
 from tidegate.containers.engine import Engine
 from tidegate.ends import keeper as keeper_program
@@ -47,15 +50,16 @@ async def main():
 asyncio.run(main())
 """
 
-# Copies what comes over TCP to a UNIX socket, and back.
+# Copies what comes over TCP, with TLS where certificates are given, to a UNIX socket, and back.
 FORWARDER = """
-import asyncio, sys
+import asyncio, ssl, sys
 
 async def copy(source, sink):
     while data := await source.read(65536):
         sink.write(data)
         await sink.drain()
-    sink.write_eof()
+    if sink.can_write_eof():
+        sink.write_eof()
 
 async def forward(reader, writer):
     source, sink = await asyncio.open_unix_connection(sys.argv[1])
@@ -64,7 +68,12 @@ async def forward(reader, writer):
     writer.close()
 
 async def main():
-    server = await asyncio.start_server(forward, "127.0.0.1", 0)
+    context = None
+    if sys.argv[2:]:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=sys.argv[2])
+        context.load_cert_chain(sys.argv[3], sys.argv[4])
+        context.verify_mode = ssl.CERT_REQUIRED
+    server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -213,10 +222,10 @@ async def test_a_container_that_outlived_tidegate_and_its_keeper_is_removed_at_t
 
 
 @asynccontextmanager
-async def forwarded(path: str) -> AsyncIterator[str]:
+async def forwarded(path: str, *certificates: str) -> AsyncIterator[str]:
     """Make a UNIX socket reachable over TCP, from another process; the address."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", FORWARDER, path, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", FORWARDER, path, *certificates, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert process.stdout is not None
@@ -243,4 +252,29 @@ async def test_an_engine_over_tcp_serves_as_well(images: Images, client: docker.
         for pipe in pipes:
             await pipe.close()
         assert not there(client, second)
+        remote.close()
+
+
+async def test_an_engine_over_tls_serves_as_well(
+    images: Images, client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path, "ca")
+    theirs = authority.signed("engine")
+    for name, file in zip(("cert", "key"), authority.signed("us"), strict=True):
+        file.rename(tmp_path / f"{name}.pem")
+    path = Engine().reached["unix"]
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    files = (str(authority.certificate), *map(str, theirs))
+    async with forwarded(path, *files) as address, asyncio.timeout(STARTING):
+        remote = Engine(address)
+        pipe = ContainerPipe(NAME, boxes(remote, image=images.echo))
+        await pipe.start()
+        text = "x" * 500_000
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+        await pipe.send(json.dumps(call | {"params": {"name": "echo", "arguments": {"text": text}}}).encode())
+        assert (await receive(pipe))["result"]["content"][0]["text"] == text
+        assert there(client, pipe.container)
+        await pipe.close()
+        assert not there(client, pipe.container)
         remote.close()

@@ -12,6 +12,7 @@ from peers.exchange import Transcript, blurred, play
 from peers.running import Era, everything_over, python_client, web_page
 from peers.servers import SERVERS, Server, everything
 from support.proxy import audit_to, running_tidegate, wrapped, write_settings
+from support.sandbox import boxed
 
 # The timeout is for a busy machine: each starts several programs.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -65,7 +66,11 @@ class Runs:
 
     async def through_http(self) -> Transcript:
         folder = self.folder("http")
-        table = {"command": self.server.command(folder), "env": self.server.environment(folder)}
+        table = {
+            "command": self.server.command(folder),
+            "env": self.server.environment(folder),
+            **boxed(folder, network=self.server.name == "fetch"),
+        }
         async with running_tidegate({self.server.name: table}) as proxy:
             told = await self.play(proxy.endpoint(self.server.name), folder)
             assert proxy.records()

@@ -19,8 +19,12 @@ START_SECONDS = 30.0
 
 
 def stdio_server(*words: str, **settings: Any) -> dict[str, Any]:
-    """The settings of the odd server on stdio; `words` change what it does from its start on."""
-    return {"command": [sys.executable, "-S", "-E", str(SERVERS / "stdio.py"), *words], **settings}
+    """The settings of the odd server on stdio; `words` change what it does from its start on.
+
+    It has no sandbox, as it tells who it is by process IDs of this machine, and writes notes to the test's folder.
+    """
+    command = [sys.executable, "-S", "-E", str(SERVERS / "stdio.py"), *words]
+    return {"command": command, "sandbox": "none", **settings}
 
 
 def raise_limit() -> None:

@@ -14,7 +14,8 @@ from tidegate.correlate import Remap
 from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.flow import Principal
 from tidegate.flows import Core
-from tidegate.instances import Instance, PipeUpstream
+from tidegate.instances import Instance
+from tidegate.piped import PipeUpstream, PlainSource
 from tidegate.relay import Relay
 from tidegate.streams import Reply
 from tidegate.upstream import Context
@@ -108,13 +109,19 @@ class MemoryPipe:
             self._said.put_nowait(self._ended)
 
 
-class FixedSource:
+class FixedSource(PlainSource):
     """An instance that is there already, as a source."""
 
     def __init__(self, instance: Instance, remap: Remap | None) -> None:
         self.instance = instance
         self.remap = remap
         self.version = ""
+        self.stateless = remap is not None
+
+    @property
+    def current(self) -> Instance:
+        """It."""
+        return self.instance
 
     async def acquire(self) -> Instance:
         """Return it."""

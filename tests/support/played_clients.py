@@ -143,7 +143,7 @@ class StdioPlayer(Client):
 
     async def start(self) -> None:
         """Begin to serve it."""
-        upstream, _ = new_upstream(self._core, "server", Principal(), self._http, shared=False)
+        upstream, _ = new_upstream(self._core, "server", Principal(), self._http)
         relay = Relay(self._core, self._core.now.settings.server("server"), upstream, Principal())
         await self._end.start()
         self._duplex = Duplex(relay, self._end.send)

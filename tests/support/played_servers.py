@@ -111,7 +111,7 @@ class ProcessServer(Waiting):
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
-        self.settings = {"command": [sys.executable, "-I", "-S", "-c", BRIDGE, str(port)]}
+        self.settings = {"command": [sys.executable, "-I", "-S", "-c", BRIDGE, str(port)], "egress": "unrestricted"}
         return self
 
     async def __aexit__(self, *_exc: object) -> None:

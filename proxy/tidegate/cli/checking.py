@@ -13,7 +13,7 @@ from tidegate.cli.serving import drive, settings_of
 if TYPE_CHECKING:
     from tidegate.plugins import Interceptor
     from tidegate.serve import ProbeResult
-    from tidegate.settings import Settings
+    from tidegate.settings import ServerSettings, Settings
 
 _AT_ONCE = 4  # servers that are asked at the same time
 
@@ -44,7 +44,6 @@ def check(
                 "settings": source,
                 "interceptors": [_described(item) for item in interceptors],
                 "servers": [_probed(settings, name, probe) for name, probe in probes.items()],
-                "loosened": _loosened(settings),
             }
         )
     else:
@@ -108,9 +107,13 @@ def _described(item: Interceptor) -> dict[str, Any]:
 
 
 def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]:
+    from tidegate import sandbox  # noqa: PLC0415 - heavy
+
     return {
         "name": name,
         "kind": settings.servers[name].kind,
+        "isolation": sandbox.isolation(settings.servers[name]),
+        "loosened": _loosened(settings.servers[name]),
         "ok": probe.ok,
         "detail": probe.detail,
         "protocol": probe.protocol,
@@ -121,6 +124,7 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
 
 
 def _print(settings: Settings, source: str, interceptors: list[Interceptor], probes: dict[str, ProbeResult]) -> None:
+
     console = output.console()
     output.say(f"{source}: the settings are well; clients connect to http://{settings.proxy.listen}")
     rows = [
@@ -137,29 +141,31 @@ def _print(settings: Settings, source: str, interceptors: list[Interceptor], pro
         output.say()
         console.print(
             output.table(
-                ("server", "kind", "says it is", "protocol", "tools", "ms", ""),
+                ("server", "isolation", "says it is", "protocol", "tools", "ms", ""),
                 [_row(settings, name, probe) for name, probe in probes.items()],
                 right=("tools", "ms"),
             )
         )
-    told = [(name, sentence) for name, sentences in _loosened(settings).items() for sentence in sentences]
-    if told:
-        output.say()
-        console.print(output.table(("server", "loosened by its settings"), told))
+    for name, server in settings.servers.items():
+        for said in _loosened(server):
+            output.say(f"{name}: {said}")
 
 
-def _loosened(settings: Settings) -> dict[str, list[str]]:
-    """Return what servers' settings loosen of their containers' hardening; servers that loosen nothing aren't in it."""
-    from tidegate.containers.hardening import loosened  # noqa: PLC0415 - heavy
+def _loosened(server: ServerSettings) -> list[str]:
+    """Return what is looser than by default about a server's sandbox or container."""
+    from tidegate import sandbox  # noqa: PLC0415 - heavy
+    from tidegate.containers import hardening  # noqa: PLC0415 - heavy
 
-    found = {name: loosened(server) for name, server in settings.servers.items()}
-    return {name: sentences for name, sentences in found.items() if sentences}
+    return [*sandbox.loosened(server), *hardening.loosened(server)]
 
 
 def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:
     from rich.text import Text  # noqa: PLC0415 - heavy
 
-    kind, elapsed = settings.servers[name].kind, f"{probe.elapsed_ms:.0f}"
+    from tidegate import sandbox  # noqa: PLC0415 - heavy
+
+    server = settings.servers[name]
+    kind, elapsed = sandbox.isolation(server) or server.kind, f"{probe.elapsed_ms:.0f}"
     if not probe.ok:
         return (name, kind, "", "", "", elapsed, Text(output.plain(probe.detail), style="red"))
     tools = "" if probe.tools is None else str(probe.tools)

@@ -85,6 +85,9 @@ def wrap(
     name: Annotated[
         str | None, typer.Option(help="What to call the server; by default as its program.", show_default=False)
     ] = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", metavar="", help="Run COMMAND in a sandbox, without network.")
+    ] = False,
     log_format: _Format = None,
     log_level: _Level = LogLevel.warning,
 ) -> None:
@@ -94,12 +97,15 @@ def wrap(
     Without COMMAND, the server that the settings call NAME is used. All that Tidegate itself says goes to standard
     error.
 
+    COMMAND runs as it would without Tidegate, with the rights of whoever starts it, unless `--sandbox` or the settings'
+    `min_isolation` say otherwise. The servers of settings are run as the settings say.
+
     Without `--settings`, the shipped settings are used, and the audit log of each wrap is a file of its own,
     `~/.local/state/tidegate/audit/NAME-PID.jsonl` (or under `$XDG_STATE_HOME`). Those of processes that have ended are
     kept for 30 days. Settings that several wraps share say the same: `path = "audit/{name}-{pid}.jsonl"`, which
     `wrap` fills in.
     """
-    chosen, server = wrapped(command or [], settings, name)
+    chosen, server = wrapped(command or [], settings, name, sandbox=sandbox)
     from tidegate import logs, serve  # noqa: PLC0415 - heavy
 
     logs.setup(log_format.value if log_format else None, log_level.value)
@@ -150,12 +156,12 @@ def settings_of(file: Path | None) -> tuple[Settings, str]:
     return (settings.load(found), str(found)) if found else (defaults.load(), defaults.SOURCE)
 
 
-def wrapped(command: list[str], file: Path | None, name: str | None) -> tuple[Settings, str]:
+def wrapped(command: list[str], file: Path | None, name: str | None, *, sandbox: bool = False) -> tuple[Settings, str]:
     """Return the settings with the one server that ``wrap`` is for, and its name.
 
     Raises:
         SettingsError: where the settings are not well, or no server is named.
-        Failure: where a server is named twice.
+        Failure: where a server is named twice, or a sandbox is asked for a server of the settings.
     """
     from tidegate import defaults  # noqa: PLC0415 - heavy
     from tidegate.settings import build, command_server, load  # noqa: PLC0415 - heavy
@@ -169,8 +175,14 @@ def wrapped(command: list[str], file: Path | None, name: str | None) -> tuple[Se
             raise output.Failure(
                 f"{file} has a server {called!r} already: leave out COMMAND to use that one, or give --name another"
             )
-        members = server.model_dump(exclude_unset=True) | {"env": _environment()}
+        boxed = sandbox or settings.proxy.min_isolation == "sandbox"
+        members = server.model_dump(exclude_unset=True) | {
+            "env": {key: said for key, said in _environment().items() if not (boxed and key in ("HOME", "TMPDIR"))},
+            "sandbox": "bubblewrap" if boxed else "none",
+        }
         tree["servers"] = {**tree.get("servers", {}), called: members}
+    elif sandbox:
+        raise output.Failure("--sandbox is for COMMAND; the settings say what their servers run in")
     else:
         called = str(name)
     for entry in tree.get("interceptors", ()):

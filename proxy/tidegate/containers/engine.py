@@ -226,6 +226,7 @@ class Engine:
             PipeError: where it can't be reached, or doesn't answer in time.
         """
         try:
+            self._probe()
             return call(self._connected())
         except NotFound as error:
             raise Refused(404, _told(error)) from None
@@ -243,7 +244,6 @@ class Engine:
                 if self._certificates is not None:
                     pair = (str(self._certificates / "cert.pem"), str(self._certificates / "key.pem"))
                     tls = docker.tls.TLSConfig(pair, str(self._certificates / "ca.pem"), verify=True)
-                self._probe()
                 self._client = _Client(self.address, timeout=int(_CALL_SECONDS), tls=tls)
             return self._client
 

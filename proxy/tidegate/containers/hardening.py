@@ -62,13 +62,11 @@ def loosened(server: ServerSettings) -> list[str]:
         return []
     told = [*_of_its_user(server), *_of_its_limits(server)]
     if not server.read_only:
-        told.append("It can write to its own files, and so fill the host's disk.")
-    told += [
-        f"Programs can be run from {folder.path}." for folder in map(Tmpfs.read, server.tmpfs) if folder.executable
-    ]
-    told += [f"It can write to {bind.source} of the host." for bind in map(Bind.read, server.mounts) if bind.writable]
+        told.append("it can write to its own files, and so fill the host's disk")
+    told += [f"programs can be run from {folder.path}" for folder in map(Tmpfs.read, server.tmpfs) if folder.executable]
+    told += [f"it can write to {bind.source} of the host" for bind in map(Bind.read, server.mounts) if bind.writable]
     if server.seccomp == "engine":
-        told.append("The engine's list of system calls holds it instead of Tidegate's.")
+        told.append("the engine's list of system calls holds it instead of Tidegate's")
     return told
 
 
@@ -77,10 +75,10 @@ def _of_its_user(server: ServerSettings) -> list[str]:
         return []
     told = []
     if is_root(server.user):
-        told.append("Its processes run as root.")
+        told.append("its processes run as root")
     elif server.user.partition(":")[2].strip("0") == "" and ":" in server.user:
-        told.append("Its processes are of root's group.")
-    told += [f"Its root has the capability {name}." for name in server.capabilities]
+        told.append("its processes are of root's group")
+    told += [f"its root has the capability {name}" for name in server.capabilities]
     return told
 
 
@@ -88,11 +86,11 @@ def _of_its_limits(server: ServerSettings) -> list[str]:
     usual = {name: field.default for name, field in type(server).model_fields.items()}
     told = []
     if size_of(server.memory) > size_of(usual["memory"]):
-        told.append(f"It may use {server.memory} of memory instead of {usual['memory']}.")
+        told.append(f"it may use {server.memory} of memory instead of {usual['memory']}")
     if size_of(server.shm) > size_of(usual["shm"]):
-        told.append(f"It may share {server.shm} of memory among its processes instead of {usual['shm']}.")
+        told.append(f"it may share {server.shm} of memory among its processes instead of {usual['shm']}")
     if server.cpus > usual["cpus"]:
-        told.append(f"It may use {server.cpus:g} processors instead of {usual['cpus']:g}.")
+        told.append(f"it may use {server.cpus:g} processors instead of {usual['cpus']:g}")
     if server.pids > usual["pids"]:
-        told.append(f"It may have {server.pids} processes and threads instead of {usual['pids']}.")
+        told.append(f"it may have {server.pids} processes and threads instead of {usual['pids']}")
     return told

@@ -13,16 +13,17 @@ event), ``stop {instance}``, ``usage {}``, ``reload {}``; and once, for a launch
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
 import re
 import signal
 import socket
 import struct
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import structlog
 
 from tidegate import settings as settings_module
 from tidegate.containers.boxes import fingerprint
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from tidegate.settings import Settings
 
-log = structlog.get_logger("tidegate.launcher")
+log = logging.getLogger("tidegate.launcher")
 
 _INSTANCE = re.compile(r"[0-9a-f]{12}")
 _MOST = 1000  # containers of one peer
@@ -198,7 +199,7 @@ class Launcher:
             try:
                 await self._engine.reap()
             except PipeError as error:
-                log.warning("containers of an earlier Tidegate can't be looked for", reason=str(error))
+                log.warning("Containers of an earlier Tidegate can't be looked for: %s", error)
             await asyncio.sleep(_ANEW)
 
     async def close(self) -> None:
@@ -238,7 +239,7 @@ async def serve_socket(path: Path, listen: Path, allowed: frozenset[int] = froze
         loop.add_signal_handler(number, stop.set)
     with _listening(listen, 0o666 if allowed else 0o600) as listener:
         loop.add_reader(listener.fileno(), _accept, listener, launcher, allowed | {os.geteuid(), 0})
-        log.info("launcher ready", listen=str(listen), servers=_images(configured.now))
+        log.info("The launcher is ready at %s for: %s.", listen, ", ".join(_images(configured.now)) or "no server")
         try:
             await _until(launcher, stop)
         finally:
@@ -291,7 +292,7 @@ def _accept(listener: socket.socket, launcher: Launcher, allowed: frozenset[int]
         return
     uid = _user_of(connection)
     if uid not in allowed:
-        log.warning("another user's connection was refused", uid=uid)
+        log.warning("A connection of the user %s was refused.", uid)
         connection.close()
         return
     launcher.add(connection)
@@ -304,11 +305,23 @@ def _user_of(connection: socket.socket) -> int:
     return int(uid)
 
 
+class _Lines(logging.Formatter):
+    """Log lines as ``tidegate.logs`` writes them in JSON; structlog would be a seventh of this process' memory."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a line: of an exception only its class, because its text may quote what it shouldn't."""
+        line = {"event": record.getMessage().partition("\n")[0], "level": record.levelname.lower()}
+        if record.exc_info is not None and record.exc_info[0] is not None:
+            line["error"] = record.exc_info[0].__name__
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        return json.dumps(line | {"logger": record.name, "timestamp": stamp})
+
+
 def main() -> None:
     """Run as the child of the process that faces clients."""
-    from tidegate import logs  # noqa: PLC0415 - only here
-
-    logs.setup(None, "warning")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with its parent, once all is stopped
     asyncio.run(serve_parent(sys.argv[1]))

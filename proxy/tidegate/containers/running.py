@@ -7,11 +7,10 @@ of a launcher should all that have failed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
-
-import structlog
 
 from tidegate.containers import hardening, mounts, spec
 from tidegate.containers.attach import Removal, attach
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from tidegate.containers.engine import Engine
     from tidegate.settings import ServerSettings, Settings
 
-log = structlog.get_logger("tidegate.containers")
+log = logging.getLogger("tidegate.containers")
 
 _CONFIRMED = 15.0  # seconds for a removal to be confirmed
 _TRIES = 3
@@ -165,7 +164,7 @@ class Container:
             except PipeError as error:
                 if tries >= _TRIES:
                     if tries == _TRIES:
-                        log.warning("a container can't be removed yet", container=self.container, reason=str(error))
+                        log.warning("The container %s can't be removed yet: %s", self.container, error)
                     await asyncio.sleep(_LATER)
                 continue
             if self._removal is not None:

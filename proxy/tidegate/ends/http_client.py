@@ -21,6 +21,7 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidegate.correlate import Open
     from tidegate.ends.http1 import HttpClient, Response
     from tidegate.message import Message
     from tidegate.settings import ProxySettings
@@ -62,6 +63,10 @@ class HttpUpstream:
     def outward(self, message: Message) -> Message:
         """Every exchange has a connection of its own, so ids stay as they are."""
         return message
+
+    def aimed(self, message: Message, about: Open | None) -> tuple[Message, object]:  # noqa: ARG002 - the protocol's
+        """As above, and all goes to the one address."""
+        return message, None
 
     def forget(self, message: Message) -> None:
         """Nothing was mapped."""

@@ -22,6 +22,7 @@ This file runs by itself, with the standard library alone. Secrets in a server's
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 LENGTH = 4
 """Bytes of the big-endian length in front of a request to a shim."""
+
+_MOST = 16  # descriptors that come with a request
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _RESTORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD, signal.SIGXFSZ)
@@ -180,16 +183,18 @@ class Keeper:
 class Shim:
     """The parent of one server: starts it, says how it ended, and at the end kills all that is below.
 
-    Tidegate's end of the socket sends, with three descriptors, the length and JSON of ``{"argv", "env", "cwd"}``;
-    then ``T`` each time the process group shall get a SIGTERM; and its end means: kill everything. The shim says
-    ``started PID``, or ``failed STAGE ERRNO``; then ``exited STATUS``, as ``subprocess`` writes a return code; its
-    own end means that nothing is left.
+    Tidegate's end of the socket sends, with three descriptors or more, the length and JSON of ``{"argv", "env", "cwd",
+    "boxed"}``; then ``T`` each time the process group shall get a SIGTERM, or, where the server is boxed, what is in
+    the box, because the end of the box would be theirs by force; and its end means: kill everything. The shim says
+    ``started PID``, or ``failed STAGE ERRNO``; then ``exited STATUS``, as ``subprocess`` writes a return code; its own
+    end means that nothing is left.
     """
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._server = 0  # its process ID while it runs
         self._group = 0  # its process group while that is needed to find its descendants
+        self._boxed = False  # whether the server's process is a sandbox, and the server itself below it
 
     def run(self) -> None:
         """Live the life of a shim."""
@@ -215,7 +220,9 @@ class Shim:
             heard = self._control.recv(64)
         except ConnectionError:
             return b""
-        if heard and self._server:
+        if heard and self._server and self._boxed:
+            _kill_below(self._server, signal.SIGTERM)  # the first process of a namespace doesn't mind
+        elif heard and self._server:
             _kill(-self._server, signal.SIGTERM)
         return heard
 
@@ -224,6 +231,7 @@ class Shim:
             request, stdio = self._request()
         except (ConnectionError, EOFError):
             return False  # Tidegate thought better of it, or is gone
+        self._boxed = request["boxed"]
         said, sayer = os.pipe()
         shim = os.getpid()
         try:
@@ -242,8 +250,8 @@ class Shim:
         return not text
 
     def _request(self) -> tuple[dict[str, Any], list[int]]:
-        head, stdio = _receive(self._control, LENGTH, 3)
-        if len(stdio) != 3:
+        head, stdio = _receive(self._control, LENGTH, _MOST)
+        if len(stdio) < 3:
             raise EOFError
         head += self._exactly(LENGTH - len(head))
         request = json.loads(self._exactly(int.from_bytes(head, "big")))
@@ -294,7 +302,9 @@ def _become(request: dict[str, Any], stdio: list[int], sayer: int, shim: int) ->
         os.setsid()
         for number in _RESTORED:
             signal.signal(number, signal.SIG_DFL)
-        for target, descriptor in enumerate(stdio):
+        apart = max(_MOST, *stdio, sayer) + 1  # so that none is overwritten before it is in its place
+        sayer = _moved(sayer, apart)
+        for target, descriptor in enumerate([_moved(descriptor, apart) for descriptor in stdio]):
             os.dup2(descriptor, target)
         stage = "cwd"
         if request["cwd"] is not None:
@@ -305,6 +315,11 @@ def _become(request: dict[str, Any], stdio: list[int], sayer: int, shim: int) ->
         os.write(sayer, f"failed {stage} {error.errno}".encode())
     finally:
         os._exit(127)
+
+
+def _moved(descriptor: int, least: int) -> int:
+    """Return another number of a descriptor, at least so high, that no other program gets."""
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
 
 
 def _receive(source: socket.socket, size: int, most: int) -> tuple[bytes, list[int]]:
@@ -341,14 +356,14 @@ def _kill(pid: int, number: int = signal.SIGKILL) -> None:
         os.kill(pid, number)
 
 
-def _kill_below(root: int) -> None:
+def _kill_below(root: int, number: int = signal.SIGKILL) -> None:
     """Kill all descendants of a process; found before the first is killed, as a killed parent's trail may be lost."""
     children = _children_by_scan() if _no_children_files() else _children_by_file
     below = [root]
     for pid in below:
         below += children(pid)
     for pid in below[1:]:
-        _kill(pid)
+        _kill(pid, number)
 
 
 def _no_children_files() -> bool:

@@ -90,7 +90,7 @@ class Child(asyncio.Protocol):
         self._transport.write(request)
 
     def terminate(self) -> None:
-        """Send SIGTERM to its process group, if it still runs."""
+        """Send SIGTERM to its process group, or to what is in its box, if it still runs."""
         if self._transport is not None and not self.exited.done():
             self._transport.write(b"T")
 
@@ -240,7 +240,12 @@ os.register_at_fork(after_in_child=keeper.forked)
 
 
 async def launch(
-    command: Sequence[str], environment: Mapping[str, str], folder: str | None, stdio: tuple[int, int, int]
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: str | None,
+    descriptors: Sequence[int],
+    *,
+    boxed: bool = False,
 ) -> Child:
     """Start a process that can't outlive this one, in a session of its own.
 
@@ -248,19 +253,21 @@ async def launch(
         command: the program, looked for in the environment's PATH, and its arguments.
         environment: all of its environment.
         folder: its working folder; this process' own where it's None.
-        stdio: descriptors to be its standard input, output and error; they stay open here.
+        descriptors: those to be its standard input, output and error, and further ones; they stay open here.
+        boxed: whether the command is a sandbox, and a polite end means the processes below it.
 
     Raises:
         PipeError: where it can't be started.
     """
     name = Path(command[0]).name or command[0]
-    request = json.dumps({"argv": list(command), "env": dict(environment), "cwd": folder or str(Path.cwd())}).encode()
+    asked = {"argv": list(command), "env": dict(environment), "cwd": folder or str(Path.cwd()), "boxed": boxed}
+    request = json.dumps(asked).encode()
     ours, theirs = socket.socketpair()
     child: Child | None = None
     try:
         with theirs:
             keeper.start(theirs)
-        socket.send_fds(ours, [len(request).to_bytes(LENGTH, "big")], stdio)
+        socket.send_fds(ours, [len(request).to_bytes(LENGTH, "big")], descriptors)
         ours.settimeout(0)
         _, child = await asyncio.get_running_loop().create_unix_connection(Child, sock=ours)
         child.ask(request)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tidegate.ends.launcher import Child
+    from tidegate.sandbox.bubblewrap import Box
 
 INHERITED = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "TMPDIR")
 """What a server gets of Tidegate's environment, besides ``LC_*``: nothing that could be a secret."""
 
 _GONE = 15.0  # seconds for the keeper to have killed everything
+_EARLY = 30.0  # seconds in which the end of a server in a sandbox may be the sandbox' doing
+_SIGNALLED = 128  # what a signal's number is added to
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -43,6 +47,7 @@ class ProcessPipe:
         cwd: its working folder; Tidegate's own where it's None.
         max_bytes: how long one JSON text may be.
         grace: seconds it has to end after its standard input has ended, and again after SIGTERM.
+        box: the sandbox it runs in; none where it's None.
     """
 
     def __init__(
@@ -52,11 +57,13 @@ class ProcessPipe:
         cwd: Path | str | None = None,
         max_bytes: int = MAX_BYTES,
         grace: float = 2.0,
+        box: Box | None = None,
     ) -> None:
         self._command = list(command)
         self._env = dict(env or {})
         self._cwd = None if cwd is None else str(cwd)
         self._grace = grace
+        self._box = box
         self._name = Path(self._command[0]).name or self._command[0]
         self._lines = Lines(max_bytes)
         self._inbox = Inbox()
@@ -68,6 +75,7 @@ class ProcessPipe:
         self._ending = Ending(self._name, self._inbox, self._outbox)
         self._closing = asyncio.Lock()
         self._closed = False
+        self._begun = 0.0
 
     async def start(self) -> None:
         """Start the process; see :meth:`tidegate.ends.pipe.Pipe.start`."""
@@ -77,7 +85,11 @@ class ProcessPipe:
                 pipes += os.pipe()
             stdin, to_stdin, from_stdout, stdout, from_stderr, stderr = pipes
             stdio = (stdin, stdout, stderr)
-            self._child = await launch(self._command, environment(self._env), self._cwd, stdio)
+            if self._box is None:
+                self._child = await launch(self._command, environment(self._env), self._cwd, stdio)
+            else:
+                self._child = await self._launch_in(self._box, stdio)
+            self._begun = time.monotonic()
             for descriptor in stdio:
                 os.close(descriptor)
                 pipes.remove(descriptor)
@@ -92,6 +104,25 @@ class ProcessPipe:
         finally:
             for descriptor in pipes:
                 os.close(descriptor)
+
+    async def _launch_in(self, box: Box, stdio: tuple[int, int, int]) -> Child:
+        from tidegate.sandbox import bubblewrap  # noqa: PLC0415 - what isn't used isn't loaded
+
+        def plan() -> bubblewrap.Plan:
+            if (reason := bubblewrap.reason()) is not None:
+                raise bubblewrap.Unusable(f"bubblewrap isn't usable, {reason}")
+            return box.plan(self._command, environment(self._env), self._cwd)
+
+        try:
+            planned = await asyncio.to_thread(plan)
+            with bubblewrap.opened(planned) as (command, descriptors):
+                return await launch(command, {}, "/", (*stdio, *descriptors), boxed=True)
+        except bubblewrap.Unusable as error:
+            raise PipeError(f"{self._name} can't be started in a sandbox: {error}.") from None
+        except FileNotFoundError:
+            raise PipeError(f"{self._name} can't be started: no such program.") from None
+        except PermissionError:
+            raise PipeError(f"{self._name} can't be started: it can't be executed (permission denied).") from None
 
     async def _connect(self, to_stdin: int, from_stdout: int, from_stderr: int, pipes: list[int]) -> None:
         """Make transports of our ends of the process' pipes; each leaves ``pipes`` when its transport owns it."""
@@ -177,7 +208,12 @@ class ProcessPipe:
         self._ending.output_ended()
 
     def _exited(self, status: asyncio.Future[int]) -> None:
-        self._ending.exited(words(status.result()))
+        if self._box is None:
+            self._ending.exited(words(status.result()))
+            return
+        said = boxed_words(status.result())
+        early = time.monotonic() - self._begun < _EARLY
+        self._ending.exited(f"{said}; {self._box.hint}" if early and status.result() else said)
 
 
 def words(status: int) -> str:
@@ -187,6 +223,11 @@ def words(status: int) -> str:
     with suppress(ValueError):
         return f"was ended by {signal.Signals(-status).name}"
     return f"was ended by signal {-status}"
+
+
+def boxed_words(status: int) -> str:
+    """Return the same for a server in a sandbox, which tells of a signal as a shell does."""
+    return words(_SIGNALLED - status if status > _SIGNALLED else status)
 
 
 class _Reading(asyncio.Protocol):

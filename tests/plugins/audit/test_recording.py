@@ -133,7 +133,7 @@ async def test_the_recording_is_for_its_owner(tmp_path: Path, key: Path) -> None
         ("nowhere.key", "can't be read"),
         ("env:TIDEGATE_NO_SUCH_KEY", "is not set"),
         ("bad.key", "is no key as"),
-        (Fernet.generate_key().decode(), "can't be read"),
+        pytest.param(Fernet.generate_key().decode(), "can't be read", id="the key itself"),
     ],
 )
 async def test_a_key_that_is_none_stops_the_start_with_a_sentence_without_it(

@@ -55,7 +55,7 @@ def policy(*arguments: object, given: Any = None) -> Result:
         given: its standard input, as JSON.
     """
     text = None if given is None else given if isinstance(given, str) else json.dumps(given)
-    return CliRunner().invoke(app, [str(each) for each in arguments], input=text)
+    return CliRunner().invoke(app, [str(each) for each in arguments], input=text, env={"COLUMNS": "140"})
 
 
 def bundle(folder: Path, policy: str = POLICY, tests: str = TESTS, **data: Any) -> Path:

@@ -1,0 +1,83 @@
+"""A container engine of a test's own, to be stopped and started: in namespaces of its own, with one image."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SECONDS = 60
+
+
+class PrivateEngine:
+    """One engine, with all that it keeps in a folder.
+
+    Attributes:
+        address: where it listens, as in DOCKER_HOST.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        # Its network and its mounts live in namespaces that outlive a killed engine, and end with this process.
+        self._namespaces = subprocess.Popen(["unshare", "--net", "--mount", "--propagation=private", "sleep", "600"])
+        self.address = f"unix://{folder}/engine.sock"
+
+    def start(self) -> None:
+        """Start it; :meth:`answers` tells when it is ready."""
+        folder = self._folder
+        for stale in ("pid", "run/containerd/containerd.pid"):  # a killed one leaves them, and numbers are used again
+            (folder / stale).unlink(missing_ok=True)
+        words = [
+            *("nsenter", f"--target={self._namespaces.pid}", "--net", "--mount"),
+            *("dockerd", f"--host={self.address}", f"--data-root={folder}/data"),
+            *(f"--exec-root={folder}/run", f"--pidfile={folder}/pid", "--bridge=none", "--iptables=false"),
+        ]
+        with (folder / "engine.log").open("ab") as log:
+            self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+
+    def docker(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        """Run the docker command for this engine."""
+        environment = os.environ | {"DOCKER_HOST": self.address}
+        return subprocess.run(["docker", *words], env=environment, capture_output=True, timeout=SECONDS, check=False)
+
+    def answers(self) -> bool:
+        """Whether it is ready."""
+        return self.docker("version").returncode == 0
+
+    def load(self, image: str) -> None:
+        """Copy an image from the usual engine."""
+        with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
+            environment = os.environ | {"DOCKER_HOST": self.address}
+            subprocess.run(["docker", "load"], env=environment, stdin=saved.stdout, capture_output=True, check=True)
+
+    def containers(self) -> list[str]:
+        """Return the names of all its containers."""
+        return self.docker("ps", "--all", "--format", "{{.Names}}").stdout.decode().split()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it with a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(SECONDS)
+            self._process = None
+
+    def close(self) -> None:
+        """Let go of its namespaces."""
+        self._namespaces.kill()
+        self._namespaces.wait()
+
+
+@contextmanager
+def private_engine(folder: Path) -> Iterator[PrivateEngine]:
+    """Have an engine until the block ends; nothing of it is left then."""
+    engine = PrivateEngine(folder)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+        engine.close()
+        shutil.rmtree(folder, ignore_errors=True)
