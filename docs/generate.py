@@ -65,6 +65,8 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[[auth.tokens]]", settings.Token),
     ("[session]", settings.SessionSettings),
     ("[servers.NAME]", settings.ServerSettings),
+    ("[[images]]", settings.ImagePolicy),
+    ("keyless", settings.Keyless),
     ("[[interceptors]]", settings.InterceptorSettings),
     ("when", settings.When),
 )

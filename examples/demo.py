@@ -71,16 +71,16 @@ def image() -> tuple[str | None, str]:
     if docker("version", "--format", "{{.Server.Version}}") is None:
         return None, "no Docker engine answers"
     for name in ("tidegate-test/time", BUILT, "mcp/time"):
-        found = docker("image", "ls", "--quiet", name)
+        found = docker("image", "ls", "--quiet", "--no-trunc", name)  # ids: settings pin what they run
         if found:
             return found.splitlines()[0], ""
     version = metadata.version("mcp-server-time")
     with console.status("Building the image of the container part, this once…"):
-        built = docker(
+        built = docker(  # says the image's id
             *("build", "--quiet", "--tag", BUILT, "--build-arg", f"VERSION={version}", str(IMAGE_CONTEXT)),
             seconds=BUILD_SECONDS,
         )
-    return (BUILT, "") if built else (None, "its image could not be built (is python:3.12-slim within reach?)")
+    return (built, "") if built else (None, "its image could not be built (is python:3.12-slim within reach?)")
 
 
 # -- Tidegate -----------------------------------------------------------------------------------------------

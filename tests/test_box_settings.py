@@ -8,6 +8,7 @@ import pytest
 from tidegate.box_settings import CAPABILITIES, Bind, Tmpfs, is_root, size_of
 from tidegate.settings import ServerSettings, SettingsError, build
 
+IMAGE = "sha256:" + "0" * 64
 HERE = Path("/nonexistent")
 MOUNT = "is not of the form HOST:CONTAINER[:ro|rw]"
 USER = 'user is "UID:GID" in numbers, or a name that the image knows'
@@ -17,7 +18,7 @@ ABSOLUTE = "is an absolute path in the container"
 
 
 def server(**keys: Any) -> ServerSettings:
-    return build({"servers": {"a": {"image": "x", **keys}}}, folder=HERE).servers["a"]
+    return build({"servers": {"a": {"image": IMAGE, **keys}}}, folder=HERE).servers["a"]
 
 
 @pytest.mark.parametrize(

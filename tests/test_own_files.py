@@ -6,7 +6,7 @@ import pytest
 
 from tidegate.settings import SettingsError, load, parse
 
-SERVER = "[servers.a]\nimage = 'x'\nmounts = ['{}:/data']\n"
+SERVER = "[servers.a]\nimage = 'x'\npull = 'tag-ok'\nmounts = ['{}:/data']\n"
 OTHERS = """
 [proxy]
 launcher = "run/launcher.sock"

@@ -61,6 +61,7 @@ def test_all_of_them_are_read() -> None:
         trust = "high"
         [servers.files]
         image = "mcp-files"
+        pull = "tag-ok"
         mounts = ["./data:/data"]
         [servers."my.docs-2"]
         url = "https://docs.example.com/mcp"
@@ -147,11 +148,11 @@ MISTAKES = {
     "[servers.a]\nimage = 'x'\nurl = 'http://h/'": ONE_OF,
     "[servers.a]\ncommand = []": "servers.a: command is a list: the program and its arguments",
     "[servers.a]\ncommand = ['']": "servers.a: command is a list: the program and its arguments",
-    "[servers.a]\nimage = ''": "servers.a: image names a container image",
+    "[servers.a]\nimage = ''": "servers.a: image names no container image",
     f"{PROCESS}args = ['y']": "servers.a: args has no meaning for a server with command",
     f"{REMOTE}mounts = []": "servers.a: mounts has no meaning for a server with url",
     f"{PROCESS}headers = {{}}": "servers.a: headers has no meaning for a server with command",
-    "[servers.a]\nimage = 'x'\ncwd = '/'": "servers.a: cwd has no meaning for a server with image",
+    "[servers.a]\nimage = 'x'\npull = 'tag-ok'\ncwd = '/'": "servers.a: cwd has no meaning for a server with image",
     f"{REMOTE}env = {{}}": "servers.a: env has no meaning for a server with url",
     # remote servers
     "[servers.a]\nurl = 'ftp://h/'": "servers.a: url starts with http:// or https://",

@@ -149,6 +149,16 @@ class Fleet:
                 found.append(listed)
         return sorted(found, key=lambda listed: listed.since)
 
+    def logs(self, name: str) -> dict[str, str]:
+        """Return the last lines that a server's instances wrote to their standard error, by instance.
+
+        They are the server's own text, unjudged: whoever asks may see what clients sent.
+
+        Raises:
+            Unavailable: where there is no such server.
+        """
+        return {running.identity: running.instance.pipe.stderr_tail() for running in self.pool(name).running}
+
     async def restart(self, name: str) -> int:
         """End a server's instances, and let it run again if it was stopped; return how many ended.
 

@@ -184,7 +184,8 @@ class _Reader:
             self._notes.append("it talks to a container engine, so it runs unsandboxed")
             if "run" in words:
                 self._notes.append(
-                    "it runs a container; image instead of command lets Tidegate run and watch it itself"
+                    "it runs a container; image instead of command lets Tidegate run and watch it itself, and "
+                    "tidegate pin says which image exactly"
                 )
         else:
             self._boxed(out)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Format = Literal["console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
-_QUIET = ("uvicorn.access",)  # the audit log says who called what
+_QUIET = ("uvicorn.access", "httpx", "httpcore")  # the audit log says who called what; addresses may hold a signature
 _CHATTY = ("uvicorn", "docker", "urllib3")  # what they do all day is worth a line to those who debug only
 _FRAMES = 4
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tidegate import box_settings as box
-from tidegate import flow, remote, sandbox
+from tidegate import flow, image_names, remote, sandbox
 from tidegate.settings_types import Flag, Model, Seconds, SettingsError
 
 _MEANT_FOR = {
@@ -16,6 +16,7 @@ _MEANT_FOR = {
     "env": ("command", "image"),
     "cwd": ("command",),
     "mounts": ("command", "image"),
+    "pull": ("image",),
     "sandbox": ("command",),
     "egress": ("command",),
     **dict.fromkeys(("user", "workdir", "memory", "cpus", "pids", "tmpfs", "shm", "runtime"), ("image",)),
@@ -33,7 +34,12 @@ class ServerSettings(Model):
     """``[servers.NAME]``: one server, by exactly one of ``command``, ``image`` and ``url``."""
 
     command: tuple[str, ...] | None = Field(None, description="A local process: program and arguments.")
-    image: str | None = Field(None, description="A container: its image.")
+    image: str | None = Field(
+        None, description="A container: its image, pinned by a digest or an image id (see `tidegate pin`)."
+    )
+    pull: Literal["pinned", "tag-ok"] = Field(
+        "pinned", description="Whether `image` may be a mere tag, which can come to mean another image: `tag-ok`."
+    )
     url: str | None = Field(None, description="A remote server: its URL.")
     args: tuple[str, ...] = Field((), description="Arguments of the container's program.")
     env: dict[str, str] = Field({}, description="Environment variables of the process or container.")
@@ -111,8 +117,8 @@ class ServerSettings(Model):
             raise ValueError("a server has exactly one of command, image and url")
         if self.command is not None and not (self.command and self.command[0]):
             raise ValueError("command is a list: the program and its arguments")
-        if self.image == "":
-            raise ValueError("image names a container image")
+        if self.image is not None:
+            self._check_image(self.image)
         if self.url is not None:
             remote.check_url(self.url)
             remote.check_headers(self.headers)
@@ -124,6 +130,13 @@ class ServerSettings(Model):
         if self.image is not None:
             box.check(self)
         return self
+
+    def _check_image(self, image: str) -> None:
+        pinned = image_names.parse(image).pinned
+        if not pinned and self.pull == "pinned":
+            raise ValueError('image is a tag, which can change: pin it with `tidegate pin`, or say pull = "tag-ok"')
+        if pinned and self.pull == "tag-ok":
+            raise ValueError('pull = "tag-ok" has no meaning for an image that is pinned')
 
     @property
     def kind(self) -> flow.ServerKind:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tidegate import flow, own_files, sandbox
+from tidegate.image_settings import ImagePolicy, Keyless
 from tidegate.server_settings import ServerSettings
 from tidegate.settings_types import (
     Address,
@@ -31,7 +32,9 @@ from tidegate.wire import Limits
 
 __all__ = [
     "AuthSettings",
+    "ImagePolicy",
     "InterceptorSettings",
+    "Keyless",
     "Model",
     "Name",
     "ProxySettings",
@@ -90,6 +93,11 @@ class ProxySettings(Model):
         None,
         description="The UNIX socket of a `tidegate launcher` that starts the containers; "
         "when absent, Tidegate starts a launcher of its own where a server runs in a container.",
+    )
+    control: str | None = Field(
+        None,
+        description="The UNIX socket that `tidegate ps` and `tidegate servers` reach this Tidegate by; "
+        "by default one in this user's folder for what runs, by the settings file's path.",
     )
     min_isolation: sandbox.Minimum = Field(
         "none",
@@ -190,6 +198,7 @@ class Settings(Model):
     auth: AuthSettings = AuthSettings()
     session: SessionSettings = SessionSettings()
     servers: dict[Name, ServerSettings] = Field({})
+    images: tuple[ImagePolicy, ...] = ()
     interceptors: tuple[InterceptorSettings, ...] = ()
     _folder: Path = Path()
     _file: Path | None = None

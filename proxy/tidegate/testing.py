@@ -235,7 +235,7 @@ _flow = flow  # the argument of judge() hides the function
 def _server_settings(server: Server) -> dict[str, Any]:
     how: dict[str, dict[str, Any]] = {
         "process": {"command": ["true"]},
-        "container": {"image": "example"},
+        "container": {"image": "example", "pull": "tag-ok"},
         "remote": {"url": "https://example.com/mcp"},
     }
     return {**how[server.kind], "trust": server.trust, "labels": server.labels}

@@ -96,8 +96,8 @@ def test_what_is_looser_than_usual_about_a_container_is_told(command: Command, h
     settings(
         home,
         {
-            "files": {"image": "x", "user": "root", "memory": "1g"},
-            "tight": {"image": "x", "memory": "64m"},
+            "files": {"image": "sha256:" + "0" * 64, "user": "root", "memory": "1g"},
+            "tight": {"image": "sha256:" + "0" * 64, "memory": "64m"},
         },
     )
     lines = command("check", "--no-servers").out.splitlines()

@@ -46,7 +46,7 @@ def test_an_address_of_another_kind_is_told_in_one_sentence(address: str) -> Non
 
 @pytest.mark.parametrize("address", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "ssh://somewhere"])
 async def test_an_engine_that_isnt_there_is_told_in_one_sentence(address: str) -> None:
-    pipe = ContainerPipe(NAME, boxes(Engine(address), image="any"))
+    pipe = ContainerPipe(NAME, boxes(Engine(address), image=f"sha256:{'0' * 64}"))
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(PipeError, match=r"^The Docker engine") as error:
             await pipe.start()

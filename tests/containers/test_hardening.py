@@ -12,7 +12,7 @@ from tidegate.settings import ServerSettings, build
 
 
 def server(**keys: Any) -> ServerSettings:
-    return build({"servers": {"a": {"image": "x", **keys}}}, folder=Path("/srv/a")).servers["a"]
+    return build({"servers": {"a": {"image": "sha256:" + "0" * 64, **keys}}}, folder=Path("/srv/a")).servers["a"]
 
 
 LOOSER: list[tuple[dict[str, Any], list[str]]] = [

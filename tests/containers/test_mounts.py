@@ -22,7 +22,7 @@ def test_a_mount_is_read_only_its_own_and_without_what_is_mounted_inside() -> No
 
 def test_a_link_that_changed_since_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    settings = build({"servers": {"a": {"image": "x", "mounts": ["./data:/data"]}}}, folder=tmp_path)
+    settings = build({"servers": {"a": {"image": "sha256:" + "0" * 64, "mounts": ["./data:/data"]}}}, folder=tmp_path)
     check("a", settings.servers["a"], settings)
     (tmp_path / "data").rmdir()
     (tmp_path / "data").symlink_to("/var/run")

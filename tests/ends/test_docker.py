@@ -19,6 +19,8 @@ from tidegate.containers.spec import INSTANCE, SERVER
 from tidegate.ends.docker import ContainerPipe
 from tidegate.ends.pipe import Overlong, PipeError
 
+NONE = f"sha256:{'0' * 64}"
+
 pytestmark = pytest.mark.docker
 
 
@@ -248,8 +250,9 @@ async def test_an_end_in_the_middle_of_a_call_is_told_promptly(images: Images, c
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"image": "tidegate-test/none:1"}, "get its image with docker pull tidegate-test/none:1."),
-        ({"image": "Not An Image"}, "invalid reference format"),
+        ({"image": "tidegate-test/none:1", "pull": "tag-ok"}, "get its image with docker pull tidegate-test/none:1."),
+        ({"image": f"tidegate-test/none@{NONE}"}, f"get its image with docker pull tidegate-test/none@{NONE}."),
+        ({"image": NONE}, f"the engine doesn't have its image {NONE}: build or load it."),
         ({"mounts": ("no-such-folder:/data",)}, "bind source path does not exist: /nonexistent/no-such-folder."),
         ({"runtime": "tidegate-none"}, "test can't be started: the engine hasn't got the runtime tidegate-none."),
         ({"user": "somebody"}, "test can't be started: the image has no user somebody."),

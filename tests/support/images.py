@@ -31,7 +31,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"
 
 
 class Images:
-    """The images by name, each built when it is first asked for; every value is a tag the engine knows."""
+    """The images by name, each built when it is first asked for; every value is an image id that the engine knows."""
 
     def __init__(self) -> None:
         self._pruned = False
@@ -39,13 +39,21 @@ class Images:
     @cached_property
     def base(self) -> str:
         """The image the others are built on: has `python` (3.11 or later) and pip."""
+        tag = self._base
+        with self._engine() as engine:
+            return str(engine.images.get(tag).id)
+
+    @cached_property
+    def _base(self) -> str:
+        """The base image's tag: builders want one."""
         named = os.environ.get("TIDEGATE_TEST_BASE")
-        if named:
-            return named
-        tag = f"tidegate-test/base:{standin.recipe_key()}"
+        tag = named or f"tidegate-test/base:{standin.recipe_key()}"
         with self._engine() as engine:
             if not _has(engine, tag):
-                _import_standin(engine, tag)
+                if named:
+                    engine.images.pull(*named.partition(":")[::2])
+                else:
+                    _import_standin(engine, tag)
         return tag
 
     @cached_property
@@ -86,13 +94,13 @@ class Images:
         return self._built("tidegate", ROOT)
 
     def _built(self, name: str, context: Path, **arguments: str) -> str:
-        """Return the tag of the image that `context` makes, building it if the engine doesn't have it."""
-        arguments["BASE"] = self.base
+        """Return the id of the image that `context` makes, building it if the engine doesn't have it."""
+        arguments["BASE"] = self._base
         tag = f"tidegate-test/{name}:{_context_key(context, arguments)}"
         with self._engine() as engine:
             if not _has(engine, tag):
                 _build(engine, context, tag, arguments)
-        return tag
+            return str(engine.images.get(tag).id)
 
     @contextmanager
     def _engine(self) -> Iterator[docker.DockerClient]:
@@ -156,10 +164,10 @@ def _context_key(context: Path, arguments: dict[str, str]) -> str:
 
 
 def main() -> None:
-    """Build every image, and print its tag."""
+    """Build every image, and print its id."""
     images = Images()
-    for tag in (images.base, images.echo, images.time, images.git, images.python_sdk, images.node, images.tidegate):
-        print(tag)  # noqa: T201 - a command's output
+    for image in (images.base, images.echo, images.time, images.git, images.python_sdk, images.node, images.tidegate):
+        print(image)  # noqa: T201 - a command's output
 
 
 if __name__ == "__main__":

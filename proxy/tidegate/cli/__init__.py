@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidegate.cli import checking, described, explaining, launching, output, plugins, serving, setup
+from tidegate.cli import checking, described, explaining, images, launching, output, plugins, running, serving, setup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,14 +50,18 @@ def root(
     """
 
 
-_SERVE, _LOOK, _SET_UP = "Serve", "Look before, and look closer", "Set up"
+_SERVE, _RUNNING, _LOOK, _SET_UP = "Serve", "What runs", "Look before, and look closer", "Set up"
 app.command("run", rich_help_panel=_SERVE)(serving.run)
 app.command("wrap", rich_help_panel=_SERVE)(serving.wrap)
 app.command("launcher", rich_help_panel=_SERVE)(launching.launcher)
-app.command("health", rich_help_panel=_SERVE)(serving.health)
+app.command("ps", rich_help_panel=_RUNNING)(running.ps)
+app.add_typer(running.app, name="servers", rich_help_panel=_RUNNING)
+app.command("health", rich_help_panel=_RUNNING)(serving.health)
 app.command("check", rich_help_panel=_LOOK)(checking.check)
 app.command("explain", rich_help_panel=_LOOK)(explaining.explain)
 app.command("init", rich_help_panel=_SET_UP)(setup.init)
+app.command("pin", rich_help_panel=_SET_UP)(images.pin)
+app.command("pull", rich_help_panel=_SET_UP)(images.pull)
 app.command("import", rich_help_panel=_SET_UP)(setup.import_)
 app.add_typer(setup.token, name="token", rich_help_panel=_SET_UP)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=_SET_UP)

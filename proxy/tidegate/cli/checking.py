@@ -11,9 +11,10 @@ from tidegate.cli import output
 from tidegate.cli.serving import drive, settings_of
 
 if TYPE_CHECKING:
+    from tidegate.flows import Core
     from tidegate.plugins import Interceptor
-    from tidegate.serve import ProbeResult
-    from tidegate.settings import ServerSettings, Settings
+    from tidegate.probe import ProbeResult
+    from tidegate.settings import Settings
 
 _AT_ONCE = 4  # servers that are asked at the same time
 
@@ -35,7 +36,7 @@ def check(
 
     logs.setup("console", "error")  # what goes wrong with a server stands in the table
     settings, source = settings_of(file)
-    interceptors, probes = drive(_look(settings, servers=not no_servers))
+    interceptors, probes, images = drive(_look(settings, servers=not no_servers))
     well = all(probe.ok for probe in probes.values())
     if as_json:
         output.dump(
@@ -43,21 +44,26 @@ def check(
                 "ok": well,
                 "settings": source,
                 "interceptors": [_described(item) for item in interceptors],
-                "servers": [_probed(settings, name, probe) for name, probe in probes.items()],
+                "servers": [
+                    _probed(settings, name, probe) | {"image": images.get(name)} for name, probe in probes.items()
+                ],
             }
         )
     else:
         _print(settings, source, interceptors, probes)
+        _print_images(images)
         if no_servers and settings.servers:
             output.say(f"{output.counted(len(settings.servers), 'server')} not asked (--no-servers)")
     if not well:
         raise typer.Exit(output.NOT_WELL)
 
 
-async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor], dict[str, ProbeResult]]:
+async def _look(
+    settings: Settings, *, servers: bool
+) -> tuple[list[Interceptor], dict[str, ProbeResult], dict[str, dict[str, Any]]]:
     import asyncio  # noqa: PLC0415 - heavy
 
-    from tidegate import plugins, serve, workers  # noqa: PLC0415 - heavy
+    from tidegate import plugins, probe, serve, workers  # noqa: PLC0415 - heavy
     from tidegate.pipeline import Pipeline  # noqa: PLC0415 - heavy
 
     interceptors = plugins.load(settings)
@@ -68,7 +74,7 @@ async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor]
     finally:
         await workers.close()
     if not servers:
-        return interceptors, {}
+        return interceptors, {}, {}
     free = asyncio.Semaphore(_AT_ONCE)
 
     bare = settings.model_copy(update={"interceptors": ()})
@@ -76,10 +82,23 @@ async def _look(settings: Settings, *, servers: bool) -> tuple[list[Interceptor]
 
         async def ask(name: str) -> ProbeResult:
             async with free:
-                return await serve.probe(core, client, name)
+                return await probe.probe(core, client, name)
 
         found = await asyncio.gather(*(ask(name) for name in settings.servers))
-    return interceptors, dict(zip(settings.servers, found, strict=True))
+        boxed = [name for name, server in settings.servers.items() if server.image is not None]
+        images = {name: await _image(core, name) for name in boxed}
+    return interceptors, dict(zip(settings.servers, found, strict=True)), images
+
+
+async def _image(core: Core, name: str) -> dict[str, Any]:
+    """Return what there is to say about a server's image: see :meth:`tidegate.containers.trust.Trust.look`."""
+    from tidegate.ends.pipe import PipeError  # noqa: PLC0415 - heavy
+
+    assert core.boxes is not None
+    try:
+        return await core.boxes.image(name)
+    except PipeError as error:
+        return {"image": core.now.settings.servers[name].image, "detail": str(error)}
 
 
 def judging(interceptors: list[Interceptor]) -> list[Interceptor]:
@@ -106,6 +125,15 @@ def _described(item: Interceptor) -> dict[str, Any]:
     }
 
 
+def _loosened(settings: Settings, name: str) -> list[str]:
+    """Return what is looser than by default about a server, each as a sentence about it."""
+    from tidegate import image_settings, sandbox  # noqa: PLC0415 - heavy
+    from tidegate.containers import hardening  # noqa: PLC0415 - heavy
+
+    server = settings.servers[name]
+    return [*sandbox.loosened(server), *image_settings.loosened(server), *hardening.loosened(server)]
+
+
 def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]:
     from tidegate import sandbox  # noqa: PLC0415 - heavy
 
@@ -113,7 +141,7 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
         "name": name,
         "kind": settings.servers[name].kind,
         "isolation": sandbox.isolation(settings.servers[name]),
-        "loosened": _loosened(settings.servers[name]),
+        "loosened": _loosened(settings, name),
         "ok": probe.ok,
         "detail": probe.detail,
         "protocol": probe.protocol,
@@ -124,7 +152,6 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
 
 
 def _print(settings: Settings, source: str, interceptors: list[Interceptor], probes: dict[str, ProbeResult]) -> None:
-
     console = output.console()
     output.say(f"{source}: the settings are well; clients connect to http://{settings.proxy.listen}")
     rows = [
@@ -146,17 +173,21 @@ def _print(settings: Settings, source: str, interceptors: list[Interceptor], pro
                 right=("tools", "ms"),
             )
         )
-    for name, server in settings.servers.items():
-        for said in _loosened(server):
+    for name in settings.servers:
+        for said in _loosened(settings, name):
             output.say(f"{name}: {said}")
 
 
-def _loosened(server: ServerSettings) -> list[str]:
-    """Return what is looser than by default about a server's sandbox or container."""
-    from tidegate import sandbox  # noqa: PLC0415 - heavy
-    from tidegate.containers import hardening  # noqa: PLC0415 - heavy
-
-    return [*sandbox.loosened(server), *hardening.loosened(server)]
+def _print_images(images: dict[str, dict[str, Any]]) -> None:
+    rows = []
+    for name, said in images.items():
+        signed = {True: "yes", False: "no", None: "not asked for"}[said.get("signed")]
+        pinned = "yes" if said.get("pinned") else "no, a tag"
+        present = {True: "yes", False: "no", None: "?"}[said.get("present")]
+        rows.append((name, str(said["image"]), pinned, present, signed, said["detail"]))
+    if rows:
+        output.say()
+        output.console().print(output.table(("server", "image", "pinned", "there", "signed", ""), rows))
 
 
 def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:

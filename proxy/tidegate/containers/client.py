@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from tidegate.channel import Channel
 from tidegate.containers.boxes import Box, fingerprint
-from tidegate.containers.channel import Channel
 from tidegate.ends.pipe import PipeError
 
 if TYPE_CHECKING:
@@ -80,6 +80,16 @@ class LauncherClient:
         answer, _ = await self._connection.ask({"op": "usage"})
         used: dict[str, dict[str, int]] = answer["usage"]
         return used
+
+    async def image(self, server: str) -> dict[str, Any]:
+        """Return what there is to say about a server's image; see :meth:`tidegate.containers.trust.Trust.look`.
+
+        Raises:
+            PipeError: where the launcher can't be asked.
+        """
+        answer, _ = await (await self._connected()).ask({"op": "image", "server": server})
+        found: dict[str, Any] = answer["image"]
+        return found
 
     async def prepare(self) -> None:
         """Start the launcher, if it doesn't run; it removes at once what an earlier, killed one has left.

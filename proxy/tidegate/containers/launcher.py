@@ -6,8 +6,8 @@ the settings file itself: who asks it can name a server, and can't say what is s
 peer is stopped when the peer has gone.
 
 The operations: ``start {server, instance, settings}`` (answered with a descriptor, and later followed by an ``ended``
-event), ``stop {instance}``, ``usage {}``, ``reload {}``; and once, for a launcher that reads no file, ``configure
-{settings, folder}``.
+event), ``stop {instance}``, ``usage {}``, ``image {server}``, ``reload {}``; and once, for a launcher that reads no
+file, ``configure {settings, folder}``.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import os
 import re
 import signal
 import socket
-import struct
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidegate import settings as settings_module
+from tidegate import sockets
+from tidegate.channel import Channel
 from tidegate.containers.boxes import fingerprint
-from tidegate.containers.channel import Channel
 from tidegate.containers.engine import Engine
 from tidegate.containers.running import Containers
 from tidegate.containers.usage import usage
@@ -140,6 +140,8 @@ class Peer:
                     said: dict[str, Any] = {}
                 case {"op": "usage"}:
                     said = {"usage": await usage(self._engine, self._containers.names())}
+                case {"op": "image", "server": str(server)}:
+                    said = {"image": await self._containers.look(server)}
                 case {"op": "configure", "settings": dict(tree), "folder": str(folder)}:
                     self._configured.give(tree, Path(folder))
                     said = {}
@@ -187,6 +189,12 @@ class Launcher:
         """Serve a peer until it goes."""
         self.idle.clear()
         self._peers.add(Peer(connection, self._engine, self._configured, self._left))
+
+    def accept(self, listener: socket.socket, users: frozenset[int]) -> None:
+        """Serve the next peer that connects, if it is of one of some users."""
+        connection = sockets.accepted(listener, users)
+        if connection is not None:
+            self.add(connection)
 
     def _left(self, peer: Peer) -> None:
         self._peers.discard(peer)
@@ -237,8 +245,8 @@ async def serve_socket(path: Path, listen: Path, allowed: frozenset[int] = froze
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with _listening(listen, 0o666 if allowed else 0o600) as listener:
-        loop.add_reader(listener.fileno(), _accept, listener, launcher, allowed | {os.geteuid(), 0})
+    with sockets.listening(listen, 0o666 if allowed else 0o600) as listener:
+        loop.add_reader(listener.fileno(), launcher.accept, listener, allowed | {os.geteuid(), 0})
         log.info("The launcher is ready at %s for: %s.", listen, ", ".join(_images(configured.now)) or "no server")
         try:
             await _until(launcher, stop)
@@ -259,50 +267,6 @@ async def _until(launcher: Launcher, end: asyncio.Event) -> None:
 
 def _images(settings: Settings) -> list[str]:
     return sorted(name for name, server in settings.servers.items() if server.image is not None)
-
-
-def _listening(path: Path, mode: int) -> socket.socket:
-    """Listen on a UNIX socket; one that nobody listens on any more is replaced."""
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(path))
-            except ConnectionRefusedError:
-                path.unlink()
-            except FileNotFoundError:
-                pass
-        mask = os.umask(0o777 & ~mode)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(mask)
-        listener.listen()
-        listener.settimeout(0)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
-def _accept(listener: socket.socket, launcher: Launcher, allowed: frozenset[int]) -> None:
-    try:
-        connection, _ = listener.accept()
-    except OSError:
-        return
-    uid = _user_of(connection)
-    if uid not in allowed:
-        log.warning("A connection of the user %s was refused.", uid)
-        connection.close()
-        return
-    launcher.add(connection)
-
-
-def _user_of(connection: socket.socket) -> int:
-    if sys.platform != "linux":
-        return os.geteuid()  # then the mode of the socket's file has to do
-    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return int(uid)
 
 
 class _Lines(logging.Formatter):

@@ -10,14 +10,17 @@ import asyncio
 import logging
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegate.containers import hardening, mounts, spec
 from tidegate.containers.attach import Removal, attach
 from tidegate.containers.boxes import Box, container_name
 from tidegate.containers.engine import Refused
+from tidegate.containers.trust import Trust, missing
+from tidegate.containers.trusted import TrustError
 from tidegate.ends.launcher import keeper
 from tidegate.ends.pipe import PipeError
+from tidegate.image_settings import loosened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
     from tidegate.containers.engine import Engine
-    from tidegate.settings import ServerSettings, Settings
+    from tidegate.settings import Settings
 
 log = logging.getLogger("tidegate.containers")
 
@@ -41,20 +44,21 @@ class Container:
         engine: where it is to run.
         name: its server's name in the settings.
         instance: the instance's digits, see :class:`tidegate.containers.boxes.Boxes`.
-        server: its server's settings.
-        settings: all settings, for what mounts may not lead to, and where their relative paths start from.
+        settings: the settings, its server's among them.
+        trust: looks at its image.
 
     Attributes:
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
     """
 
-    def __init__(self, engine: Engine, name: str, instance: str, server: ServerSettings, settings: Settings) -> None:
+    def __init__(self, engine: Engine, name: str, instance: str, settings: Settings, trust: Trust) -> None:
         self.container = container_name(name, instance)
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._engine = engine
         self._name = name
-        self._server = server
         self._settings = settings
+        self._server = settings.servers[name]
+        self._trust = trust
         self._making: asyncio.Future[None] | None = None
         self._attaching: asyncio.Future[socket.socket] | None = None
         self._streams: socket.socket | None = None  # the same connection that was given away
@@ -69,9 +73,11 @@ class Container:
         """
         try:
             await self._engine.reap_once()
+            image = await self._trust.admit(self._server, self._settings)
+            self._check_wanted()
             keeper.note_container(self._engine.reached, self.container)
             self._check_wanted()
-            self._making = asyncio.ensure_future(self._engine.starting(self._create))
+            self._making = asyncio.ensure_future(self._engine.starting(lambda client: self._create(client, image)))
             await asyncio.shield(self._making)
             self._check_wanted()
             # Both before it starts, so that nothing is missed.
@@ -81,10 +87,11 @@ class Container:
             self._streams = streams
             await self._watch()
             await self._engine.starting(lambda client: client.start(self.container))
+        except TrustError as error:
+            raise PipeError(f"{self._name} can't be started: its image isn't trusted: {error}.") from None
         except Refused as refusal:
             if refusal.status == 404 and self._attaching is None:
-                image = self._server.image
-                raise PipeError(f"{self._name} can't be started: get its image with docker pull {image}.") from None
+                raise PipeError(f"{self._name} can't be started: {missing(self._server)}.") from None
             raise PipeError(f"{self._name} can't be started: {refusal.told}.") from None
         self._check_wanted()
         return self._streams.dup()
@@ -94,9 +101,10 @@ class Container:
         if self._removing is not None:
             raise PipeError(f"{self._name} was stopped while it started.")
 
-    def _create(self, client: APIClient) -> None:
+    def _create(self, client: APIClient, image: str) -> None:
         mounts.check(self._name, self._server, self._settings)
-        spec.create(client, self.container, self._name, self._server, self._settings.folder)
+        server = self._server.model_copy(update={"image": image})  # by its id: what was looked at, and nothing else
+        spec.create(client, self.container, self._name, server, self._settings.folder)
 
     async def _watch(self) -> None:
         removal = self._removal = Removal(self.container)
@@ -183,6 +191,7 @@ class Containers:
     def __init__(self, engine: Engine, settings: Callable[[], Settings]) -> None:
         self._engine = engine
         self._settings = settings
+        self._trust = Trust(engine)
         self._running: dict[str, Container] = {}
 
     def __len__(self) -> int:
@@ -200,13 +209,22 @@ class Containers:
             raise PipeError(f"There is no server {server!r} in a container.")
         if instance in self._running:
             raise PipeError(f"There is an instance {instance} already.")
-        container = self._running[instance] = Container(self._engine, server, instance, found, settings)
+        container = self._running[instance] = Container(self._engine, server, instance, settings, self._trust)
         container.ended.add_done_callback(lambda _: self._forget(instance))
         try:
-            return Box(await container.start(), container.ended, tuple(hardening.loosened(found)))
+            told = (*loosened(found), *hardening.loosened(found))
+            return Box(await container.start(), container.ended, told)
         except BaseException:
             container.remove()
             raise
+
+    async def look(self, server: str) -> dict[str, Any]:
+        """Return what there is to say about a server's image; see :meth:`tidegate.containers.trust.Trust.look`."""
+        settings = self._settings()
+        found = settings.servers.get(server)
+        if found is None or found.image is None:
+            raise PipeError(f"There is no server {server!r} in a container.")
+        return await self._trust.look(found, settings)
 
     async def stop(self, instance: str) -> None:
         """Kill and remove a container; see :meth:`tidegate.containers.boxes.Boxes.stop`."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ends.programs import PATIENCE
-from tidegate.containers.channel import Channel
+from tidegate.channel import Channel
 
 MESSAGES = st.lists(
     st.tuples(st.dictionaries(st.sampled_from("abc"), st.text(max_size=50)), st.integers(0, 3)), max_size=8
