@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidegate import image_settings, sandbox, secret_settings, sharing
+from tidegate.containers import hardening
 
 if TYPE_CHECKING:
     from tidegate.server_settings import ServerSettings
@@ -16,7 +17,14 @@ def _egress(server: ServerSettings) -> list[str]:
     return ["egress is unrestricted: it can connect to every host, this one and private ones too, without a record"]
 
 
-_PARTS = (sandbox.loosened, image_settings.loosened, secret_settings.loosened, sharing.loosened, _egress)
+_PARTS = (
+    sandbox.loosened,
+    hardening.loosened,
+    image_settings.loosened,
+    secret_settings.loosened,
+    sharing.loosened,
+    _egress,
+)
 
 
 def loosened(server: ServerSettings) -> list[str]:

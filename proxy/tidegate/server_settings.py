@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tidegate import box_settings as box
 from tidegate import flow, image_names, remote, sandbox, secret_refs
-from tidegate.settings_types import Egress, Model, Seconds, SettingsError
+from tidegate.settings_types import Egress, Flag, Model, Seconds, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ _MEANT_FOR = {
     "pull": ("image",),
     "sandbox": ("command",),
     "egress": ("command", "image"),
+    **dict.fromkeys(("user", "workdir", "memory", "cpus", "pids", "tmpfs", "shm", "runtime"), ("image",)),
+    **dict.fromkeys(("read_only", "capabilities", "seccomp"), ("image",)),
     "transport": ("url",),
     "share": ("command", "image"),
     "warm": ("command", "image"),
@@ -61,6 +64,35 @@ class ServerSettings(Model):
         description='What the container may connect to: `"HOST:PORT"`, `"*.HOST:PORT"`, an address or a range '
         'with a port; or `"unrestricted"`. Nothing by default. A process in its sandbox has the whole network, this '
         "machine's own addresses too, or none. See [egress](../egress.md).",
+    )
+    user: box.BoxUser | None = Field(
+        None,
+        description="Who the container's processes are, `UID:GID` or a name of the image's; `65534:65534` by default. "
+        "Root only where this says `root` or `0:0`.",
+    )
+    workdir: box.Workdir | None = Field(None, description="Working folder in the container; the image's by default.")
+    memory: box.Memory = Field(
+        "256m", description="Memory of the container, files in memory included; there is no swap."
+    )
+    cpus: box.Cpus = Field(1.0, description="Processors the container may use, all together.")
+    pids: box.Pids = Field(128, description="Processes and threads in the container.")
+    tmpfs: box.TmpfsPaths = Field(
+        (),
+        description="Folders in the container's memory, `PATH[:size=SIZE][,exec]`; each holds 16m by default. "
+        "There is one at `/tmp` in any case, and at each volume of the image's.",
+    )
+    shm: box.Size = Field("1m", description="What `/dev/shm` holds; browsers and the like need more.")
+    read_only: Flag = Field(default=True, description="Whether the container's own files are read-only.")
+    capabilities: box.Capabilities = Field(
+        (), description="Capabilities of the container's root, like `CHOWN`; none by default."
+    )
+    seccomp: Literal["tidegate", "engine"] = Field(
+        "tidegate",
+        description="Whose list of allowed system calls holds: Tidegate's, or the engine's, which is longer.",
+    )
+    runtime: box.Runtime | None = Field(
+        None,
+        description="What runs the container, like `runsc`; the server doesn't start where the engine hasn't got it.",
     )
     transport: Literal["streamable-http", "sse"] = Field(
         "streamable-http", description="What the remote server speaks."
@@ -122,6 +154,8 @@ class ServerSettings(Model):
                 raise ValueError(f"{key} has no meaning for a server with {given[0]}")
         if self.command is not None and (said := sandbox.mistake(self)):
             raise ValueError(said)
+        if self.image is not None:
+            box.check(self)
         return self
 
     def _check_image(self, image: str) -> None:

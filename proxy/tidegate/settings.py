@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tidegate import flow, sandbox
+from tidegate import flow, own_files, sandbox
 from tidegate.image_settings import ImagePolicy, Keyless
 from tidegate.secret_settings import SecretsSettings
 from tidegate.secret_stores.base import Secret
@@ -213,6 +213,7 @@ class Settings(Model):
     images: tuple[ImagePolicy, ...] = ()
     interceptors: tuple[InterceptorSettings, ...] = ()
     _folder: Path = Path()
+    _file: Path | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -236,6 +237,11 @@ class Settings(Model):
     def folder(self) -> Path:
         """The folder that relative paths start from: the settings file's."""
         return self._folder
+
+    @functools.cached_property
+    def own_files(self) -> tuple[str, ...]:
+        """The files of Tidegate's own that these settings are in, or name; no server may see them."""
+        return own_files.of(self, self._file)
 
     def check_environment(self) -> None:
         """See that what the settings want of the environment is there.
@@ -282,16 +288,17 @@ def load(path: Path) -> Settings:
         raise SettingsError(f"{path}: no such file (write one with `tidegate init`)") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: can't be read: {error}") from None
-    return parse(text, folder=path.resolve().parent, source=str(path))
+    return parse(text, folder=path.resolve().parent, source=str(path), file=path)
 
 
-def parse(text: str, *, folder: Path, source: str = "settings") -> Settings:
+def parse(text: str, *, folder: Path, source: str = "settings", file: Path | None = None) -> Settings:
     """Read settings from TOML text.
 
     Args:
         text: the TOML.
         folder: where relative paths start from.
         source: what to call the text in errors.
+        file: where the text is from.
 
     Raises:
         SettingsError: where it isn't TOML, or isn't valid.
@@ -302,10 +309,10 @@ def parse(text: str, *, folder: Path, source: str = "settings") -> Settings:
         raise SettingsError(f"{source}: not TOML: {error}") from None
     except RecursionError:
         raise SettingsError(f"{source}: not TOML that can be read: it is nested too deeply") from None
-    return build(tree, folder=folder, source=source)
+    return build(tree, folder=folder, source=source, file=file)
 
 
-def build(tree: dict[str, Any], *, folder: Path, source: str = "settings") -> Settings:
+def build(tree: dict[str, Any], *, folder: Path, source: str = "settings", file: Path | None = None) -> Settings:
     """Make settings of a parsed tree.
 
     Raises:
@@ -315,7 +322,11 @@ def build(tree: dict[str, Any], *, folder: Path, source: str = "settings") -> Se
         settings = Settings.model_validate(tree)
     except ValidationError as error:
         raise SettingsError(f"{source}: {sentence(error)}") from None
-    settings._folder = folder  # noqa: SLF001 - a frozen model's private attribute, set where it is made
+    settings._folder, settings._file = folder, file  # noqa: SLF001 - a frozen model's own, set where it is made
+    for name, server in settings.servers.items():
+        refused = own_files.refused_mount(server, settings)
+        if refused is not None:
+            raise SettingsError(f"{source}: servers.{name}.mounts: {refused}")
     return settings
 
 

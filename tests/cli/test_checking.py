@@ -90,3 +90,18 @@ def test_what_the_interceptors_are_for_is_shown(command: Command, home: Path) ->
     assert "report only" in shown
     assert "transform, decide" in shown
     assert "required" in shown
+
+
+def test_what_is_looser_than_usual_about_a_container_is_told(command: Command, home: Path) -> None:
+    settings(
+        home,
+        {
+            "files": {"image": "sha256:" + "0" * 64, "user": "root", "memory": "1g"},
+            "tight": {"image": "sha256:" + "0" * 64, "memory": "64m"},
+        },
+    )
+    lines = command("check", "--no-servers").out.splitlines()
+    assert [line for line in lines if line.startswith(("files: ", "tight: "))] == [
+        "files: its processes run as root",
+        "files: it may use 1g of memory instead of 256m",
+    ]

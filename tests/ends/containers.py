@@ -30,7 +30,7 @@ def boxes(engine: Engine | None = None, folder: Path = Path("/nonexistent"), **s
 @asynccontextmanager
 async def container(image: str, program: str = "", grace: float = 0.1, **settings: Any) -> AsyncIterator[ContainerPipe]:
     """Run a program of Python in a container; without one, what the image runs by itself."""
-    args = ("python", "-I", "-c", program) if program else ()
+    args = ("python", "-I", "-c", program) if program else settings.pop("args", ())
     pipe = ContainerPipe(NAME, boxes(image=image, args=args, **settings), max_bytes=1_000_000, grace=grace)
     try:
         async with asyncio.timeout(STARTING):

@@ -13,7 +13,7 @@ import pytest
 from ends.containers import HANG, NAME, STARTING, boxes, container, there
 from ends.programs import PATIENCE, receive
 from support.images import Images
-from tidegate.containers import lease
+from tidegate.containers import lease, seccomp
 from tidegate.containers.engine import OWNER
 from tidegate.containers.spec import INSTANCE, SERVER
 from tidegate.ends.docker import ContainerPipe
@@ -89,7 +89,9 @@ async def test_the_container_is_held_to_its_profile(images: Images, client: dock
         "ReadonlyRootfs": True,
         "NetworkMode": "none",
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"],
+        "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp.profile()}"],
+        "Dns": ["127.0.0.1"],
+        "CgroupnsMode": "private",
         "PidsLimit": 128,
         "Memory": 256 * 1024 * 1024,
         "MemorySwap": 256 * 1024 * 1024,
@@ -101,7 +103,7 @@ async def test_the_container_is_held_to_its_profile(images: Images, client: dock
         "AutoRemove": True,
         "Privileged": False,
         "PidMode": "",
-        "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=16m"},
+        "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size=16777216,nr_inodes=16384"},
         "LogConfig": {"Type": "none", "Config": {}},
     }
     assert {name: host[name] for name in expected} == expected
@@ -252,9 +254,8 @@ async def test_an_end_in_the_middle_of_a_call_is_told_promptly(images: Images, c
         ({"image": f"tidegate-test/none@{NONE}"}, f"get its image with docker pull tidegate-test/none@{NONE}."),
         ({"image": NONE}, f"the engine doesn't have its image {NONE}: build or load it."),
         ({"mounts": ("no-such-folder:/data",)}, "bind source path does not exist: /nonexistent/no-such-folder."),
-        ({"mounts": ("relative:data",)}, "The mount relative:data is not of the form HOST:CONTAINER[:ro|rw]."),
-        ({"mounts": ("/a:/b:rx",)}, "The mount /a:/b:rx is not of the form HOST:CONTAINER[:ro|rw]."),
-        ({"mounts": ("/tmp:/proc",)}, "can't be started: "),
+        ({"runtime": "tidegate-none"}, "test can't be started: the engine hasn't got the runtime tidegate-none."),
+        ({"user": "somebody"}, "test can't be started: the image has no user somebody."),
     ],
 )
 async def test_what_cant_be_started_is_told_in_one_sentence_and_leaves_nothing(

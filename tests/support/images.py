@@ -7,6 +7,7 @@ tagged by a hash of its ingredients, so a second run builds nothing. `python -m 
 
 import fcntl
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -69,6 +70,28 @@ class Images:
     def no_shell(self) -> str:
         """The base without any shell."""
         return self._built("no-shell", _CONTAINERS / "no-shell")
+
+    @cached_property
+    def hostile(self) -> str:
+        """A server that tries to break out, and tells how far it came."""
+        return self._built("hostile", _CONTAINERS / "hostile")
+
+    @cached_property
+    def git(self) -> str:
+        """mcp-server-git over stdio, of the version installed beside the tests."""
+        return self._built("git", _CONTAINERS / "mcp-git", VERSION=version("mcp-server-git"))
+
+    @cached_property
+    def python_sdk(self) -> str:
+        """A server made with the Python SDK, of the version installed beside the tests."""
+        return self._built("python-sdk", _CONTAINERS / "python-sdk", VERSION=version("mcp"))
+
+    @cached_property
+    def node(self) -> str:
+        """Node with server-everything and server-filesystem, of the versions that tests/npm names."""
+        named = json.loads((ROOT / "tests" / "npm" / "package.json").read_text())["dependencies"]
+        wanted = [f"@modelcontextprotocol/server-{name}" for name in ("everything", "filesystem")]
+        return self._built("node", _CONTAINERS / "node", PACKAGES=" ".join(f"{name}@{named[name]}" for name in wanted))
 
     @cached_property
     def tidegate(self) -> str:
@@ -148,7 +171,17 @@ def _context_key(context: Path, arguments: dict[str, str]) -> str:
 def main() -> None:
     """Build every image, and print its id."""
     images = Images()
-    for image in (images.base, images.echo, images.time, images.no_shell, images.tidegate):
+    for image in (
+        images.base,
+        images.echo,
+        images.time,
+        images.git,
+        images.python_sdk,
+        images.node,
+        images.hostile,
+        images.no_shell,
+        images.tidegate,
+    ):
         print(image)  # noqa: T201 - a command's output
 
 

@@ -1,8 +1,9 @@
 """A stand-in for `python:3.12-slim`, made of this machine's own files, where no image registry is reached.
 
-The root file system holds the CPython that runs the tests, pip, a shell, and the libraries they and binary
-wheels load: no package manager, no network and no root is needed to make it. Where the machine's clients need
-a certificate bundle, its path is in the image's environment and the file in the image: so pip works in a build.
+The root file system holds the CPython that runs the tests, pip, a shell, git where the machine has it, and the
+libraries they and binary wheels load: no package manager, no network and no root is needed to make it. Where the
+machine's clients need a certificate bundle, its path is in the image's environment and the file in the image: so pip
+works in a build.
 """
 
 import hashlib
@@ -82,6 +83,9 @@ def write(target: Path) -> None:
     files |= dict(_standard_library())
     files |= dict(_pip())
     files["/bin/sh"] = Path("/bin/sh").resolve()
+    git = shutil.which("git")
+    if git is not None:
+        files["/usr/bin/git"] = Path(git).resolve()
     files |= _libraries([path for path in files.values() if _is_binary(path)])
     files |= {str(bundle): bundle.resolve() for bundle in _certificates()}
     with tarfile.open(target, "w") as tar:

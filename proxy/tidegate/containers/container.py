@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tidegate.containers import egress, spec
+from tidegate.containers import egress, mounts, spec
 from tidegate.containers.attach import Removal, attach
 from tidegate.containers.boxes import container_name
 from tidegate.containers.engine import Refused
@@ -158,8 +158,13 @@ class Container:
     def _create(self, image: str, secrets: Mapping[str, Secret], client: APIClient) -> None:
         order = self._order
         server = order.server.model_copy(update={"image": image})  # by its id: what was looked at, and nothing else
-        self._delivery = deliver(client, self.container, server, secrets, spec.USER)
-        parts = spec.Parts(self._delivery, self._joined)
+        mounts.check(order.name, server, order.settings)
+
+        def delivery(user: str) -> Delivery:
+            self._delivery = deliver(client, self.container, server, secrets, user)
+            return self._delivery
+
+        parts = spec.Parts(delivery, self._joined)
         spec.create(client, self.container, order.name, server, order.settings, parts)
 
     async def _begin(self, streams: socket.socket) -> None:

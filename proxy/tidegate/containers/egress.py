@@ -60,7 +60,7 @@ class Joined:
 
 def joined(server: ServerSettings) -> Joined:
     """Return how a container without a sidecar is joined: to nothing, or to everything."""
-    return Joined({"network_mode": "bridge"}) if server.egress == UNRESTRICTED else Joined()
+    return Joined({"network_mode": "bridge", "dns": None}) if server.egress == UNRESTRICTED else Joined()
 
 
 class Egress:

@@ -7,25 +7,42 @@ from typing import TYPE_CHECKING
 
 from docker.types import Mount
 
+from tidegate import own_files
+from tidegate.box_settings import Bind
 from tidegate.ends.pipe import PipeError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tidegate.settings import ServerSettings, Settings
+
+
+def check(name: str, server: ServerSettings, settings: Settings) -> None:
+    """See once more, right before a start, that no mount leads to what is sensitive: a link may have changed.
+
+    Between this and the engine's own look at the path a link can change still: see "Mounts" in docs/containers.md.
+
+    Raises:
+        PipeError: where one does.
+    """
+    refused = own_files.refused_mount(server, settings)
+    if refused is not None:
+        raise PipeError(f"{name} can't be started: {refused}.")
+
 
 def bind(mount: str, folder: Path) -> Mount:
     """Return the mount that ``HOST:CONTAINER[:ro|rw]`` describes; read-only unless it says otherwise.
 
-    Args:
-        mount: the description.
-        folder: where a relative host path starts from.
+    Other file systems that are mounted inside of the folder stay outside: the engines would leave them writable even
+    where the mount is read-only. Engines have no nosuid and nodev for these: that running a program gives no right and
+    that no device can be opened, is for the container's other rules.
 
-    Raises:
-        PipeError: where it is not of that form.
+    Args:
+        mount: the description, well-formed.
+        folder: where a relative host path starts from.
     """
-    host, _, rest = mount.partition(":")
-    target, _, mode = rest.partition(":")
-    if not host or not target.startswith("/") or mode not in ("", "ro", "rw"):
-        raise PipeError(f"The mount {mount} is not of the form HOST:CONTAINER[:ro|rw].")
-    source = os.path.abspath(folder / host)  # noqa: PTH100 - Path.resolve would follow links, which is the engine's to do
-    return Mount(target, source, type="bind", read_only=mode != "rw")
+    described = Bind.read(mount)
+    source = os.path.abspath(folder / described.source)  # noqa: PTH100 - links are the engine's to follow
+    made = Mount(described.target, source, type="bind", read_only=not described.writable, propagation="rprivate")
+    made["BindOptions"]["NonRecursive"] = True
+    return made

@@ -162,7 +162,7 @@ class Program:
             working_dir="/",
             labels={OWNER: str(lease.this_process()), **labels},
             healthcheck=Healthcheck(test=["NONE"]),
-            host_config=client.create_host_config(**(hardened() | settings)),
+            host_config=client.create_host_config(**(hardened(client) | settings)),
             networking_config=None if address is None else endpoint(client, settings["network_mode"], address),
         )
 

@@ -6,24 +6,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from docker.types import LogConfig, Ulimit
+from docker.utils import version_gte
 
-from tidegate.containers import lease
+from tidegate.containers import hardening, lease, users
 from tidegate.containers.engine import OWNER
 from tidegate.containers.mounts import bind
+from tidegate.ends.pipe import PipeError
+from tidegate.server_settings import ServerSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from docker import APIClient
 
     from tidegate.containers.egress import Joined
     from tidegate.containers.secret_delivery import Delivery
-    from tidegate.settings import ServerSettings, Settings
+    from tidegate.settings import Settings
 
 INSTANCE, SERVER = "io.tidegate.instance", "io.tidegate.server"
 """The labels that name a container's instance, and its server in the settings."""
 
-_MEBIBYTE = 1024 * 1024
-_MEMORY = 256 * _MEBIBYTE
-USER = "65534:65534"  # nobody, on all the usual systems
+USER = "65534:65534"
+"""Nobody, on all the usual systems."""
+
+_PLAIN = ServerSettings(image=f"sha256:{0:064x}")  # of defaults alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +37,11 @@ class Parts:
     """What else a container is created with.
 
     Attributes:
-        secrets: how it is given its secrets.
+        secrets: returns how it is given its secrets, where its processes are a user's, ``UID:GID`` in numbers.
         way_out: how its ``egress`` is given to it.
     """
 
-    secrets: Delivery
+    secrets: Callable[[str], Delivery]
     way_out: Joined
 
 
@@ -55,42 +61,49 @@ def create(
     Raises:
         PipeError: where the settings can't be kept.
     """
+    if server.runtime is not None and server.runtime not in client.info().get("Runtimes", {}):
+        raise PipeError(f"{name} can't be started: the engine hasn't got the runtime {server.runtime}.")
+    image: dict[str, Any] = client.inspect_image(server.image)  # type: ignore[no-untyped-call] # of no annotations
     labels = {OWNER: str(lease.this_process()), INSTANCE: container, SERVER: name}
-    mounts = [bind(mount, settings.folder) for mount in server.mounts] + parts.secrets.mounts
-    held_to = hardened() | parts.way_out.host
-    held_to["tmpfs"] |= parts.secrets.tmpfs
+    try:
+        user = users.resolve(client, server.user, image["Id"], labels)
+    except PipeError as error:
+        raise PipeError(f"{name} can't be started: {error}.") from None
+    secrets = parts.secrets(user)
+    mounts = [bind(mount, settings.folder) for mount in server.mounts] + secrets.mounts
+    held_to = hardened(client, server, user, image["Config"].get("Volumes") or {}) | parts.way_out.host
+    held_to["tmpfs"] |= secrets.tmpfs
     environment = {"HOME": "/tmp"} | parts.way_out.environment | server.env  # noqa: S108 - the only folder it can write to
     client.create_container(
         server.image,
-        parts.secrets.command or list(server.args) or None,
-        entrypoint=parts.secrets.entrypoint,
+        secrets.command or list(server.args) or None,
+        entrypoint=secrets.entrypoint,
         name=container,
-        user=USER,
+        user=user,
+        working_dir=server.workdir,
         stdin_open=True,
-        environment=environment | parts.secrets.environment,
+        environment=environment | secrets.environment,
         labels=labels,
+        healthcheck={"test": ["NONE"]},  # the image's would run beside the server; its answers tell how it is
         host_config=client.create_host_config(mounts=mounts, **held_to),
         networking_config=parts.way_out.endpoint(client),
     )
 
 
-def hardened() -> dict[str, Any]:
-    """Return what every container of Tidegate's is held to, as arguments of docker-py's ``create_host_config``."""
+def hardened(
+    client: APIClient, server: ServerSettings = _PLAIN, user: str = USER, volumes: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return what a container is held to, as arguments of docker-py's ``create_host_config``.
+
+    Args:
+        client: the engine.
+        server: the settings of its server; those of a container that is no server's are the defaults.
+        user: who its processes are, ``UID:GID`` in numbers.
+        volumes: the paths that its image declares as volumes.
+    """
     return {
-        "network_mode": "none",
-        "read_only": True,
-        "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=16m"},  # noqa: S108 - the container's
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "pids_limit": 128,
-        "mem_limit": _MEMORY,
-        "memswap_limit": _MEMORY,  # the same: no swap
-        "nano_cpus": 1_000_000_000,
-        "init": True,
-        "ipc_mode": "private",
-        "shm_size": _MEBIBYTE,
         "ulimits": [Ulimit(name="nofile", soft=1024, hard=1024), Ulimit(name="core", soft=0, hard=0)],
-        "oom_score_adj": 500,
         "log_config": LogConfig(type=LogConfig.types.NONE),  # others copy all a server says to the disk
-        "auto_remove": True,
+        "cgroupns": "private" if version_gte(client.api_version, "1.41") else None,
+        **hardening.arguments(server, user, volumes),
     }
