@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,18 @@ class PrivateEngine:
         self._process: subprocess.Popen[bytes] | None = None
         # Its network and its mounts live in namespaces that outlive a killed engine, and end with this process.
         self._namespaces = subprocess.Popen(["unshare", "--net", "--mount", "--propagation=private", "sleep", "600"])
+        self._await_namespaces()
         self.address = f"unix://{folder}/engine.sock"
+
+    def _await_namespaces(self) -> None:
+        """Wait until they are there: an engine in the machine's own would take its bridge away from the usual one."""
+        deadline = time.monotonic() + SECONDS
+        for name in ("net", "mnt"):
+            ours, theirs = (Path(f"/proc/{which}/ns/{name}") for which in ("self", self._namespaces.pid))
+            while ours.readlink() == theirs.readlink():
+                if time.monotonic() > deadline or self._namespaces.poll() is not None:
+                    raise RuntimeError("unshare made no namespaces")
+                time.sleep(0.01)  # there is no event to wait for
 
     def start(self) -> None:
         """Start it; :meth:`answers` tells when it is ready."""
