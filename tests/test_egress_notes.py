@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INSTANCE = "0123456789ab"
 SECRET = "sk-Very-Secret-Value-1"
-SERVERS = {"files": {"image": "x", "egress": ["api.test:443"], "env": {"API_KEY": SECRET}}}
+SERVERS = {"files": {"image": f"sha256:{1:064x}", "egress": ["api.test:443"], "env": {"API_KEY": SECRET}}}
 
 
 class Answers:
