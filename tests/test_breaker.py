@@ -50,6 +50,19 @@ def test_when_the_pause_is_over_one_tries_and_the_others_wait_for_what_becomes_o
     assert breaker.failures == 0
 
 
+def test_what_failed_together_opens_it_at_once_and_for_no_longer_than_one_failure() -> None:
+    breaker = Breaker(PAUSES)
+    for _ in range(50):
+        assert breaker.admit(1.0) == 0.0
+    for number in range(50):
+        breaker.failed(2.0 + number / 100, 1.0)
+    assert breaker.is_open
+    assert breaker.pause(2.0) <= 1.25
+    assert breaker.admit(4.0) == 0.0
+    breaker.failed(5.0, 4.0)
+    assert 1.5 <= breaker.pause(5.0) <= 2.5
+
+
 def test_a_try_that_fails_opens_it_for_longer() -> None:
     breaker = Breaker(PAUSES)
     for _ in range(3):

@@ -15,7 +15,7 @@ class Pauses:
     """How long the pauses are, in seconds.
 
     Attributes:
-        first: the one after the first failure; each further one is twice as long.
+        first: the one after the first failure; each further one is twice as long. What failed together counts as one.
         longest: what none is longer than.
         opens: how many failures in a row open the breaker, so that callers aren't kept waiting any more.
         probe: how long one that is tried may take to show whether it is well.
@@ -59,6 +59,8 @@ class Breaker:
     def __init__(self, pauses: Pauses) -> None:
         self._pauses = pauses
         self._failures = 0
+        self._rounds = 0  # of failures that knew of the ones before
+        self._last = 0.0  # when the last round failed
         self._again = 0.0
         self._probing = 0.0  # until when one that is being tried is waited for
 
@@ -94,13 +96,23 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Note that what was tried is well."""
-        self._failures = 0
-        self._again = self._probing = 0.0
+        self._failures = self._rounds = 0
+        self._last = self._again = self._probing = 0.0
 
-    def failed(self, now: float) -> None:
-        """Note that what was tried failed."""
-        pause = min(self._pauses.first * 2.0 ** min(self._failures, 30), self._pauses.longest)
+    def failed(self, now: float, admitted: float | None = None) -> None:
+        """Note that what was tried failed.
+
+        Args:
+            now: when.
+            admitted: when it was admitted, where others are tried at the same time: after one outage, the pause isn't
+                the longer the more of them there were.
+        """
         self._failures += 1
+        if admitted is not None and admitted < self._last:
+            return
+        pause = min(self._pauses.first * 2.0 ** min(self._rounds, 30), self._pauses.longest)
+        self._rounds += 1
+        self._last = now
         self._again = now + pause * random.uniform(0.75, 1.25)  # noqa: S311 - so that many don't try at the same moment
         self._probing = 0.0
 

@@ -181,13 +181,14 @@ class Pool:
 
     async def _begun(self, starter: Starter, pause: float) -> Running:
         now = asyncio.get_running_loop().time
+        admitted = now()
         try:
             await asyncio.sleep(pause)
             async with self.fleet.starts:
                 self.check()
                 instance = await starter.start(None, str)
         except Unavailable as failure:
-            self._failed(str(failure))
+            self._failed(str(failure), admitted)
             raise
         except BaseException:
             self._breaker.withdrawn()
@@ -203,9 +204,9 @@ class Pool:
             raise
         return running
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, why: str, admitted: float | None = None) -> None:
         self._why = why
-        self._breaker.failed(asyncio.get_running_loop().time())
+        self._breaker.failed(asyncio.get_running_loop().time(), admitted)
 
     def _kept(self, work: Coroutine[None, None, T], name: str) -> asyncio.Task[T]:
         """Do something that this waits for at its end; it is cancelled with whoever awaits it."""
@@ -269,7 +270,7 @@ class Pool:
                 if running in ready:
                     ready.remove(running)
             if not instance.stopped and not instance.answered:
-                self._failed(str(instance.ended))
+                self._failed(str(instance.ended), running.begun)
         finally:
             try:
                 await running.starter.stop(instance)

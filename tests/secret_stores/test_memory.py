@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import stat
 import subprocess
@@ -14,9 +15,11 @@ import pytest
 from ends.programs import until
 from secret_stores.storing import VALUE
 from tidegate.containers import lease
+from tidegate.containers.engine import Engine
+from tidegate.containers.launcher import Configured, Launcher
 from tidegate.ends.pipe import PipeError
 from tidegate.secret_stores import Secret
-from tidegate.secret_stores.memory import MemoryFiles, file_system
+from tidegate.secret_stores.memory import MemoryFiles, file_system, sweep
 
 pytestmark = pytest.mark.requirement("secrets-stay-in")
 
@@ -53,7 +56,8 @@ def test_they_can_be_anothers_alone() -> None:
 
 
 @LINUX
-def test_what_a_killed_process_and_its_keeper_left_is_removed_by_the_next() -> None:
+@pytest.mark.parametrize("remover", ["the next files", "the next launcher"])
+def test_what_a_killed_process_and_its_keeper_left_is_removed_by_the_next(remover: str) -> None:
     program = (
         "import os, signal\nfrom tidegate.ends.launcher import keeper\n"
         "from tidegate.secret_stores import Secret\nfrom tidegate.secret_stores.memory import MemoryFiles\n"
@@ -64,9 +68,36 @@ def test_what_a_killed_process_and_its_keeper_left_is_removed_by_the_next() -> N
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     left = Path(done.stdout.strip())
     assert left.exists(), done.stderr
+    if remover == "the next files":
+        mine = MemoryFiles({})
+        mine.make()
+        mine.remove()
+    else:
+        asyncio.run(launched_until_gone(left))
+    assert not left.exists()
+
+
+async def launched_until_gone(left: Path) -> None:
+    """Run a launcher until it has removed what another left."""
+    launcher = Launcher(Configured(None), Engine("unix:///nonexistent/engine.sock"))
+    reaping = asyncio.create_task(launcher.reap())
+    await until(lambda: not left.exists())
+    reaping.cancel()
+    await launcher.close()
+
+
+@LINUX
+def test_a_folder_that_was_left_before_it_said_whose_it_is_goes_when_it_is_old() -> None:
     mine = MemoryFiles({})
     mine.make()
-    assert not left.exists()
+    old, young = (mine.folder.with_name(f"tidegate-secrets-{secrets.token_hex(8)}") for _ in range(2))
+    for folder in (old, young):
+        folder.mkdir(mode=0o700)
+    os.utime(old, (0, 0))
+    sweep()
+    assert not old.exists()
+    assert young.exists()
+    young.rmdir()
     mine.remove()
 
 

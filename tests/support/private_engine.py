@@ -15,12 +15,17 @@ SECONDS = 60
 class PrivateEngine:
     """One engine, with all that it keeps in a folder.
 
+    Args:
+        folder: where it keeps all that.
+        bridge: whether its containers can have a network, which leads nowhere.
+
     Attributes:
         address: where it listens, as in DOCKER_HOST.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, bridge: bool = False) -> None:
         self._folder = folder
+        self._bridge = [] if bridge else ["--bridge=none"]
         self._process: subprocess.Popen[bytes] | None = None
         # Its network and its mounts live in namespaces that outlive a killed engine, and end with this process.
         self._namespaces = subprocess.Popen(["unshare", "--net", "--mount", "--propagation=private", "sleep", "600"])
@@ -45,7 +50,8 @@ class PrivateEngine:
         words = [
             *("nsenter", f"--target={self._namespaces.pid}", "--net", "--mount"),
             *("dockerd", f"--host={self.address}", f"--data-root={folder}/data"),
-            *(f"--exec-root={folder}/run", f"--pidfile={folder}/pid", "--bridge=none", "--iptables=false"),
+            *(f"--exec-root={folder}/run", f"--pidfile={folder}/pid", "--iptables=false"),
+            *self._bridge,
         ]
         with (folder / "engine.log").open("ab") as log:
             self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
@@ -83,9 +89,9 @@ class PrivateEngine:
 
 
 @contextmanager
-def private_engine(folder: Path) -> Iterator[PrivateEngine]:
+def private_engine(folder: Path, *, bridge: bool = False) -> Iterator[PrivateEngine]:
     """Have an engine until the block ends; nothing of it is left then."""
-    engine = PrivateEngine(folder)
+    engine = PrivateEngine(folder, bridge=bridge)
     engine.start()
     try:
         yield engine

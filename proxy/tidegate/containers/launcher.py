@@ -33,6 +33,7 @@ from tidegate.containers.engine import Engine
 from tidegate.containers.running import Containers
 from tidegate.containers.usage import usage
 from tidegate.ends.pipe import PipeError
+from tidegate.secret_stores import memory
 from tidegate.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ class Launcher:
     async def reap(self) -> None:
         """Remove what killed launchers left, now and from time to time."""
         while True:
+            await asyncio.to_thread(memory.sweep)
             try:
                 await self._engine.reap()
             except PipeError as error:

@@ -1,6 +1,6 @@
 """Files of secrets in memory, for a server that reads them: a folder of this user's alone, gone with the server.
 
-The keeper removes it when Tidegate is gone; should that fail, the next one that is made removes it.
+The keeper removes it when Tidegate is gone; should that fail, the next launcher does, or the next one that is made.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import secrets
 import shutil
 import stat
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _BEGINNING = "tidegate-secrets-"
 _LEASE = "lease"
+_NAMELESS = 60.0  # seconds after which a folder that says nothing of whose it is was left while it was made
 _IN_MEMORY = frozenset(("tmpfs", "ramfs"))
 
 
@@ -124,13 +126,27 @@ def file_system(place: Path) -> str:
     return kind
 
 
+def sweep() -> None:
+    """Remove what earlier processes of this user's left, which died with their keepers."""
+    with suppress(PipeError):
+        _sweep(_place())
+
+
 def _sweep(place: Path) -> None:
-    """Remove what an earlier process of this user's left, which died with its keeper."""
     with suppress(OSError):
         for folder in place.glob(f"{_BEGINNING}*"):
             with suppress(OSError):
-                if folder.lstat().st_uid != os.geteuid() or not stat.S_ISDIR(folder.lstat().st_mode):
-                    continue
-                owner = lease.read((folder / _LEASE).read_text())
-                if owner is not None and owner.alive is False:
+                found = folder.lstat()
+                if found.st_uid == os.geteuid() and stat.S_ISDIR(found.st_mode) and _is_left(folder, found.st_mtime):
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_left(folder: Path, changed: float) -> bool:
+    try:
+        text = (folder / _LEASE).read_text()
+    except FileNotFoundError:
+        text = ""
+    if not text:
+        return time.time() - changed > _NAMELESS
+    owner = lease.read(text)
+    return owner is not None and owner.alive is False
