@@ -10,6 +10,7 @@ SERVER = "[servers.a]\nimage = 'x'\npull = 'tag-ok'\nmounts = ['{}:/data']\n"
 OTHERS = """
 [proxy]
 launcher = "run/launcher.sock"
+control = "run/control.sock"
 [[interceptors]]
 use = "audit"
 path = "logs/audit.jsonl"
@@ -43,5 +44,6 @@ def test_other_mounts_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "tidegate.toml"
     path.write_text(SERVER.format("./data") + OTHERS)
     assert load(path).own_files == tuple(
-        f"{tmp_path}/{name}" for name in ("logs/audit.jsonl", "policies", "run/launcher.sock", "tidegate.toml")
+        f"{tmp_path}/{name}"
+        for name in ("logs/audit.jsonl", "policies", "run/launcher.sock", "run/control.sock", "tidegate.toml")
     )

@@ -67,6 +67,7 @@ class Fleet:
         starts: bounds how many instances start at the same time.
         ahead: bounds how many of these are such that nobody waits for.
         homes: the instances that several clients may share, by server and who they are.
+        closed: whether Tidegate is stopping, so that nothing is started any more.
     """
 
     def __init__(self, core: Core, client: HttpClient, pace: Pace | None = None) -> None:
@@ -79,7 +80,7 @@ class Fleet:
         self._client = client
         self._pools: dict[str, Pool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self.closed = False
 
     # -- for sessions -----------------------------------------------------------------------------------
 
@@ -89,8 +90,10 @@ class Fleet:
         Raises:
             Unavailable: where there is no such server, or Tidegate is stopping.
         """
+        if self.closed:
+            raise Unavailable("Tidegate is stopping.")
         server = self.core.now.settings.servers.get(name)
-        if server is None or self._closed:
+        if server is None:
             raise Unavailable(f"There is no server {name!r} any more.")
         found = self._pools.get(name)
         if found is None or found.server != server:
@@ -199,7 +202,7 @@ class Fleet:
 
     async def close(self) -> None:
         """End everything."""
-        self._closed = True
+        self.closed = True
         await asyncio.gather(*(pool.retire("stopped") for pool in self._pools.values()))
         while self._tasks:
             await asyncio.wait(self._tasks)

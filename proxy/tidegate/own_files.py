@@ -26,7 +26,7 @@ def of(settings: Settings, file: Path | None) -> tuple[str, ...]:
         file: where they are from.
     """
     named = [path for entry in settings.interceptors for path in _named(entry.config)]
-    named += [settings.proxy.launcher] if settings.proxy.launcher else []
+    named += [path for path in (settings.proxy.launcher, settings.proxy.control) if path is not None]
     own = [os.path.abspath(settings.folder / path) for path in named]  # noqa: PTH100 - links are followed later
     if file is not None:
         own.append(os.path.abspath(file))  # noqa: PTH100 - the same

@@ -180,7 +180,9 @@ async def house(
     It is outside of any sandbox, where it would know itself by another process ID than we do.
     """
     async with running_core(
-        *entries, servers={"server": {"sandbox": "none"} | dict(server or mortal())}, **tree
+        *entries,
+        servers={"server": ({} if "url" in (server or {}) else {"sandbox": "none"}) | dict(server or mortal())},
+        **tree,
     ) as core:
         client = HttpClient()
         sessions = Sessions(core, client, pace)
