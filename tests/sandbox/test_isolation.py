@@ -29,15 +29,18 @@ def settings(least: str, **servers: dict[str, Any]) -> Settings:
     ("members", "said"),
     [
         ({"sandbox": "firejail"}, "sandbox: input should be 'auto', 'bubblewrap' or 'none'"),
-        ({"egress": "some"}, "or nothing: a sandbox has the whole network or none"),
+        ({"egress": "some"}, 'egress is a list of "HOST:PORT", or "unrestricted"'),
         ({"egress": ["example.com:443"]}, "or nothing: a sandbox has the whole network or none"),
         ({"sandbox": "none", "egress": "unrestricted"}, 'egress has no meaning with sandbox = "none"'),
         ({"sandbox": "none", "mounts": ["a:/b"]}, 'mounts has no meaning with sandbox = "none"'),
         ({"mounts": ["a"]}, "the mount a is not of the form HOST:TARGET[:ro|rw]"),
-        ({"mounts": ["/etc/shadow:/a"]}, "the mount /etc/shadow would show /etc/shadow, which no server"),
-        ({"mounts": ["/:/host"]}, "the mount / would show"),
-        ({"memory": "1g"}, "servers.a.memory: there is no such setting"),
-        ({"pids": 5}, "servers.a.pids: there is no such setting"),
+        (
+            {"mounts": ["/etc/shadow:/a"]},
+            "servers.a.mounts: the mount /etc/shadow:/a is refused, as /etc/shadow is keys or",
+        ),
+        ({"mounts": ["/:/host"]}, "the mount /:/host is refused, as / holds"),
+        ({"memory": "1g"}, "memory has no meaning for a server with command"),
+        ({"pids": 5}, "pids has no meaning for a server with command"),
     ],
 )
 def test_a_mistake_about_the_sandbox_is_told_in_one_sentence(members: dict[str, Any], said: str) -> None:
@@ -46,11 +49,10 @@ def test_a_mistake_about_the_sandbox_is_told_in_one_sentence(members: dict[str, 
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize("key", ["sandbox", "egress"])
-def test_keys_of_the_sandbox_are_for_local_processes(key: str) -> None:
+def test_the_sandbox_is_for_local_processes() -> None:
     for kind in ({"image": IMAGE}, {"url": "http://127.0.0.1/mcp"}):
-        with pytest.raises(SettingsError, match=f"{key} has no meaning for a server with"):
-            settings("none", a={**kind, key: "none"})
+        with pytest.raises(SettingsError, match="sandbox has no meaning for a server with"):
+            settings("none", a={**kind, "sandbox": "none"})
 
 
 def test_the_least_isolation_refuses_what_is_less_with_a_sentence_for_each() -> None:
@@ -119,7 +121,7 @@ def test_without_bubblewrap_only_what_leaves_it_open_starts(tmp_path: Path) -> N
     servers: dict[str, dict[str, Any]] = {
         "auto": {"command": TIME},
         "wanted": {"command": TIME, "sandbox": "bubblewrap"},
-        "mounted": {"command": TIME, "mounts": [f"{tmp_path}:/data"]},
+        "mounted": {"command": TIME, "mounts": [f"{tmp_path}/data:/data"]},
     }
     write_settings(tmp_path / "tidegate.toml", servers, [], {})
     told = check(tmp_path, bubblewrap=False)
