@@ -17,7 +17,7 @@ from tidegate.servers import Starter, remote_upstream
 from tidegate.upstream import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from tidegate.ends.http1 import HttpClient
     from tidegate.flow import Principal
@@ -67,6 +67,7 @@ class Fleet:
         starts: bounds how many instances start at the same time.
         ahead: bounds how many of these are such that nobody waits for.
         homes: the instances that several clients may share, by server and who they are.
+        tried: told a server's name when one that is to be kept ready is, or couldn't be started.
         closed: whether Tidegate is stopping, so that nothing is started any more.
     """
 
@@ -76,6 +77,7 @@ class Fleet:
         self.stopped: set[str] = set()
         self.starts = asyncio.Semaphore(STARTS)
         self.ahead = asyncio.Semaphore(AHEAD)
+        self.tried: Callable[[str], None] = lambda _: None
         self.homes: dict[tuple[Pool, str | None, str], Home] = {}
         self._client = client
         self._pools: dict[str, Pool] = {}
