@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,8 @@ class Reach:
             try:
                 self._socket.connect(str(path))
             except PermissionError:
-                refused = refused or path
+                if settings.proxy.control is not None or os.path.lexists(path):  # else the folder is another user's
+                    refused = path
                 self._socket.close()
             except OSError:  # there is none, or nobody listens any more
                 self._socket.close()

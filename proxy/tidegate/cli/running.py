@@ -191,6 +191,7 @@ def inspect(name: _Server, file: _File = None, *, as_json: _Json = False) -> Non
     rows = [
         (key, _said(value), "" if key in server.model_fields_set else "by default")
         for key, value in shown["settings"].items()
+        if value is not None
     ]
     rows += [(key, ", ".join(shown[key]), "values aren't shown") for key in ("env", "headers") if shown[key]]
     output.say()
@@ -224,7 +225,7 @@ def _said(value: Any) -> str:
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{key} = {each}" for key, each in value.items()) or "none"
-    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 @app.command()
