@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate import sensitive
 from tidegate.box_settings import Bind
-from tidegate.sandbox.mounts import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +43,8 @@ def _named(config: dict[str, Any]) -> Iterator[str]:
 
 def refused_mount(server: ServerSettings, settings: Settings) -> str | None:
     """Return why one of a server's mounts is refused, as a clause without a full stop; None where none is."""
-    read = Bind.read if server.image is not None else parse
     for mount in server.mounts:
-        source = os.path.abspath(settings.folder / read(mount).source)  # noqa: PTH100 - links are followed later
+        source = os.path.abspath(settings.folder / Bind.read(mount).source)  # noqa: PTH100 - links are followed later
         why = sensitive.refusal(source, settings.own_files)
         if why is not None:
             return f"the mount {mount} is refused, as {why}"

@@ -9,9 +9,9 @@ import pytest
 
 from ends.programs import ECHO, receive
 from sandbox.inside import inside, said, writable
+from tidegate.box_settings import Bind
 from tidegate.ends.pipe import PipeError
 from tidegate.sandbox.bubblewrap import Box
-from tidegate.sandbox.mounts import Mount
 
 pytestmark = pytest.mark.bubblewrap
 
@@ -69,7 +69,7 @@ async def test_mounts_are_where_they_were_asked_for_and_writable_where_that_was_
     for name in ("in", "out"):
         (tmp_path / name).mkdir()
     (tmp_path / "in/given").write_text("given")
-    box = Box(tmp_path, (Mount("in", "/data/in", writable=False), Mount("out", "/data/out", writable=True)))
+    box = Box(tmp_path, (Bind("in", "/data/in", writable=False), Bind("out", "/data/out", writable=True)))
     copy = (
         "import json\ntext = open('/data/in/given').read()\nopen('/data/out/made', 'w').write(text)\n"
         "try:\n    open('/data/in/made', 'w')\nexcept OSError as error:\n    print(json.dumps(error.strerror))"
@@ -123,7 +123,7 @@ async def test_an_early_end_says_that_it_ran_in_a_sandbox(source: str, words: st
 
 
 def mounted(source: str) -> Box:
-    return Box(Path("/srv"), (Mount(source, "/x", writable=False),))
+    return Box(Path("/srv"), (Bind(source, "/x", writable=False),))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def read(name):
 print(json.dumps([read("notes"), read("tidegate.toml"), os.listdir("policies")]))
 """
     assert await said(look, box=Box(own=own), cwd=folder) == ["said", None, []]
-    box = Box(folder, (Mount(".", "/x", writable=False),), own=own)
+    box = Box(folder, (Bind(".", "/x", writable=False),), own=own)
     with pytest.raises(PipeError, match=r"its mount \. is refused, as .*work holds .*, Tidegate's own"):
         async with inside(["true"], box):
             pass

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from tidegate.sandbox.mounts import Mount, parse
+from tidegate.sandbox.mounts import parse
 from tidegate.sandbox.view import SCRIPTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tidegate.box_settings import Bind
     from tidegate.sandbox.bubblewrap import Box
     from tidegate.server_settings import ServerSettings
 
@@ -65,7 +66,7 @@ def loosened(server: ServerSettings) -> list[str]:
     return [*said, *(["it has the whole network, this machine's own addresses too"] if server.egress else [])]
 
 
-def mounts_of(server: ServerSettings) -> list[Mount]:
+def mounts_of(server: ServerSettings) -> list[Bind]:
     """Return the mounts of a local process."""
     return [parse(text) for text in server.mounts]
 

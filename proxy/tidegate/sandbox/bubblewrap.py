@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tidegate.box_settings import Bind
 from tidegate.sandbox import seccomp
-from tidegate.sandbox.mounts import Mount, within
+from tidegate.sandbox.mounts import within
 from tidegate.sandbox.view import SYSTEM, View, private
 from tidegate.sensitive import refusal
 
@@ -88,7 +89,7 @@ class Box:
     """
 
     folder: Path = Path("/")
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[Bind, ...] = ()
     network: bool = False
     given: Mapping[str, str] = field(default_factory=dict)
     own: tuple[str, ...] = ()
@@ -120,7 +121,7 @@ class Box:
         where = str(Path.cwd()) if cwd is None else os.path.normpath(cwd)
         if cwd is not None and not any(within(where, mount.target) for mount in mounts):
             _check(where, f"its working folder {where}", private=private(where))
-            mounts.append(Mount(where, where, writable=False))
+            mounts.append(Bind(where, where, writable=False))
         home = os.path.normpath(self.given.get("HOME", HOME))
         if not home.startswith("/") or home == "/":
             home = HOME
@@ -148,12 +149,12 @@ class Box:
             arguments += ["--setenv", name, value]
         return Plan(arguments, files, [*_limited(), program, *command[1:]])
 
-    def _mounts(self) -> list[Mount]:
+    def _mounts(self) -> list[Bind]:
         found = []
         for mount in self.mounts:
             source = os.path.abspath(self.folder / mount.source)  # noqa: PTH100 - links are looked at in the next line
             _check(source, f"its mount {mount.source}", self.own)
-            found.append(Mount(str(Path(source).resolve()), mount.target, mount.writable))
+            found.append(Bind(str(Path(source).resolve()), mount.target, mount.writable))
         return found
 
 
