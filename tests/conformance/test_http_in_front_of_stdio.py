@@ -27,7 +27,7 @@ async def test_a_stdio_server_passes_the_suite_when_tidegate_is_its_http_server(
     direct, proxied = tmp_path / "direct", tmp_path / "proxied"
     async with reference_server() as url:
         await run_server(url, MODERN, direct)
-    async with running_tidegate({"reference": {"command": STDIO_COMMAND}}) as proxy:
+    async with running_tidegate({"reference": {"command": STDIO_COMMAND, "sandbox": "none"}}) as proxy:
         await run_server(proxy.endpoint("reference"), MODERN, proxied)
     assert verdicts.differences(verdicts.read(direct), verdicts.read(proxied)) == []
 
@@ -54,7 +54,7 @@ async def test_what_one_client_sends_cannot_turn_a_shared_server_to_another_era(
     method: str, params: dict[str, Any]
 ) -> None:
     async with (
-        running_tidegate({"reference": {"command": STDIO_COMMAND}}) as proxy,
+        running_tidegate({"reference": {"command": STDIO_COMMAND, "sandbox": "none"}}) as proxy,
         httpx.AsyncClient(timeout=30) as client,
     ):
         url = proxy.endpoint("reference")

@@ -19,14 +19,14 @@ from support.proxy import RunningTidegate, running_tidegate
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-SILENCE = 2.0  # the call_timeout of all these
+SILENCE = 2.0  # the call_timeout of all these but the patient one
 SOON = 1.0  # seconds until the callers of a server that died are told
 UNAVAILABLE, OVERDUE, UNREADABLE = -31502, -31508, -32700
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tidegate() -> AsyncIterator[RunningTidegate]:
-    servers = {"odd": stdio_server(), "calm": stdio_server()}
+    servers = {"odd": stdio_server(), "calm": stdio_server(), "patient": stdio_server(call_timeout=60.0)}
     async with running_tidegate(servers, call_timeout=SILENCE) as running:
         yield running
 
@@ -80,7 +80,7 @@ async def test_a_server_that_takes_nothing_any_more_is_given_up_and_replaced(tid
 async def test_all_who_wait_for_a_server_that_dies_are_told_at_once_and_the_next_call_finds_a_new_one(
     tidegate: RunningTidegate, tool: str, era: str
 ) -> None:
-    async with Peer(tidegate.endpoint("odd")) as peer:
+    async with Peer(tidegate.endpoint("patient")) as peer:
         if era == "legacy":
             await peer.begin()
         before = (await peer.call("pid"))["result"]["content"][0]["text"]

@@ -49,10 +49,12 @@ def test_a_mistake_about_the_sandbox_is_told_in_one_sentence(members: dict[str, 
     assert said in str(error.value)
 
 
-def test_the_sandbox_is_for_local_processes() -> None:
+def test_keys_of_the_sandbox_are_for_local_processes() -> None:
     for kind in ({"image": IMAGE}, {"url": "http://127.0.0.1/mcp"}):
         with pytest.raises(SettingsError, match="sandbox has no meaning for a server with"):
             settings("none", a={**kind, "sandbox": "none"})
+    with pytest.raises(SettingsError, match="egress has no meaning for a server with url"):
+        settings("none", a={"url": "http://127.0.0.1/mcp", "egress": "unrestricted"})
 
 
 def test_the_least_isolation_refuses_what_is_less_with_a_sentence_for_each() -> None:

@@ -175,15 +175,8 @@ class House:
 async def house(
     *entries: Entry, server: Mapping[str, Any] | None = None, pace: Pace = QUICK, **tree: Any
 ) -> AsyncIterator[House]:
-    """Run sessions in front of one server, ``server``, until the block ends; then nothing of it runs any more.
-
-    It is outside of any sandbox, where it would know itself by another process ID than we do.
-    """
-    async with running_core(
-        *entries,
-        servers={"server": ({} if "url" in (server or {}) else {"sandbox": "none"}) | dict(server or mortal())},
-        **tree,
-    ) as core:
+    """Run sessions in front of one server, ``server``, until the block ends; then nothing of it runs any more."""
+    async with running_core(*entries, servers={"server": dict(server or mortal())}, **tree) as core:
         client = HttpClient()
         sessions = Sessions(core, client, pace)
         try:
