@@ -17,6 +17,7 @@ RUN python -m pip install --no-cache-dir --quiet --root-user-action=ignore /src 
  && python -c "import os; os.makedirs('/var/lib/tidegate'); os.chown('/var/lib/tidegate', 65532, 65532)"
 
 ENV PYTHONUNBUFFERED=1 \
+    XDG_STATE_HOME=/var/lib \
     TIDEGATE_HEALTH_URL=http://127.0.0.1:8812/healthz
 WORKDIR /var/lib/tidegate
 USER 65532:65532

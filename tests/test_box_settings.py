@@ -10,7 +10,7 @@ from tidegate.settings import ServerSettings, SettingsError, build
 
 IMAGE = "sha256:" + "0" * 64
 HERE = Path("/nonexistent")
-MOUNT = "is not of the form HOST:CONTAINER[:ro|rw]"
+MOUNT = "is not of the form HOST:TARGET[:ro|rw]"
 USER = 'user is "UID:GID" in numbers, or a name that the image knows'
 SIZE = 'a size is a number with k, m or g behind it, like "256m"'
 TMPFS = 'isn\'t a tmpfs; one is like "/tmp:size=64m" or "/work:size=1g,exec"'
@@ -52,9 +52,9 @@ def server(**keys: Any) -> ServerSettings:
             ({"mounts": [mount]}, f"the mount {mount} {MOUNT}")
             for mount in ("a", "a:b", ":/b", "/a:/b:rx", "/a:/b:", "")
         ),
-        ({"mounts": ["/srv:/proc"]}, "the mount /srv:/proc would hide /proc of the container"),
-        ({"mounts": ["/srv:/sys/fs/"]}, "the mount /srv:/sys/fs/ would hide /sys/fs/ of the container"),
-        ({"mounts": ["/srv:/"]}, "the mount /srv:/ would hide / of the container"),
+        ({"mounts": ["/srv:/proc"]}, "the mount /srv:/proc would hide /proc, which the server needs as it is"),
+        ({"mounts": ["/srv:/sys/fs/"]}, "the mount /srv:/sys/fs/ would hide /sys/fs/, which the server needs as it is"),
+        ({"mounts": ["/srv:/"]}, "the mount /srv:/ would hide /, which the server needs as it is"),
         ({"mounts": ["/srv:/a/../proc"]}, f"where a mount goes {ABSOLUTE}"),
         ({"mounts": ["/srv:/a", "/opt:/a/"]}, "two things would be at /a in the container"),
         ({"mounts": ["/srv:/a"], "tmpfs": ["/a"]}, "two things would be at /a in the container"),

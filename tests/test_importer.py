@@ -50,7 +50,9 @@ def test_a_process_may_write_to_what_the_client_told_it_of_but_is_shown_no_keys(
     imported = read({"mcpServers": {"files": entry}})
     folder, file = str(tmp_path), f"{tmp_path}/notes.json"
     assert servers_of(imported)["files"]["mounts"] == [f"{folder}:{folder}:rw", f"{file}:{file}:rw"]
-    assert "the sandbox shows it nothing of /etc/shadow; see docs/sandbox.md" in [said for _, said in imported.notes]
+    assert "the sandbox doesn't show it /etc/shadow, as /etc/shadow is keys or passwords; see docs/sandbox.md" in [
+        said for _, said in imported.notes
+    ]
 
 
 @pytest.mark.parametrize(

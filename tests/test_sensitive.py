@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.sensitive import HOME, MACHINE, NAMED, OWN, refusal
+from tidegate.sensitive import HOME, MACHINE, NAMED, OWN, homes, refusal
 
 
 def home() -> str:
@@ -97,3 +97,18 @@ def test_another_name_of_the_same_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "own").write_text("x")
     (tmp_path / "other").hardlink_to(tmp_path / "own")
     assert refusal(f"{tmp_path}/other", [f"{tmp_path}/own"]) == f"{tmp_path}/other is {OWN}"
+
+
+def test_where_tidegate_keeps_its_own_is_guarded_wherever_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert refusal(f"{tmp_path}/tidegate/run") == f"{tmp_path}/tidegate/run is in {tmp_path}/tidegate, {OWN}"
+    assert refusal(f"{tmp_path}/other") is None
+
+
+def test_homes_are_those_of_the_environment_and_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere/else")
+    assert {"/somewhere/else", "/root"} <= set(homes())
+    monkeypatch.setenv("HOME", "/")
+    assert "/" not in homes()

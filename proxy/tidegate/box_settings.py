@@ -139,11 +139,11 @@ class Tmpfs:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A path of the host in the container, ``HOST:CONTAINER[:ro|rw]``.
+    """A path of the host in a container or a sandbox, ``HOST:TARGET[:ro|rw]``.
 
     Attributes:
         source: the path of the host, as it is written.
-        target: where it is in the container.
+        target: where the server finds it.
         writable: whether the server may write to it.
     """
 
@@ -160,12 +160,12 @@ class Bind:
         """
         found = _MOUNT.fullmatch(text)
         if found is None or "\0" in text:
-            raise ValueError(f"the mount {text} is not of the form HOST:CONTAINER[:ro|rw]")
+            raise ValueError(f"the mount {text} is not of the form HOST:TARGET[:ro|rw]")
         source, target, mode = found.groups()
         _inside(target, "where a mount goes")
         where = target.rstrip("/")
         if not where or _is_the_boxes(where):
-            raise ValueError(f"the mount {text} would hide {target} of the container")
+            raise ValueError(f"the mount {text} would hide {target}, which the server needs as it is")
         return cls(source, where, mode == "rw")
 
 

@@ -17,7 +17,7 @@ from tidegate.servers import Starter, remote_upstream
 from tidegate.upstream import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from tidegate.ends.http1 import HttpClient
     from tidegate.flow import Principal
@@ -67,6 +67,8 @@ class Fleet:
         starts: bounds how many instances start at the same time.
         ahead: bounds how many of these are such that nobody waits for.
         homes: the instances that several clients may share, by server and who they are.
+        tried: told a server's name when one that is to be kept ready is, or couldn't be started.
+        closed: whether Tidegate is stopping, so that nothing is started any more.
     """
 
     def __init__(self, core: Core, client: HttpClient, pace: Pace | None = None) -> None:
@@ -75,11 +77,12 @@ class Fleet:
         self.stopped: set[str] = set()
         self.starts = asyncio.Semaphore(STARTS)
         self.ahead = asyncio.Semaphore(AHEAD)
+        self.tried: Callable[[str], None] = lambda _: None
         self.homes: dict[tuple[Pool, str | None, str], Home] = {}
         self._client = client
         self._pools: dict[str, Pool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self.closed = False
 
     # -- for sessions -----------------------------------------------------------------------------------
 
@@ -89,8 +92,10 @@ class Fleet:
         Raises:
             Unavailable: where there is no such server, or Tidegate is stopping.
         """
+        if self.closed:
+            raise Unavailable("Tidegate is stopping.")
         server = self.core.now.settings.servers.get(name)
-        if server is None or self._closed:
+        if server is None:
             raise Unavailable(f"There is no server {name!r} any more.")
         found = self._pools.get(name)
         if found is None or found.server != server:
@@ -199,7 +204,7 @@ class Fleet:
 
     async def close(self) -> None:
         """End everything."""
-        self._closed = True
+        self.closed = True
         await asyncio.gather(*(pool.retire("stopped") for pool in self._pools.values()))
         while self._tasks:
             await asyncio.wait(self._tasks)

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tidegate import sandbox
+from tidegate import sandbox, sensitive
 from tidegate.settings import ServerSettings, sentence
 
 _TOP_GROUPS = ("mcpServers", "servers", "context_servers")
@@ -197,8 +197,8 @@ class _Reader:
         told = [*out["command"][1:], *out.get("env", {}).values(), out.get("cwd", "")]
         mounts = []
         for path in dict.fromkeys(map(os.path.normpath, (text for text in told if _is_data(text)))):
-            if place := sandbox.sensitive(path):
-                self._notes.append(f"the sandbox shows it nothing of {place}; see docs/sandbox.md")
+            if why := sensitive.refusal(path):
+                self._notes.append(f"the sandbox doesn't show it {path}, as {why}; see docs/sandbox.md")
             else:
                 mounts.append(f"{path}:{path}:rw")
         if mounts:

@@ -26,7 +26,7 @@ def of(settings: Settings, file: Path | None) -> tuple[str, ...]:
         file: where they are from.
     """
     named = [path for entry in settings.interceptors for path in _named(entry.config)]
-    named += [settings.proxy.launcher] if settings.proxy.launcher else []
+    named += [path for path in (settings.proxy.launcher, settings.proxy.control) if path is not None]
     own = [os.path.abspath(settings.folder / path) for path in named]  # noqa: PTH100 - links are followed later
     if file is not None:
         own.append(os.path.abspath(file))  # noqa: PTH100 - the same
@@ -42,8 +42,8 @@ def _named(config: dict[str, Any]) -> Iterator[str]:
 
 
 def refused_mount(server: ServerSettings, settings: Settings) -> str | None:
-    """Return why one of a container's mounts is refused, as a clause without a full stop; None where none is."""
-    for mount in server.mounts if server.image is not None else ():  # a sandbox sees to its own
+    """Return why one of a server's mounts is refused, as a clause without a full stop; None where none is."""
+    for mount in server.mounts:
         source = os.path.abspath(settings.folder / Bind.read(mount).source)  # noqa: PTH100 - links are followed later
         why = sensitive.refusal(source, settings.own_files)
         if why is not None:

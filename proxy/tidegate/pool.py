@@ -230,8 +230,13 @@ class Pool:
             missing = [era for era in self._eras for _ in range(self.server.warm - len(self._ready[era]))]
             if not missing or self.name in self.fleet.stopped:
                 await self._wake.wait()
-            elif not all(await asyncio.gather(*(self._make_ready(modern=era) for era in missing[:AHEAD]))):
+            elif not all(await asyncio.gather(*(self._try(modern=era) for era in missing[:AHEAD]))):
                 await asyncio.sleep(self._breaker.pause(asyncio.get_running_loop().time()))
+
+    async def _try(self, *, modern: bool) -> bool:
+        made = await self._make_ready(modern=modern)
+        self.fleet.tried(self.name)
+        return made
 
     async def _make_ready(self, *, modern: bool) -> bool:
         """Start one that nobody has asked for yet; return whether it is ready.

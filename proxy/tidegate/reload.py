@@ -135,6 +135,7 @@ class Reloader:
             ("proxy.listen", old.proxy.listen, new.proxy.listen),
             ("proxy.admin", old.proxy.admin, new.proxy.admin),
             ("proxy.launcher", old.proxy.launcher, new.proxy.launcher),
+            ("proxy.control", old.proxy.control, new.proxy.control),
             ("session.ttl", old.session.ttl, new.session.ttl),
         ):
             if before != after:

@@ -19,6 +19,8 @@ def _each(what: str, names: str, under: str = "") -> tuple[tuple[str, str], ...]
     return tuple((f"{under}{name}", what) for name in names.split())
 
 
+OWN = "Tidegate's own"
+
 _ENGINE = "what controls or makes up containers"
 _SERVICES = "the sockets and secrets of the machine's services"
 _KEYS = "keys or passwords"
@@ -47,6 +49,7 @@ HOME = (
     *_each(_KEYS, ".aws .azure .boto .s3cfg .kube .terraform.d .terraformrc"),
     *_each(_KEYS, ".npmrc .yarnrc.yml .pypirc .pip .cargo/credentials .cargo/credentials.toml .gem/credentials .m2"),
     *_each(_KEYS, "gcloud gh glab-cli hub git pip op sops age rclone doctl heroku configstore tidegate", ".config/"),
+    (".local/state/tidegate", OWN),
     *_each(_KEYRING, ".local/share/keyrings .local/share/kwalletd .gnome2 Library/Keychains"),
     *_each(_ENGINE, ".docker .local/share/docker .local/share/containers"),
     *_each(_ASSISTANT, ".claude .claude.json .codex .cursor .gemini"),
@@ -69,8 +72,6 @@ NAMED = (
     ("XDG_RUNTIME_DIR", _SERVICES),
 )
 """Variables of the environment that name such paths, and what each is."""
-
-OWN = "Tidegate's own"
 
 _HOMES = ("/home", "/Users", "/var/home")  # each folder in these is one
 _KINDS = (
@@ -106,17 +107,18 @@ def refusal(path: str, own: Iterable[str] = ()) -> str | None:
 
 
 def _by_name(path: str, own: Iterable[str]) -> str | None:
+    seen = _stat(path)
     for guarded, what in _guarded(path, own):
-        told = _relation(path, guarded, what)
+        told = _relation(path, seen, guarded, what)
         if told is not None:
             return told
     return None
 
 
-def _relation(path: str, guarded: str, what: str) -> str | None:
+def _relation(path: str, seen: os.stat_result | None, guarded: str, what: str) -> str | None:
     # Some file systems don't tell upper and lower case apart; none has a reason to hold both.
     inner, outer = path.casefold(), guarded.casefold()
-    if inner == outer or _same(path, guarded):
+    if inner == outer or _is_it(seen, guarded):
         return f"{path} is {what}"
     if _is_inside(inner, outer):
         return f"{path} is in {guarded}, {what}"
@@ -129,21 +131,23 @@ def _is_inside(path: str, folder: str) -> bool:
     return path.startswith(folder if folder.endswith("/") else folder + "/")
 
 
-def _same(path: str, other: str) -> bool:
+def _is_it(seen: os.stat_result | None, guarded: str) -> bool:
     """Whether two paths are one file: by a bind mount, or a hard link."""
+    other = _stat(guarded) if seen is not None else None
+    return seen is not None and other is not None and os.path.samestat(seen, other)
+
+
+def _stat(path: str) -> os.stat_result | None:
     try:
-        return os.path.samefile(path, other)  # noqa: PTH121 - the same, without making a Path of every guarded one
-    except OSError:
-        return False
+        return os.stat(path)  # noqa: PTH116 - the same, without making a Path of every guarded one
+    except (OSError, ValueError):
+        return None  # whoever uses it says that it isn't there
 
 
 def _by_kind(path: str) -> str | None:
-    try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - of a string
-    except OSError:
-        return None  # whoever uses it says that it isn't there
+    seen = _stat(path)
     for is_kind, what in _KINDS:
-        if is_kind(mode):
+        if seen is not None and is_kind(seen.st_mode):
             return f"{path} is {what}"
     return None
 
@@ -156,18 +160,26 @@ def _guarded(path: str, own: Iterable[str]) -> Iterator[tuple[str, str]]:
         for named in os.environ.get(variable, "").removeprefix("unix://").split(":"):
             if named.startswith("/"):
                 yield os.path.normpath(named), what
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if state.startswith("/"):
+        yield f"{os.path.normpath(state)}/tidegate", OWN
     for mine in own:
         yield mine, OWN
         yield os.path.realpath(mine), OWN
 
 
-def _homes(path: str) -> Iterator[str]:
-    """Yield the homes that a path may have to do with: this user's, root's, and the one it is in or above of."""
-    yield "/root"
+def homes() -> list[str]:
+    """Return the homes of this user, by the environment and by the system, and of root."""
+    found = ["/root"]
     for mine in (os.path.expanduser("~"), _home_of_record()):  # noqa: PTH111 - of strings
         if mine.startswith("/") and mine != "/":
-            yield os.path.normpath(mine)
-            yield os.path.realpath(mine)
+            found += [os.path.normpath(mine), os.path.realpath(mine)]
+    return list(dict.fromkeys(found))
+
+
+def _homes(path: str) -> Iterator[str]:
+    """Yield the homes that a path may have to do with: this user's, root's, and the one it is in or above of."""
+    yield from homes()
     for folder in _HOMES:
         if path.casefold() == folder.casefold():
             yield f"{folder}/USER"

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 import uvicorn
@@ -43,6 +43,8 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
+
+    from tidegate.fleet import Fleet
 
 
 log = structlog.get_logger("tidegate.serve")
@@ -126,13 +128,29 @@ def _url(sock: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool = False) -> None:
+class Steps(Protocol):
+    """Shows how far something is."""
+
+    def begin(self, total: int) -> None:
+        """Begin, with how many steps it takes."""
+
+    def step(self) -> None:
+        """A step is done."""
+
+    def end(self) -> None:
+        """It is over."""
+
+
+async def run(
+    path: Path | None, *, ready_file: Path | None = None, watch: bool = False, starting: Steps | None = None
+) -> None:
     """Serve clients over HTTP until SIGTERM or SIGINT.
 
     Args:
         path: the settings file; ``None`` for the shipped default settings.
         ready_file: where to write the addresses, as JSON, once clients can connect.
         watch: whether to read the settings again when the file changes, as on SIGHUP.
+        starting: shows how far the start of the instances is that are kept ready.
 
     Raises:
         SettingsError: where the settings aren't well.
@@ -158,13 +176,30 @@ async def run(path: Path | None, *, ready_file: Path | None = None, watch: bool 
             preparing = asyncio.create_task(_prepare(core), name="launcher start")
             control = Control(core, sessions.fleet)
             async with _serving(apps, core), reloader.running(watch=watch), control.serving(path):
-                sessions.fleet.fill()
                 _announce(core, _url(listen), _url(admin_socket) if admin_socket else None, ready_file)
+                if starting is not None:
+                    _show(settings, sessions.fleet, starting)
+                sessions.fleet.fill()
                 await stop.wait()
+                if starting is not None:
+                    starting.end()
                 log.info("stopping")
                 await sessions.close()
                 preparing.cancel()
                 await asyncio.wait((preparing,))
+
+
+def _show(settings: Settings, fleet: Fleet, starting: Steps) -> None:
+    """Show how far the instances are that are kept ready: each counts once, whether it could be started or not."""
+    left = {name: server.warm for name, server in settings.servers.items() if server.warm}
+
+    def tried(name: str) -> None:
+        if left.get(name):
+            left[name] -= 1
+            starting.step()
+
+    fleet.tried = tried
+    starting.begin(sum(left.values()))
 
 
 async def _prepare(core: Core) -> None:

@@ -149,8 +149,8 @@ class ServerSettings(Model):
         secret_refs.check_secrets(self.secrets, self.env, self.secrets_as)
         if self.secrets_as == "plain-env" and self.image is None:
             raise ValueError('secrets_as = "plain-env" is for containers; a process gets variables by "env"')
-        for key, kinds in _MEANT_FOR.items():
-            if key in self.model_fields_set and given[0] not in kinds:
+        for key in _MEANT_FOR:
+            if key in self.model_fields_set and not self.meant(key):
                 raise ValueError(f"{key} has no meaning for a server with {given[0]}")
         if self.command is not None and (said := sandbox.mistake(self)):
             raise ValueError(said)
@@ -164,6 +164,10 @@ class ServerSettings(Model):
             raise ValueError('image is a tag, which can change: pin it with `tidegate pin`, or say pull = "tag-ok"')
         if pinned and self.pull == "tag-ok":
             raise ValueError('pull = "tag-ok" has no meaning for an image that is pinned')
+
+    def meant(self, key: str) -> bool:
+        """Whether a setting has a meaning for a server of this kind."""
+        return any(getattr(self, kind) is not None for kind in _MEANT_FOR.get(key, ("command", "image", "url")))
 
     @property
     def kind(self) -> flow.ServerKind:

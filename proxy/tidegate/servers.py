@@ -49,7 +49,7 @@ def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) 
         cwd = str(settings.folder / server.cwd) if server.cwd else None
         own = for_process(server, secrets.given(server))
         try:
-            box = sandbox.box(name, server, settings.folder, settings.proxy.min_isolation)
+            box = sandbox.box(name, server, settings.folder, settings.proxy.min_isolation, settings.own_files)
         except sandbox.Refused as refused:
             raise Unavailable(str(refused)) from None
         return ProcessPipe(server.command, env=server.env, cwd=cwd, max_bytes=most, box=box, secrets=own)

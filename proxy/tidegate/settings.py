@@ -100,7 +100,8 @@ class ProxySettings(Model):
     control: str | None = Field(
         None,
         description="The UNIX socket that `tidegate ps` and `tidegate servers` reach this Tidegate by; "
-        "by default one in this user's folder for what runs, by the settings file's path.",
+        "by default one in this user's folder for what runs, by the settings file's path. "
+        "See [what runs](../how-to/running.md).",
     )
     min_isolation: sandbox.Minimum = Field(
         "none",

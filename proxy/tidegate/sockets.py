@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
+import stat
 import struct
 import sys
 from typing import TYPE_CHECKING
@@ -25,7 +27,7 @@ def listening(path: Path, mode: int = 0o600) -> socket.socket:
         mode: the mode of its file, which says who can connect at all.
 
     Raises:
-        OSError: where that can't be, as where somebody listens.
+        OSError: where that can't be, as where somebody listens, or something else than a socket is there.
     """
     listener = socket.socket(socket.AF_UNIX)
     try:
@@ -33,6 +35,8 @@ def listening(path: Path, mode: int = 0o600) -> socket.socket:
             try:
                 probe.connect(str(path))
             except ConnectionRefusedError:
+                if not stat.S_ISSOCK(path.lstat().st_mode):  # it is what connecting to any file ends in
+                    raise FileExistsError(errno.EEXIST, "something is there that is no socket", str(path)) from None
                 path.unlink()
             except FileNotFoundError:
                 pass

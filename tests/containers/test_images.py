@@ -125,7 +125,7 @@ async def test_the_image_of_tidegate_starts_the_command_of_that_name(images: Ima
     assert "Usage" in await output(images.tidegate, "--help")
 
 
-async def test_the_image_of_tidegate_finds_itself_healthy_when_the_proxy_serves(images: Images, tmp_path: Path) -> None:
+async def test_the_image_of_tidegate_finds_itself_healthy_and_tells_what_runs(images: Images, tmp_path: Path) -> None:
     settings = tmp_path / "tidegate.toml"
     settings.write_text(SETTINGS)
     settings.chmod(0o644)
@@ -145,6 +145,9 @@ async def test_the_image_of_tidegate_finds_itself_healthy_when_the_proxy_serves(
                 assert not line.startswith(b"die"), "the proxy ended"
                 if line.strip() == b"health_status: healthy":
                     break
+            asked = ("exec", name, "tidegate", "ps", "/etc/tidegate/tidegate.toml")
+            ps = await create_subprocess_exec("docker", *asked, stdout=PIPE)
+            assert (await ps.communicate())[0].startswith(b"Nothing runs")
         finally:
             events.kill()
             await events.wait()

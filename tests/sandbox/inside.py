@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ends.programs import PATIENCE, receive
+from tidegate.box_settings import Bind
 from tidegate.ends.process import ProcessPipe
 from tidegate.sandbox.bubblewrap import Box
-from tidegate.sandbox.mounts import Mount
 
 HOME = Path.home()
 PLAIN = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
@@ -18,7 +18,7 @@ PLAIN = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executa
 
 def writable(folder: Path) -> Box:
     """A sandbox that may write to a folder."""
-    return Box(folder, (Mount(str(folder), str(folder), writable=True),))
+    return Box(folder, (Bind(str(folder), str(folder), writable=True),))
 
 
 @asynccontextmanager

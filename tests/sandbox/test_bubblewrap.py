@@ -9,9 +9,9 @@ import pytest
 
 from ends.programs import ECHO, receive
 from sandbox.inside import inside, said, writable
+from tidegate.box_settings import Bind
 from tidegate.ends.pipe import PipeError
 from tidegate.sandbox.bubblewrap import Box
-from tidegate.sandbox.mounts import Mount
 
 pytestmark = pytest.mark.bubblewrap
 
@@ -69,7 +69,7 @@ async def test_mounts_are_where_they_were_asked_for_and_writable_where_that_was_
     for name in ("in", "out"):
         (tmp_path / name).mkdir()
     (tmp_path / "in/given").write_text("given")
-    box = Box(tmp_path, (Mount("in", "/data/in", writable=False), Mount("out", "/data/out", writable=True)))
+    box = Box(tmp_path, (Bind("in", "/data/in", writable=False), Bind("out", "/data/out", writable=True)))
     copy = (
         "import json\ntext = open('/data/in/given').read()\nopen('/data/out/made', 'w').write(text)\n"
         "try:\n    open('/data/in/made', 'w')\nexcept OSError as error:\n    print(json.dumps(error.strerror))"
@@ -123,7 +123,7 @@ async def test_an_early_end_says_that_it_ran_in_a_sandbox(source: str, words: st
 
 
 def mounted(source: str) -> Box:
-    return Box(Path("/srv"), (Mount(source, "/x", writable=False),))
+    return Box(Path("/srv"), (Bind(source, "/x", writable=False),))
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def mounted(source: str) -> Box:
             "true",
             Box(),
             "/etc",
-            "its working folder /etc would show it /etc/gshadow, which no server in the sandbox is",
+            "its working folder /etc is refused, as /etc holds /etc/",
         ),
-        ("true", Box(), "/tmp", "its working folder /tmp would show it /tmp, which no server in the sandbox is shown."),
+        ("true", Box(), "/tmp", "its working folder /tmp is refused, as /tmp is never shown whole."),
         ("true", mounted("none"), None, "can't be started in a sandbox: its mount none is not there."),
-        ("true", mounted("../etc/shadow"), None, "its mount ../etc/shadow would show it /etc/shadow, which no server"),
+        ("true", mounted("../etc/shadow"), None, "its mount ../etc/shadow is refused, as /etc/shadow is keys"),
     ],
 )
 async def test_what_cant_be_started_is_told_in_one_sentence(
@@ -162,3 +162,25 @@ async def test_a_box_that_may_write_to_a_folder_keeps_what_it_wrote(tmp_path: Pa
     write = f"import json, os\nopen({str(tmp_path / 'x')!r}, 'w').write('kept')\nprint(json.dumps(os.getuid()))"
     assert await said(write, box=writable(tmp_path)) == 65534
     assert (tmp_path / "x").read_text() == "kept"
+
+
+async def test_tidegates_own_files_cant_be_read_in_what_it_is_shown_and_are_shown_by_no_mount(tmp_path: Path) -> None:
+    (tmp_path / "work/policies").mkdir(parents=True)
+    for name in ("tidegate.toml", "policies/a.rego", "notes"):
+        (tmp_path / "work" / name).write_text("said")
+    folder = tmp_path / "work"
+    own = tuple(str(folder / name) for name in ("tidegate.toml", "policies", "audit.jsonl"))
+    look = """
+import json, os
+def read(name):
+    try:
+        return open(name).read()
+    except PermissionError:
+        return None
+print(json.dumps([read("notes"), read("tidegate.toml"), os.listdir("policies")]))
+"""
+    assert await said(look, box=Box(own=own), cwd=folder) == ["said", None, []]
+    box = Box(folder, (Bind(".", "/x", writable=False),), own=own)
+    with pytest.raises(PipeError, match=r"its mount \. is refused, as .*work holds .*, Tidegate's own"):
+        async with inside(["true"], box):
+            pass

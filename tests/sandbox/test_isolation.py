@@ -34,8 +34,11 @@ def settings(least: str, **servers: dict[str, Any]) -> Settings:
         ({"sandbox": "none", "egress": "unrestricted"}, 'egress has no meaning with sandbox = "none"'),
         ({"sandbox": "none", "mounts": ["a:/b"]}, 'mounts has no meaning with sandbox = "none"'),
         ({"mounts": ["a"]}, "the mount a is not of the form HOST:TARGET[:ro|rw]"),
-        ({"mounts": ["/etc/shadow:/a"]}, "the mount /etc/shadow would show /etc/shadow, which no server"),
-        ({"mounts": ["/:/host"]}, "the mount / would show"),
+        (
+            {"mounts": ["/etc/shadow:/a"]},
+            "servers.a.mounts: the mount /etc/shadow:/a is refused, as /etc/shadow is keys or",
+        ),
+        ({"mounts": ["/:/host"]}, "the mount /:/host is refused, as / holds"),
         ({"memory": "1g"}, "memory has no meaning for a server with command"),
         ({"pids": 5}, "pids has no meaning for a server with command"),
     ],
@@ -120,7 +123,7 @@ def test_without_bubblewrap_only_what_leaves_it_open_starts(tmp_path: Path) -> N
     servers: dict[str, dict[str, Any]] = {
         "auto": {"command": TIME},
         "wanted": {"command": TIME, "sandbox": "bubblewrap"},
-        "mounted": {"command": TIME, "mounts": [f"{tmp_path}:/data"]},
+        "mounted": {"command": TIME, "mounts": [f"{tmp_path}/data:/data"]},
     }
     write_settings(tmp_path / "tidegate.toml", servers, [], {})
     told = check(tmp_path, bubblewrap=False)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tidegate.secret_stores.resolving import Resolved
     from tidegate.settings import Settings
 
+    _Look = tuple[list[Interceptor], dict[str, ProbeResult], dict[str, dict[str, Any]], Resolved]
+
 _AT_ONCE = 4  # servers that are asked at the same time
 
 
@@ -38,7 +40,7 @@ def check(
 
     logs.setup("console", "error")  # what goes wrong with a server stands in the table
     settings, source = settings_of(file)
-    interceptors, probes, images, secrets = drive(_look(settings, servers=not no_servers))
+    interceptors, probes, images, secrets = _looked(settings, servers=not no_servers, shown=not as_json)
     loose = {name: each for name, server in settings.servers.items() if (each := loosened(server))}
     lacking = {name: said for name, server in settings.servers.items() if (said := secrets.lacks(server))}
     well = all(probe.ok for probe in probes.values()) and not lacking
@@ -69,9 +71,12 @@ def check(
         raise typer.Exit(output.NOT_WELL)
 
 
-async def _look(
-    settings: Settings, *, servers: bool
-) -> tuple[list[Interceptor], dict[str, ProbeResult], dict[str, dict[str, Any]], Resolved]:
+def _looked(settings: Settings, *, servers: bool, shown: bool) -> _Look:
+    with output.Bar("Asking the servers", shown=shown) as bar:
+        return drive(_look(settings, bar, servers=servers))
+
+
+async def _look(settings: Settings, bar: output.Bar, *, servers: bool) -> _Look:
     import asyncio  # noqa: PLC0415 - heavy
 
     from tidegate import plugins, probe, serve, workers  # noqa: PLC0415 - heavy
@@ -93,8 +98,11 @@ async def _look(
 
         async def ask(name: str) -> ProbeResult:
             async with free:
-                return await probe.probe(core, client, name)
+                found = await probe.probe(core, client, name)
+            bar.step()
+            return found
 
+        bar.begin(len(settings.servers))
         found = await asyncio.gather(*(ask(name) for name in settings.servers))
         boxed = [name for name, server in settings.servers.items() if server.image is not None]
         images = {name: await _image(core, name) for name in boxed}

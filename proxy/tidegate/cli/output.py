@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import Console
+    from rich.progress import Progress
     from rich.table import Table
 
 WELL, NOT_WELL, MISTAKE, MISSING = 0, 1, 2, 3
@@ -97,3 +99,61 @@ def dump(value: Any) -> None:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: ``1 tool``, ``2 tools``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+class Bar:
+    """How far some work is: a bar on standard error that is gone once it is done; nothing where that is no terminal.
+
+    What is logged meanwhile stands above it.
+
+    Args:
+        what: what is done.
+        shown: whether to show it at all.
+    """
+
+    def __init__(self, what: str, *, shown: bool = True) -> None:
+        self._what = what
+        self._shown = shown
+        self._left = 0
+        self._drawn: Progress | None = None
+
+    def begin(self, total: int) -> None:
+        """Begin, with how many steps it takes."""
+        self._left = total
+        if not total or not self._shown or not sys.stderr.isatty():
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415 - as in console()
+
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        self._drawn = Progress(*columns, console=console(stderr=True), transient=True, redirect_stdout=False)
+        self._drawn.add_task(self._what, total=total)
+        before = sys.stderr
+        self._drawn.start()
+        _log_to(before, sys.stderr)
+
+    def step(self) -> None:
+        """A step is done; the bar goes with the last one."""
+        self._left -= 1
+        if self._drawn is not None:
+            self._drawn.advance(self._drawn.task_ids[0])
+        if self._left <= 0:
+            self.end()
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._drawn is not None:
+            drawn, self._drawn, before = self._drawn, None, sys.stderr
+            drawn.stop()
+            _log_to(before, sys.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+
+def _log_to(before: Any, now: Any) -> None:
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is before:
+            handler.setStream(now)

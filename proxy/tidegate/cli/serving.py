@@ -70,7 +70,8 @@ def run(
     from tidegate import logs, serve  # noqa: PLC0415 - heavy
 
     logs.setup(log_format.value if log_format else None, log_level.value)
-    drive(serve.run(file or default_file(), ready_file=ready_file, watch=watch))
+    with output.Bar("Starting servers") as bar:
+        drive(serve.run(file or default_file(), ready_file=ready_file, watch=watch, starting=bar))
 
 
 def wrap(

@@ -31,7 +31,7 @@ def check(name: str, server: ServerSettings, settings: Settings) -> None:
 
 
 def bind(mount: str, folder: Path) -> Mount:
-    """Return the mount that ``HOST:CONTAINER[:ro|rw]`` describes; read-only unless it says otherwise.
+    """Return the mount that ``HOST:TARGET[:ro|rw]`` describes; read-only unless it says otherwise.
 
     Other file systems that are mounted inside of the folder stay outside: the engines would leave them writable even
     where the mount is read-only. Engines have no nosuid and nodev for these: that running a program gives no right and

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from tidegate.sandbox.mounts import Mount, parse, sensitive
+from tidegate.sandbox.mounts import parse
 from tidegate.sandbox.view import SCRIPTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tidegate.box_settings import Bind
     from tidegate.sandbox.bubblewrap import Box
     from tidegate.server_settings import ServerSettings
 
@@ -31,7 +32,6 @@ __all__ = [
     "mistake",
     "mounts_of",
     "refusal",
-    "sensitive",
 ]
 
 Minimum = Literal["none", "sandbox", "container"]
@@ -66,13 +66,17 @@ def loosened(server: ServerSettings) -> list[str]:
     return [*said, *(["it has the whole network, this machine's own addresses too"] if server.egress else [])]
 
 
-def mounts_of(server: ServerSettings) -> list[Mount]:
+def mounts_of(server: ServerSettings) -> list[Bind]:
     """Return the mounts of a local process."""
     return [parse(text) for text in server.mounts]
 
 
 def mistake(server: ServerSettings) -> str | None:
-    """Return what is wrong with the settings of a local process's sandbox, as far as they tell."""
+    """Return what is wrong with the settings of a local process's sandbox, as far as they tell.
+
+    Raises:
+        ValueError: where a mount is none.
+    """
     if server.egress not in ((), UNRESTRICTED):
         return (
             f'egress of a server with command is "{UNRESTRICTED}" or nothing: a sandbox has the whole network or none, '
@@ -82,10 +86,7 @@ def mistake(server: ServerSettings) -> str | None:
         for key in ("mounts", "egress"):
             if getattr(server, key):
                 return f'{key} has no meaning with sandbox = "none", where nothing is kept from the server'
-    for mount in mounts_of(server):
-        place = sensitive(mount.source) if mount.source.startswith("/") else None
-        if place is not None:
-            return f"the mount {mount.source} would show {place}, which no server in the sandbox is shown"
+    mounts_of(server)  # raises what is wrong with their form
     return None
 
 
@@ -100,8 +101,15 @@ def refusal(name: str, server: ServerSettings, least: Minimum) -> str | None:
     return None
 
 
-def box(name: str, server: ServerSettings, folder: Path, least: Minimum) -> Box | None:
+def box(name: str, server: ServerSettings, folder: Path, least: Minimum, own: tuple[str, ...] = ()) -> Box | None:
     """Return the sandbox to start a local process in; ``None`` where it runs without one.
+
+    Args:
+        name: the server's name.
+        server: its settings.
+        folder: where relative paths of mounts start from.
+        least: ``[proxy] min_isolation``.
+        own: the files of Tidegate's own.
 
     Raises:
         Refused: where the sandbox can't be had, and the settings don't leave that open.
@@ -113,7 +121,7 @@ def box(name: str, server: ServerSettings, folder: Path, least: Minimum) -> Box 
     missing = _missing()
     if missing is None:
         given = {key: value for key, value in server.env.items() if key in ("HOME", "TMPDIR")}
-        return Box(folder, tuple(mounts_of(server)), bool(server.egress), given)
+        return Box(folder, tuple(mounts_of(server)), bool(server.egress), given, own)
     why = None
     if server.sandbox == "bubblewrap":
         why = 'sandbox = "bubblewrap" asks for it'

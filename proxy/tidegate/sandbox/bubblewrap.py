@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tidegate.box_settings import Bind
 from tidegate.sandbox import seccomp
-from tidegate.sandbox.mounts import Mount, sensitive, within
+from tidegate.sandbox.mounts import within
 from tidegate.sandbox.view import SYSTEM, View, private
+from tidegate.sensitive import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,12 +84,15 @@ class Box:
         mounts: what it is shown beside what it needs.
         network: whether it has the machine's network.
         given: the environment variables that the settings give it.
+        own: the files of Tidegate's own, which no mount may show; where they lie in what is shown otherwise, the
+            server can't open them.
     """
 
     folder: Path = Path("/")
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[Bind, ...] = ()
     network: bool = False
     given: Mapping[str, str] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
 
     @property
     def hint(self) -> str:
@@ -116,7 +121,7 @@ class Box:
         where = str(Path.cwd()) if cwd is None else os.path.normpath(cwd)
         if cwd is not None and not any(within(where, mount.target) for mount in mounts):
             _check(where, f"its working folder {where}", private=private(where))
-            mounts.append(Mount(where, where, writable=False))
+            mounts.append(Bind(where, where, writable=False))
         home = os.path.normpath(self.given.get("HOME", HOME))
         if not home.startswith("/") or home == "/":
             home = HOME
@@ -135,6 +140,7 @@ class Box:
             arguments += ["--ro-bind", path, path]
         for mount in sorted(mounts, key=lambda mount: mount.target):
             arguments += ["--bind" if mount.writable else "--ro-bind", mount.source, mount.target]
+        arguments += _covered(self.own, [*view.shown, *(mount.target for mount in mounts)])
         arguments += _bound(secrets)
         if not any(within(where, other) for other in (*view.shown, *(each.target for each in mounts), *SYSTEM)):
             arguments += ["--dir", where]
@@ -143,12 +149,12 @@ class Box:
             arguments += ["--setenv", name, value]
         return Plan(arguments, files, [*_limited(), program, *command[1:]])
 
-    def _mounts(self) -> list[Mount]:
+    def _mounts(self) -> list[Bind]:
         found = []
         for mount in self.mounts:
             source = os.path.abspath(self.folder / mount.source)  # noqa: PTH100 - links are looked at in the next line
-            _check(source, f"its mount {mount.source}")
-            found.append(Mount(str(Path(source).resolve()), mount.target, mount.writable))
+            _check(source, f"its mount {mount.source}", self.own)
+            found.append(Bind(str(Path(source).resolve()), mount.target, mount.writable))
         return found
 
 
@@ -156,12 +162,25 @@ def _bound(folder: Path | None) -> list[str]:
     return [] if folder is None else ["--ro-bind", str(folder), str(folder)]
 
 
-def _check(source: str, what: str, *, private: bool = False) -> None:
+def _check(source: str, what: str, own: tuple[str, ...] = (), *, private: bool = False) -> None:
     if not os.path.exists(source):  # noqa: PTH110 - pathlib raises where a folder above can't be entered
         raise Unusable(f"{what} is not there")
-    place = sensitive(source) or (source if private else None)
-    if place is not None:
-        raise Unusable(f"{what} would show it {place}, which no server in the sandbox is shown")
+    why = refusal(source, own) or (f"{source} is never shown whole" if private else None)
+    if why is not None:
+        raise Unusable(f"{what} is refused, as {why}")
+
+
+def _covered(own: tuple[str, ...], shown: list[str]) -> list[str]:
+    """Return the arguments that close files and empty folders that lie in what is shown, as they are now."""
+    arguments = []
+    for path in dict.fromkeys(each for mine in own for each in (mine, os.path.realpath(mine))):
+        if os.path.islink(path) or not any(within(path, other) for other in shown):  # noqa: PTH114 - of strings
+            continue
+        if not os.path.isdir(path):  # noqa: PTH112 - as above
+            arguments += ["--ro-bind", "/dev/null", path] if os.path.exists(path) else []  # noqa: PTH110 - as above
+        elif not any(within(other, path) for other in shown):
+            arguments += ["--tmpfs", path, "--remount-ro", path]
+    return arguments
 
 
 def _system(*, network: bool) -> list[str]:

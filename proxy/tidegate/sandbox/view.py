@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tidegate.sandbox.mounts import homes, sensitive, within
+from tidegate.sandbox.mounts import within
+from tidegate.sensitive import homes, refusal
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """What is shown of every system."""
@@ -49,6 +50,7 @@ class View:
         self._folder = folder
         self._left = _HOPS
         self._followed: set[str] = set()
+        self._known: dict[str, bool] = {}  # which folders are private: it takes a while to tell
 
     def command(self, command: tuple[str, ...]) -> str:
         """Show a program and its arguments; return the program's path.
@@ -108,7 +110,7 @@ class View:
         else:
             parent = Path(program).parent
             root = parent.parent
-            if parent.name not in _BIN or private(str(root)):
+            if parent.name not in _BIN or self._private(str(root)):
                 self._show(program)
                 self._siblings(program, root)
             elif (root / "pyvenv.cfg").is_file():
@@ -155,7 +157,7 @@ class View:
                 if source and not any(within(other, source) for other in sources):
                     sources.append(source)
         for source in sources:
-            if os.path.isdir(source) and not private(source):  # noqa: PTH112 - pathlib raises where it may not look
+            if os.path.isdir(source) and not self._private(source):  # noqa: PTH112 - pathlib raises where it may not look
                 self._show(source)
 
     def _argument(self, argument: str) -> None:
@@ -169,14 +171,14 @@ class View:
                     self._named(path)
 
     def _named(self, path: str) -> None:
-        if Path(path).is_dir() and not private(path):
+        if Path(path).is_dir() and not self._private(path):
             self._show(path)
-        elif Path(path).is_file() and sensitive(path) is None:
+        elif Path(path).is_file() and refusal(path) is None:
             if "/node_modules/" in path:
                 self._show(path[: path.index("/node_modules/")] + "/node_modules")
             elif path.endswith(SCRIPTS):
-                for folder in dict.fromkeys((_package(path), str(Path(path).parent))):
-                    if folder and not private(folder):
+                for folder in dict.fromkeys((self._package(path), str(Path(path).parent))):
+                    if folder and not self._private(folder):
                         self._show(folder)
                         break
             self._show(path)
@@ -184,11 +186,26 @@ class View:
             if real != path:
                 self._show(real)
 
+    def _package(self, script: str) -> str | None:
+        """Return the folder of the package that a script belongs to."""
+        for folder in list(Path(script).parents)[:6]:
+            if self._private(str(folder)):
+                return None
+            if any((folder / name).exists() for name in _PACKAGES):
+                return str(folder)
+        return None
+
+    def _private(self, folder: str) -> bool:
+        found = self._known.get(folder)
+        if found is None:
+            found = self._known[folder] = private(folder)
+        return found
+
 
 def private(folder: str) -> bool:
     """Whether a folder is never shown whole unless a mount says so: homes, shared ones, sensitive ones, those above."""
     kept = [f"{home}/{name}" for home in homes() for name in (".cache", ".config", ".local", ".local/share")]
-    return folder in _SHARED or folder in kept or sensitive(folder) is not None
+    return folder in _SHARED or folder in kept or refusal(folder) is not None
 
 
 def _paths_in(links: str) -> list[str]:
@@ -244,13 +261,3 @@ def _is_installation(root: Path) -> bool:
     if (root / "lib" / "node_modules").is_dir() or ((root / "shims").is_dir() and (root / "versions").is_dir()):
         return True
     return any(root.glob("lib/python3*/os.py"))
-
-
-def _package(script: str) -> str | None:
-    """Return the folder of the package that a script belongs to."""
-    for folder in list(Path(script).parents)[:6]:
-        if private(str(folder)):
-            return None
-        if any((folder / name).exists() for name in _PACKAGES):
-            return str(folder)
-    return None
