@@ -9,6 +9,7 @@ from tidegate.settings import Settings, SettingsError
 
 PROCESS = '[servers.a]\ncommand = ["x"]\n'
 REMOTE = '[servers.a]\nurl = "https://example.com/mcp"\n'
+BOX = f'[servers.a]\nimage = "sha256:{0:064x}"\n'
 
 MISTAKES = {
     f"{PROCESS}share = 'none'": "servers.a.share: input should be 'session', 'principal', 'all' or 'call'",
@@ -18,6 +19,14 @@ MISTAKES = {
     f"{PROCESS}start_timeout = 0": "servers.a.start_timeout: input should be greater than 0",
     f"{PROCESS}call_timeout = inf": "servers.a.call_timeout: input should be a finite number",
     f"{PROCESS}idle_timeout = '5'": "servers.a.idle_timeout: input should be a valid number",
+    f"{PROCESS}port = 8000": "servers.a: port has no meaning for a server with command",
+    f"{REMOTE}path = '/x'": "servers.a: path has no meaning for a server with url",
+    f"{BOX}transport = 'sse'": "servers.a: transport has no meaning for a container without port",
+    f"{BOX}path = '/x'": "servers.a: path has no meaning for a container without port",
+    f"{BOX}port = 0": "servers.a.port: input should be greater than or equal to 1",
+    f"{BOX}port = 8000\npath = '//x/y'": "servers.a.path: path begins with one /, and has neither spaces nor a # in it",
+    f"{BOX}port = 8000\negress = 'unrestricted'": 'servers.a: port and egress = "unrestricted" exclude each other: '
+    "others would reach the port",
     f"{REMOTE}share = 'all'": "servers.a: share has no meaning for a server with url",
     f"{REMOTE}warm = 1": "servers.a: warm has no meaning for a server with url",
     f"{REMOTE}idle_timeout = 1": "servers.a: idle_timeout has no meaning for a server with url",

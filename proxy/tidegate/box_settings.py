@@ -16,6 +16,7 @@ _SIZE = re.compile(r"([1-9]\d{0,11})([kmg])")
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _LEAST_MEMORY = 6 << 20  # the engines' own
 _RUNTIME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_URL_PATH = re.compile(r"/(?!/)[!-\"$-~]{0,1023}")
 _MOUNT = re.compile(r"([^:]+):(/[^:]*)(?::(ro|rw))?", re.DOTALL)
 _THE_BOX = ("/proc", "/sys", "/dev")  # of the container: what is mounted over these isn't the kernel's any more
 
@@ -68,6 +69,12 @@ def _checked_capabilities(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _checked_url_path(value: str) -> str:
+    if not _URL_PATH.fullmatch(value):
+        raise ValueError("path begins with one /, and has neither spaces nor a # in it")
+    return value
+
+
 def _inside(path: str, what: str) -> None:
     if not path.startswith("/") or ".." in path.split("/") or "\0" in path:
         raise ValueError(f"{what} is an absolute path in the container")
@@ -79,6 +86,7 @@ Memory = Annotated[str, AfterValidator(_checked_memory)]
 Cpus = Annotated[float, Field(ge=0.05, le=1024, allow_inf_nan=False, strict=True)]
 Pids = Annotated[int, Field(ge=4, le=1_000_000, strict=True)]
 Runtime = Annotated[str, AfterValidator(_checked_runtime)]
+UrlPath = Annotated[str, AfterValidator(_checked_url_path)]
 Workdir = Annotated[str, AfterValidator(_checked_workdir)]
 TmpfsPaths = Annotated[tuple[str, ...], AfterValidator(_checked_tmpfs)]
 Capabilities = Annotated[tuple[str, ...], AfterValidator(_checked_capabilities)]

@@ -26,7 +26,9 @@ _MEANT_FOR = {
     "egress": ("command", "image"),
     **dict.fromkeys(("user", "workdir", "memory", "cpus", "pids", "tmpfs", "shm", "runtime"), ("image",)),
     **dict.fromkeys(("read_only", "capabilities", "seccomp"), ("image",)),
-    "transport": ("url",),
+    "transport": ("image", "url"),
+    "port": ("image",),
+    "path": ("image",),
     "share": ("command", "image"),
     "warm": ("command", "image"),
     "idle_timeout": ("command", "image"),
@@ -95,8 +97,14 @@ class ServerSettings(Model):
         description="What runs the container, like `runsc`; the server doesn't start where the engine hasn't got it.",
     )
     transport: Literal["streamable-http", "sse"] = Field(
-        "streamable-http", description="What the remote server speaks."
+        "streamable-http", description="What a remote server, or one with `port`, speaks."
     )
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = Field(
+        None,
+        description="The port that the container's server listens on, on its 127.0.0.1 or 0.0.0.0; without it, the "
+        "server speaks over its standard input and output. Nothing but Tidegate reaches the port.",
+    )
+    path: box.UrlPath = Field("/mcp", description="The path of its endpoint at that port.")
     headers: dict[str, str] = Field(
         {},
         description="Headers sent to the remote server. `env:NAME` reads a variable and `secret:NAME` a secret, alone "
@@ -155,6 +163,7 @@ class ServerSettings(Model):
         if self.command is not None and (said := sandbox.mistake(self)):
             raise ValueError(said)
         if self.image is not None:
+            self._check_port()
             box.check(self)
         return self
 
@@ -168,6 +177,14 @@ class ServerSettings(Model):
     def meant(self, key: str) -> bool:
         """Whether a setting has a meaning for a server of this kind."""
         return any(getattr(self, kind) is not None for kind in _MEANT_FOR.get(key, ("command", "image", "url")))
+
+    def _check_port(self) -> None:
+        if self.port is None:
+            for key in ("transport", "path"):
+                if key in self.model_fields_set:
+                    raise ValueError(f"{key} has no meaning for a container without port")
+        elif self.egress == "unrestricted":
+            raise ValueError('port and egress = "unrestricted" exclude each other: others would reach the port')
 
     @property
     def kind(self) -> flow.ServerKind:

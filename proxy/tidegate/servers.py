@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tidegate.message import Message
     from tidegate.settings import ProxySettings, ServerSettings, Settings
     from tidegate.upstream import Context, Upstream
-    from tidegate.wire import Rejected
+    from tidegate.wire import Limits, Rejected
 
 log = structlog.get_logger("tidegate.servers")
 
@@ -58,6 +58,13 @@ def new_pipe(core: Core, name: str, server: ServerSettings, client: HttpClient) 
 
         if core.boxes is None:
             raise Unavailable(f"The server {name!r} can't be started: there is no launcher.")
+        if server.port is not None:
+            from tidegate.ends.docker_http import HttpContainerPipe  # noqa: PLC0415 - what isn't used isn't loaded
+
+            def limits() -> Limits:
+                return core.now.settings.proxy.limits
+
+            return HttpContainerPipe(name, core.boxes, server, limits, digest=secrets.digest(server))
         return ContainerPipe(name, core.boxes, max_bytes=most, digest=secrets.digest(server))
     from tidegate.ends.sse_client import SsePipe  # noqa: PLC0415 - what isn't used isn't loaded
 

@@ -110,8 +110,9 @@ class ProxySettings(Model):
     )
     egress_image: str = Field(
         "tidegate",
-        description="The image of the sidecar that holds containers to their `egress`: any with Python 3.11 or later "
-        "as `python`; Tidegate's own by default, as `docker build -t tidegate .` makes it.",
+        description="The image of the sidecars that hold containers to their `egress`, and that carry connections to "
+        "their `port`: any with Python 3.11 or later as `python`; Tidegate's own by default, as "
+        "`docker build -t tidegate .` makes it.",
     )
     egress_dns: tuple[IpAddress, ...] = Field(
         (), description="Addresses of the name servers that it asks; those of the engine's host by default."

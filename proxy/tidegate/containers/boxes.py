@@ -21,10 +21,13 @@ class Box:
         streams: the connection that carries its standard input, output and error, framed as the Docker Engine API
             says ("Attach to a container", stream format). Whoever gets it closes it.
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
+        port: for a server with ``port``, the same kind of connection to the sidecar that carries connections to it.
+            Whoever gets it closes it.
     """
 
     streams: socket.socket
     ended: asyncio.Future[int | None]
+    port: socket.socket | None = None
 
 
 class Boxes(Protocol):

@@ -68,7 +68,8 @@ class LauncherClient:
         except BaseException:
             connection.unwatch(instance)
             raise
-        return Box(socket.socket(fileno=descriptors[0]), ended)
+        streams, *port = [socket.socket(fileno=each) for each in descriptors]
+        return Box(streams, ended, port[0] if port else None)
 
     async def stop(self, instance: str) -> None:
         """Kill and remove a container; see :meth:`tidegate.containers.boxes.Boxes.stop`."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
     from tidegate.containers.engine import Engine
+    from tidegate.containers.inward import Inward
     from tidegate.secret_stores.base import Secret
     from tidegate.settings import ServerSettings, Settings
 
@@ -39,6 +40,9 @@ log = logging.getLogger("tidegate.containers")
 
 CONFIRMED = 15.0
 """Seconds for a removal to be confirmed."""
+
+GRACE = 2.0
+"""Seconds that a server with a port has to end after SIGTERM."""
 
 TRIES = 3
 """How often a removal is tried in a row."""
@@ -56,6 +60,7 @@ class Order:
         settings: the settings in force.
         secrets: returns its server's secrets, by the names of variables.
         way_out: its network and its sidecar; None where it has neither.
+        way_in: the sidecar that carries connections to its port; None where it has none.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Order:
     settings: Settings
     secrets: Secrets
     way_out: egress.Egress | None = None
+    way_in: Inward | None = None
 
     @property
     def server(self) -> ServerSettings:
@@ -81,6 +87,8 @@ class Container:
     Attributes:
         container: what it is called.
         way_out: its network and its sidecar; None where it has neither.
+        port: the streams of the sidecar that carries connections to its port, once it has started; the caller's to
+            close.
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
     """
 
@@ -89,6 +97,7 @@ class Container:
         self.way_out = order.way_out
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._engine = engine
+        self.port: socket.socket | None = None
         self._name = order.name
         self._order = order
         self._trust = trust
@@ -126,6 +135,7 @@ class Container:
             self._streams = streams
             await self._watch()
             await self._begin(self._streams)
+            await self._find_way_in()
         except TrustError as error:
             raise PipeError(f"{self._name} can't be started: its image isn't trusted: {error}.") from None
         except Refused as refusal:
@@ -133,6 +143,8 @@ class Container:
                 raise PipeError(f"{self._name} can't be started: {missing(self._order.server)}.") from None
             raise PipeError(f"{self._name} can't be started: {refusal.told}.") from None
         self._check_wanted()
+        if self._order.way_in is not None:
+            self.port = self._order.way_in.streams()
         return self._streams.dup()
 
     def _check_wanted(self) -> None:
@@ -144,6 +156,16 @@ class Container:
         if self.way_out is not None:
             try:
                 self._joined = await self.way_out.start()
+            except Refused:
+                raise
+            except PipeError as error:
+                raise PipeError(f"{self._name} can't be started: {str(error).rstrip('.')}.") from None
+
+    async def _find_way_in(self) -> None:
+        if self._order.way_in is not None:
+            self._check_wanted()
+            try:
+                await self._order.way_in.start()
             except Refused:
                 raise
             except PipeError as error:
@@ -228,7 +250,10 @@ class Container:
                     self._making.exception()  # seen
                 self._tidy()
                 await self._attached_late()
+                await self._asked_to_end()
                 await self._until_gone()
+            if self._order.way_in is not None:
+                await self._order.way_in.remove()
             keeper.forget_container(self.container)
             if self.way_out is not None:
                 await self.way_out.remove()
@@ -244,6 +269,14 @@ class Container:
             await asyncio.wait([self._attaching])
             if not self._attaching.cancelled() and self._attaching.exception() is None:
                 self._attaching.result().close()
+
+    async def _asked_to_end(self) -> None:
+        """Let a server that listens on a port end by itself: the end of its input means nothing to it."""
+        if self._order.way_in is None or self._removal is None or self._is_gone:
+            return
+        with suppress(PipeError):  # it has ended, or doesn't run yet
+            await self._engine.removing(lambda client: client.kill(self.container, signal="SIGTERM"))
+            await asyncio.wait([self._removal.status], timeout=GRACE)
 
     async def _until_gone(self) -> None:
         tries = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tidegate.containers import egress, spec
+from tidegate.containers import egress, inward, spec
 from tidegate.containers.boxes import Box, container_name
 from tidegate.containers.container import CONFIRMED, TRIES, Container, Order
 from tidegate.containers.own_secrets import OwnSecrets
@@ -64,11 +64,12 @@ class Containers:
             settings,
             lambda: self._secrets.given(server, secrets),
             self._way_out(settings, server, instance),
+            self._way_in(settings, server, instance),
         )
         container = self._running[instance] = Container(self._engine, order, self._trust)
         container.ended.add_done_callback(lambda _: self._forget(instance))
         try:
-            return Box(await container.start(), container.ended)
+            return Box(await container.start(), container.ended, container.port)
         except BaseException:
             container.remove()
             raise
@@ -91,6 +92,13 @@ class Containers:
         return egress.Egress(
             self._engine, container, found, settings.proxy, lambda told: self._tell(told | about), labels
         )
+
+    def _way_in(self, settings: Settings, server: str, instance: str) -> inward.Inward | None:
+        port, container = settings.servers[server].port, container_name(server, instance)
+        if port is None:
+            return None
+        labels = {spec.INSTANCE: container, spec.SERVER: server}
+        return inward.Inward(self._engine, container, port, settings.proxy.egress_image, labels)
 
     def answer(self, instance: str, number: int, *, ok: bool) -> None:
         """Say whether something that an instance's sidecar told is recorded."""

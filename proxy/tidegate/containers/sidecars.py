@@ -247,11 +247,11 @@ async def _until(step: Callable[[], Awaitable[None]]) -> None:
             return
 
 
-def missing(refusal: Refused, image: str) -> str:
+def missing(refusal: Refused, image: str, what: str = "egress") -> str:
     """Return what is wrong where a program can't be started."""
     if refusal.status == 404 and "image" in refusal.told.lower():
         return (
-            f"its egress needs the image {image}, which the engine doesn't have: make it with docker build -t {image} "
+            f"its {what} needs the image {image}, which the engine doesn't have: make it with docker build -t {image} "
             ". in Tidegate's sources, or name one with Python 3.11 or later in [proxy] egress_image"
         )
     if "executable file not found" in refusal.told or "exec:" in refusal.told:

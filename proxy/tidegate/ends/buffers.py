@@ -84,6 +84,30 @@ class Source(Protocol):
         ...
 
 
+class Gate:
+    """A :class:`Source` that lets the reader of a stream wait.
+
+    Attributes:
+        open: set while more may come.
+    """
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def pause_reading(self) -> None:
+        """Close it."""
+        self.open.clear()
+
+    def resume_reading(self) -> None:
+        """Open it."""
+        self.open.set()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can come: it doesn't know."""
+        return False
+
+
 class Inbox:
     """Frames that came and were not yet taken. Reading stops while more than :data:`QUEUED` bytes wait.
 

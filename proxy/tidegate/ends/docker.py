@@ -148,13 +148,16 @@ class ContainerPipe:
         self._ending.output_ended()
 
     def _exited(self, status: asyncio.Future[int | None]) -> None:
-        code = status.result()
+        self._ending.exited(self._how(status.result()))
+
+    @staticmethod
+    def _how(code: int | None) -> str:
+        """Return how a container with an exit code ended."""
         if code is None:
-            self._ending.exited("ended")
-        elif code == _KILLED:
-            self._ending.exited("was killed, by its limit on memory as a rule")
-        else:
-            self._ending.exited(f"ended with exit code {code}")
+            return "ended"
+        if code == _KILLED:
+            return "was killed, by its limit on memory as a rule"
+        return f"ended with exit code {code}"
 
     def _remove(self) -> None:
         """Have the container removed, in the background; whoever wants to can wait for it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ IDLE = 4.0  # seconds a connection is kept without use: less than the 5 after wh
 SWEEP = 1.0  # seconds between two looks for what is late or idle
 
 Headers = Iterable[tuple[str, str]]
+Via = Callable[[Callable[[], "_Connection"]], Awaitable["_Connection"]]
 
 
 class _Connection(asyncio.Protocol):
@@ -176,8 +177,9 @@ class _Connection(asyncio.Protocol):
 class _Origin:
     """The connections to one scheme, host and port."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        self.loop = loop
+    def __init__(self, client: HttpClient, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        self.loop = client.loop
+        self._via = client.via
         self.host = host
         self.port = port
         self.tls = tls
@@ -196,18 +198,19 @@ class _Origin:
                 return found
         try:
             async with asyncio.timeout(timeout):
-                _, made = await self.loop.create_connection(
-                    lambda: _Connection(self),
-                    self.host,
-                    self.port,
-                    ssl=self.tls,
-                    server_hostname=self.host if self.tls else None,
-                )
+                made = await (self._via(lambda: _Connection(self)) if self._via is not None else self._connected())
         except TimeoutError:
             raise HttpError("The server can't be reached: no connection in time.") from None
         except OSError as error:  # errors of name resolution and of TLS are of this kind
             raise HttpError(f"The server can't be reached: {_why(error)}.") from None
         self.all.add(made)
+        return made
+
+    async def _connected(self) -> _Connection:
+        name = self.host if self.tls else None
+        _, made = await self.loop.create_connection(
+            lambda: _Connection(self), self.host, self.port, ssl=self.tls, server_hostname=name
+        )
         return made
 
     def forget(self, connection: _Connection) -> None:
@@ -262,13 +265,18 @@ def _head(method: str, prefix: str, headers: tuple[tuple[str, str], ...]) -> byt
 
 
 class HttpClient:
-    """All connections to remote servers, kept and shared by their origin."""
+    """All connections to remote servers, kept and shared by their origin.
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    Args:
+        via: makes a connection for a protocol, in the place of the event loop; for a client of one server.
+    """
+
+    def __init__(self, via: Via | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.via = via
         self._origins: dict[tuple[bool, str, int], _Origin] = {}
         self._tls: ssl.SSLContext | None = None
-        self._sweeper = self._loop.call_later(SWEEP, self._sweep)
+        self._sweeper = self.loop.call_later(SWEEP, self._sweep)
 
     async def request(
         self,
@@ -294,10 +302,7 @@ class HttpClient:
             HttpError: where it failed.
             ValueError: for a header that holds a line break or isn't Latin-1.
         """
-        head = _head(method, target.prefix, tuple(headers))
-        data = head + b"\r\n" if body is None else b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
-        origin = self._origins.get(target.origin) or self._origin(target)
-        response = (await origin.connection(connect)).send(data, patience)
+        response = await self.begin(method, target, headers, body, connect=connect, patience=patience)
         try:
             await response.head
         except asyncio.CancelledError:
@@ -305,26 +310,51 @@ class HttpClient:
             raise
         return response
 
+    async def begin(
+        self,
+        method: str,
+        target: Target,
+        headers: Headers,
+        body: bytes | None,
+        *,
+        connect: float,
+        patience: float | None,
+    ) -> Response:
+        """Send a request as :meth:`request` does, and return its answer before its head is in.
+
+        Raises:
+            HttpError: where no connection can be made.
+            ValueError: for a header that holds a line break or isn't Latin-1.
+        """
+        head = _head(method, target.prefix, tuple(headers))
+        data = head + b"\r\n" if body is None else b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        origin = self._origins.get(target.origin) or self._origin(target)
+        return (await origin.connection(connect)).send(data, patience)
+
     def _origin(self, target: Target) -> _Origin:
         if target.tls and self._tls is None:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
-        made = _Origin(self._loop, target.host, target.port, self._tls if target.tls else None)
+        made = _Origin(self, target.host, target.port, self._tls if target.tls else None)
         return self._origins.setdefault(target.origin, made)
 
     def _sweep(self) -> None:
-        now = self._loop.time()
+        now = self.loop.time()
         for origin in self._origins.values():
             for connection in list(origin.all):
                 connection.check(now)
-        self._sweeper = self._loop.call_later(SWEEP, self._sweep)
+        self._sweeper = self.loop.call_later(SWEEP, self._sweep)
 
-    async def close(self) -> None:
-        """Close all connections."""
+    def stop(self) -> None:
+        """Close all connections; their transports close in a moment."""
         self._sweeper.cancel()
         for origin in self._origins.values():
             for connection in list(origin.all):
                 connection.fail(HttpError("Tidegate is stopping."))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self.stop()
         await asyncio.sleep(0)  # lets the transports close
 
 

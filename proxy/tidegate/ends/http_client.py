@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 KEPT = (http_headers.SESSION, "www-authenticate", "retry-after", "allow")
 """Headers of an answer that go on to the client."""
 
-_ACCEPT = "application/json, text/event-stream"
+ACCEPT = "application/json, text/event-stream"
+"""What an answer to a POST may be."""
+
 _GOODBYE = 2.0  # seconds a server may take to end a session that Tidegate kept
 _LISTS = tuple(name for name in methods.METHODS if name.endswith("/list"))
-_SAFE_TO_REPEAT = frozenset((*_LISTS, "initialize", "server/discover", "ping", "completion/complete", "resources/read"))
+SAFE_TO_REPEAT = frozenset((*_LISTS, "initialize", "server/discover", "ping", "completion/complete", "resources/read"))
+"""Methods of requests that do no harm when they are sent twice."""
 
 
 class HttpUpstream:
@@ -73,7 +76,7 @@ class HttpUpstream:
 
     def _headers_for(self, message: Message | None, context: Context) -> dict[str, str]:
         headers = dict(self._headers)
-        accept = context.headers.get("accept", "") if context.http else _ACCEPT
+        accept = context.headers.get("accept", "") if context.http else ACCEPT
         headers["accept"] = accept or "*/*"
         if message is not None:
             headers["content-type"] = "application/json"
@@ -112,7 +115,7 @@ class HttpUpstream:
         self._check_open()
         headers = self._headers_for(message, context)
         endless = message.method == "subscriptions/listen"
-        again = message.kind == "request" and message.method in _SAFE_TO_REPEAT
+        again = message.kind == "request" and message.method in SAFE_TO_REPEAT
         response = await self._request("POST", headers, message.encoded, endless=endless, again=again)
         answer = await self._answer(response)
         if not context.http:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from tidegate.ends.buffers import MAX_BYTES, Inbox
+from tidegate.ends.buffers import MAX_BYTES, Gate, Inbox
 from tidegate.ends.http1 import HttpError, Target, TooLong
 from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.ends.sse import Parser
@@ -53,7 +53,7 @@ class SsePipe:
         self._patience = patience
         self._parser = Parser(max_bytes)
         self._inbox = Inbox()
-        self._gate = _Gate()
+        self._gate = Gate()
         self._inbox.source = self._gate
         self._endpoint: Target | None = None
         self._stream: Response | None = None
@@ -93,6 +93,11 @@ class SsePipe:
     async def receive(self) -> bytes:
         """Return the next JSON text; see :meth:`tidegate.ends.pipe.Pipe.receive`."""
         return await self._inbox.get()
+
+    def fail(self, reason: str) -> None:
+        """End it, because the server behind the address has ended."""
+        self._error = self._error or reason
+        self._inbox.end(self._error)
 
     async def close(self) -> None:
         """Close the event stream, which ends the session."""
@@ -178,20 +183,3 @@ class SsePipe:
         if target.origin != Target(self._url).origin:
             raise PipeError("The server named an endpoint at another origin than its own.")
         return target
-
-
-class _Gate:
-    """Lets the reader of a stream wait."""
-
-    def __init__(self) -> None:
-        self.open = asyncio.Event()
-        self.open.set()
-
-    def pause_reading(self) -> None:
-        self.open.clear()
-
-    def resume_reading(self) -> None:
-        self.open.set()
-
-    def is_closing(self) -> bool:
-        return False

@@ -1,6 +1,7 @@
 """A server as the Python SDK's documentation writes one: with threads, and with a program that it runs."""
 
 import asyncio
+import sys
 import threading
 
 from mcp.server import MCPServer
@@ -12,6 +13,12 @@ server = MCPServer("python-sdk")
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
+
+
+@server.tool()
+def echo(text: str) -> str:
+    """Say a text."""
+    return text
 
 
 @server.tool()
@@ -35,4 +42,10 @@ async def program() -> str:
 
 
 if __name__ == "__main__":
-    server.run()
+    match sys.argv[1:]:
+        case ["streamable-http"]:
+            server.run(transport="streamable-http", host="0.0.0.0", port=8000)
+        case ["sse"]:
+            server.run(transport="sse", host="0.0.0.0", port=8000)
+        case _:
+            server.run()
