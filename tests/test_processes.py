@@ -8,7 +8,7 @@ import pytest
 
 from tidegate.processes import usage
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such files")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="platform: other systems have no such files")
 
 CHILD = """
 import subprocess, sys

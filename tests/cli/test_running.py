@@ -220,7 +220,7 @@ async def test_what_is_written_while_one_looks_is_told_until_tidegate_ends(comma
             assert await follower.wait() == output.WELL
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may use every socket")
+@pytest.mark.skipif(os.geteuid() == 0, reason="platform: root may use every socket")
 async def test_another_users_tidegate_is_told_so(command: Command) -> None:
     async with running_tidegate(SERVERS, control="control.sock") as proxy:
         (proxy.settings.parent / "control.sock").chmod(0)
