@@ -6,8 +6,9 @@ library: `measure()`, or `sequential()` and `concurrent()` by themselves.
 
 import argparse
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
@@ -186,13 +187,18 @@ class Tree:
         root = psutil.Process(self.pid)
         return [root, *root.children(recursive=True)]
 
+    def _each(self, look: Callable[[psutil.Process], float]) -> Iterator[float]:
+        for member in self._members():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                yield look(member)
+
     def cpu_seconds(self) -> float:
         """User and system time of the tree so far."""
-        return sum(sum(member.cpu_times()[:2]) for member in self._members())
+        return sum(self._each(lambda member: sum(member.cpu_times()[:2])))
 
     def rss_mb(self) -> float:
         """Resident memory of the tree, in MB (10^6 bytes)."""
-        return float(sum(member.memory_info().rss for member in self._members())) / 1e6
+        return sum(self._each(lambda member: float(member.memory_info().rss))) / 1e6
 
     def own_rss_mb(self) -> float:
         """Resident memory of the process alone, in MB."""

@@ -27,7 +27,7 @@ def http(url: str) -> str:
 
 def stdio(command: list[str]) -> str:
     """The section of a server that is a local process, named `bench` too."""
-    return f"[servers.bench]\ncommand = {json.dumps(command)}\n"
+    return f'[servers.bench]\ncommand = {json.dumps(command)}\nsandbox = "none"\n'
 
 
 def text(server: str, more: str = "") -> str:

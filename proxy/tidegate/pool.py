@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 log = structlog.get_logger("tidegate.pool")
 
-AHEAD = 3  # instances that are made ready at the same time; containers start four at a time, one is left for clients
+AHEAD = 2  # instances that are made ready at the same time, so that most of the machine is left to those that work
 _NOBODY = Principal("tidegate")  # whose an instance is that is kept ready
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from tidegate import lean
 from tidegate.cli import output
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def run(
     Clients connect to `http://ADDRESS/servers/NAME/mcp`. On SIGHUP the settings are read again: the new ones are
     checked whole and taken over at once; where they are not well, the old ones stay and a line in the log says why.
     """
+    lean.import_structlog()
     from tidegate import logs, serve  # noqa: PLC0415 - heavy
 
     logs.setup(log_format.value if log_format else None, log_level.value)
@@ -107,6 +109,7 @@ def wrap(
     `wrap` fills in.
     """
     chosen, server = wrapped(command or [], settings, name, sandbox=sandbox)
+    lean.import_structlog()
     from tidegate import logs, serve  # noqa: PLC0415 - heavy
 
     logs.setup(log_format.value if log_format else None, log_level.value)

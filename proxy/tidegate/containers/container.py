@@ -118,24 +118,8 @@ class Container:
             PipeError: where that isn't possible. Then, and when cancelled, :meth:`remove` must be called.
         """
         try:
-            secrets = await self._order.secrets()
-            await self._engine.reap_once()
-            image = await self._trust.admit(self._order.server, self._order.settings)
-            self._check_wanted()
-            await self._find_way_out()
-            keeper.note_container(self._engine.reached, self.container)
-            self._check_wanted()
-            self._making = asyncio.ensure_future(self._engine.starting(partial(self._create, image, secrets)))
-            await asyncio.shield(self._making)
-            self._check_wanted()
-            # Both before it starts, so that nothing is missed.
-            self._attaching = asyncio.ensure_future(attach(self._engine, self.container))
-            streams = await asyncio.shield(self._attaching)
-            self._check_wanted()
-            self._streams = streams
-            await self._watch()
-            await self._begin(self._streams)
-            await self._find_way_in()
+            async with self._engine.turns:
+                streams = await self._started()
         except TrustError as error:
             raise PipeError(f"{self._name} can't be started: its image isn't trusted: {error}.") from None
         except Refused as refusal:
@@ -145,7 +129,28 @@ class Container:
         self._check_wanted()
         if self._order.way_in is not None:
             self.port = self._order.way_in.streams()
-        return self._streams.dup()
+        return streams.dup()
+
+    async def _started(self) -> socket.socket:
+        secrets = await self._order.secrets()
+        await self._engine.reap_once()
+        image = await self._trust.admit(self._order.server, self._order.settings)
+        self._check_wanted()
+        await self._find_way_out()
+        keeper.note_container(self._engine.reached, self.container)
+        self._check_wanted()
+        self._making = asyncio.ensure_future(self._engine.starting(partial(self._create, image, secrets)))
+        await asyncio.shield(self._making)
+        self._check_wanted()
+        # Both before it starts, so that nothing is missed.
+        self._attaching = asyncio.ensure_future(attach(self._engine, self.container))
+        streams = await asyncio.shield(self._attaching)
+        self._check_wanted()
+        self._streams = streams
+        await self._watch()
+        await self._begin(self._streams)
+        await self._find_way_in()
+        return streams
 
     def _check_wanted(self) -> None:
         """See that its removal hasn't begun meanwhile."""

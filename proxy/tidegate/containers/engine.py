@@ -33,6 +33,7 @@ OWNER = "io.tidegate.owner"
 
 _DEFAULT = "unix:///var/run/docker.sock"
 _CALL_SECONDS = 30.0  # for one answer of the engine
+_TURNS = min(max(os.cpu_count() or 2, 2), 8)  # a start is work for a core: more at once make each slower
 _STARTS = 4  # more at once are no quicker, and each of them is slower
 _REMOVALS = 4
 _TLS_PORT = 2376
@@ -44,6 +45,10 @@ class Engine:
 
     Args:
         address: as in ``DOCKER_HOST``; what the environment says where it's None.
+
+    Attributes:
+        turns: held by each container while it starts, from its creation to its first moment: who comes first is
+            ready first, which the calls by themselves, each in a queue of its own, would not be.
     """
 
     def __init__(self, address: str | None = None) -> None:
@@ -55,6 +60,7 @@ class Engine:
         self._client: docker.APIClient | None = None
         self._tls: ssl.SSLContext | None = None
         self._starts = ThreadPoolExecutor(_STARTS, "engine-start")
+        self.turns = asyncio.Semaphore(_TURNS)
         self._removals = ThreadPoolExecutor(_REMOVALS, "engine-remove")  # of its own, so that no start is in its way
         self._reaped = False
 
