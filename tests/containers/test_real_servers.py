@@ -115,7 +115,7 @@ async def test_server_filesystem_reads_a_mount_and_writes_to_memory(images: Imag
 
 async def test_a_server_of_the_python_sdk_works_with_threads_and_programs(images: Images, tmp_path: Path) -> None:
     async with talk(tmp_path, image=images.python_sdk) as server:
-        assert await server.tools() == {"add", "threads", "program"}
+        assert await server.tools() == {"add", "echo", "threads", "program"}
         assert await server.call("add", a=2, b=3) == "5"
         assert await server.call("threads") == "4"
         assert await server.call("program") == "ran"

@@ -155,9 +155,10 @@ async def test_a_server_that_ends_ends_the_pipe(images: Images, way: str, said: 
 
 
 async def test_one_that_ends_before_it_listens_is_told_of(images: Images) -> None:
+    """It may end before the sidecar has joined its network; then the engine says what it could not do."""
     pipe = new(images, "never")
     async with asyncio.timeout(STARTING):
-        with pytest.raises(PipeError, match="ended with exit code 4 before it listened on port 8000"):
+        with pytest.raises(PipeError, match=r"before it listened on port 8000|can't be started"):
             await pipe.start()
         await pipe.close()
 

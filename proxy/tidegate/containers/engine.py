@@ -85,6 +85,11 @@ class Engine:
             return {"host": parts.hostname, "port": parts.port or (_TLS_PORT if tls else _PORT), "tls": tls}
         raise PipeError(f"The Docker engine's address {self.address} is of a kind that isn't supported.")
 
+    def __del__(self) -> None:
+        """Let go of the connections of one that nobody closed."""
+        if getattr(self, "_client", None) is not None:
+            self.close()
+
     def close(self) -> None:
         """Let go of connections and threads, once nothing is asked of the engine any more."""
         self._starts.shutdown(wait=False, cancel_futures=True)
