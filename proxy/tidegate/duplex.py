@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from tidegate.message import Message
-    from tidegate.relay import Relay
+    from tidegate.conversation import Conversation
     from tidegate.streams import Outs, Reply
 
 log = structlog.get_logger("tidegate.duplex")
@@ -33,7 +33,7 @@ class Duplex:
         write: sends one judged message to the client.
     """
 
-    def __init__(self, relay: Relay, write: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, relay: Conversation, write: Callable[[bytes], Awaitable[None]]) -> None:
         self._relay = relay
         self._write = write
         self._context = Context()
@@ -50,11 +50,11 @@ class Duplex:
         if batch:
             self._spawn(self._batch(found))
             return
-        if self._relay.upstream.ordered and not self._listening:
+        if self._relay.ordered and not self._listening:
             self._listening = True
             self._spawn(self._own())
         for message in found:
-            if self._relay.upstream.ordered or message.kind != "request":
+            if self._relay.ordered or message.kind != "request":
                 await self._take(message)
             else:
                 self._spawn(self._take(message))
@@ -90,7 +90,7 @@ class Duplex:
         if message is None or message.id is None:
             return
         for _ in range(RESUMPTIONS):
-            if last is None or self._relay.requests.find(message.id) is None:
+            if last is None or not self._relay.open(message.id):
                 break
             await asyncio.sleep(retry / 1000)
             try:
@@ -102,7 +102,7 @@ class Duplex:
                 break
             again, retry = await self._drain(reply.events)
             last = again or last
-        if last is not None and self._relay.requests.find(message.id) is not None:
+        if last is not None and self._relay.open(message.id):
             await self._write(await self._relay.unanswered(message.id))
 
     async def _drain(self, events: Outs) -> tuple[str | None, int]:
@@ -130,13 +130,13 @@ class Duplex:
                 return
             again, retry = await self._drain(reply.events)
             last = again or last
-            ended = self._relay.upstream.ordered  # a pipe has one stream, and has ended with it
+            ended = self._relay.ordered  # a pipe has one stream, and has ended with it
             if not ended:
                 await asyncio.sleep(retry / 1000)
 
     async def drained(self) -> None:
         """Wait until every request has its answer; the server's own stream is not waited for."""
-        while self._relay.requests.entries():
+        while self._relay.waiting:
             waiting = [task for task in self._tasks if not task.done()]
             if not waiting:
                 return

@@ -173,7 +173,7 @@ class PipeUpstream:
             raise
         if waiting is None:
             return Answer(202)
-        if not context.http:
+        if not (context.http or context.whole):
             return Answer(events=await primed(self._events(instance, waiting)))
         try:
             first = await waiting.mailbox.get(min(SETTLE, timeout))

@@ -242,6 +242,15 @@ class Pipeline:
         decision = Decision(self.new_id(), None, effects, verdict=verdict_of(effects), event=event, **parts)
         return await self._observed(decision, self.plan(flow.server.name, None, None), flow)
 
+    async def composed(self, message: Message, flow: Flow) -> Decision:
+        """Have a message observed that Tidegate has put together of parts that were judged, each in its own message.
+
+        Returns:
+            The decision; where a required observer failed it isn't allowed.
+        """
+        decision = Decision(self.new_id(), message)
+        return await self._observed(decision, self.plan(flow.server.name, message.method, message.kind), flow)
+
     async def _observed(self, decision: Decision, plan: Plan, flow: Flow, *, explain: bool = False) -> Decision:
         told: list[tuple[Hook, Failure | None, int]] = []
         failed: list[tuple[str, Effect]] = []

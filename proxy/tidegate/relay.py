@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 
 from tidegate import methods, values, wire
+from tidegate.conversation import Conversation
 from tidegate.correlate import Open, Table
 from tidegate.flows import Flows
 from tidegate.message import Message
-from tidegate.streams import Out, Outs, Reply, merged
+from tidegate.streams import Heard, Out, Outs, Reply, bytes_of, outgoing, replied
 from tidegate.upstream import Answer, Arrived, Context, Unavailable, Upstream, primed
 from tidegate.verdict import Decision, Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Mapping
 
+    from tidegate.face import Face
     from tidegate.flow import Flow, Principal, Server
     from tidegate.flows import Core
     from tidegate.message import Id
@@ -44,11 +46,12 @@ class _Exchange(NamedTuple):
     sent: Id  # the id by which the server knows it
 
 
-class Relay:
+class Relay(Conversation):
     """Between one client's session, or one principal without sessions, and one server.
 
     Attributes:
-        over: set when the session has ended on this side, so that its open streams end too.
+        face: how the server's messages look to a client that isn't to see them as they came; ``None`` for a client
+            that is.
     """
 
     def __init__(
@@ -68,66 +71,35 @@ class Relay:
         self.stateless = stateless
         self.flows = Flows(core, server, principal, stateless=stateless)
         self.flows.session_id = session_id
+        self.face: Face | None = None
         self.requests = Table()  # the client's
         self.asked = Table()  # the server's
         self.over = asyncio.Event()
 
     @property
-    def version(self) -> str:
-        """The protocol version of the session; ``""`` where none was agreed on."""
-        return self.flows.version
+    def ordered(self) -> bool:
+        """Whether :meth:`take` returns as soon as a message is on its way."""
+        return self.upstream.ordered
 
     @property
-    def limits(self) -> wire.Limits:
-        """The limits of the settings in force."""
-        return self.core.now.settings.proxy.limits
+    def hosted(self) -> bool:
+        """Whether the server behind speaks no HTTP, so that Tidegate is the HTTP server."""
+        return self.upstream.ordered
+
+    @property
+    def tools(self) -> Mapping[str, Any]:
+        """The definitions of the server's tools as last listed."""
+        return self.flows.tools
 
     # -- from the client --------------------------------------------------------------------------------
-
-    async def accept(self, data: bytes, context: Context) -> Reply:
-        """Take one frame of the client's: parse, judge, send, and have the answer judged.
-
-        Returns:
-            What to tell the client. Where it holds ``events``, the caller reads them to the end or closes
-            them; closing is how a client of 2026-07-28 cancels.
-        """
-        try:
-            found, batch = self.parsed(data)
-        except Rejected as refused:
-            return await self.refuse(refused)
-        return await (self.batch(found, context) if batch else self.take(found[0], context))
-
-    def parsed(self, data: bytes) -> tuple[list[Message], bool]:
-        """Parse one frame of the client's; return its messages, and whether they came as a batch.
-
-        Raises:
-            Rejected: where they are none.
-        """
-        allowed = self.version == methods.BATCHING
-        found = wire.parse_many(data, "client", self.limits, batch=allowed)
-        return found, allowed and data.lstrip()[:1] == b"["
 
     def take(self, message: Message, context: Context) -> Coroutine[Any, Any, Reply]:
         """As :meth:`accept`, for a message that is parsed already; still unjudged."""
         return self._request(message, context) if message.kind == "request" else self._one_way(message, context)
 
-    async def refuse(self, refused: Rejected) -> Reply:
-        """Record refused bytes of the client's, and say why."""
-        deny = Deny(refused.reason, code=refused.code, rule="wire")
-        decision = await self.core.now.pipeline.note("rejected", self.flows.of(), deny, size=refused.size)
-        return Reply(400, body=values.encode(rpc_error(decision, refused.id)))
-
-    async def batch(self, found: Sequence[Message], context: Context) -> Reply:
-        """Take each member of a batch by itself; answer with an array, or a stream if one of them has one.
-
-        Source: 2025-03-26, streamable HTTP, sending messages to the server.
-        """
-        replies = await asyncio.gather(*(self.take(message, context) for message in found))
-        headers = {key: value for reply in replies for key, value in reply.headers.items()}
-        if any(reply.events is not None for reply in replies):
-            return Reply(200, headers, events=await primed(merged(replies)))
-        out = [reply.body for reply in replies if reply.body is not None]
-        return Reply(200, headers, body=b"[" + b",".join(out) + b"]") if out else Reply(202)
+    def shown(self, identity: Id | None) -> Id | None:
+        """Return the id by which the client knows a request."""
+        return identity if self.face is None or identity is None else self.face.identity(identity)
 
     async def _request(self, message: Message, context: Context) -> Reply:
         asked = message.id
@@ -152,7 +124,7 @@ class Relay:
             if message.method == "initialize" and not self.stateless:
                 self.flows.client = flow.client
             if flow.tool is not None and not context.http:
-                context = Context(tool=flow.tool)
+                context = Context(tool=flow.tool, whole=context.whole)
             answer = await self.upstream.send(decision.message, context)
             if answer.events is not None:
                 return Reply(answer.status, answer.headers, events=await primed(self._events(answer, exchange)))
@@ -204,12 +176,15 @@ class Relay:
         if answer.events is not None:
             await answer.events.aclose()
         out = None if answer.body is None or answer.status < 400 else await self._incoming(answer.body, None)
-        return Reply(answer.status, answer.headers, body=out)
+        return replied(answer.status, answer.headers, out)
 
     def _denied(self, decision: Decision, request: Message) -> Reply:
         """Answer a denied request: with an error, or a tool result that a model can read."""
         as_result = self.core.now.settings.proxy.deny_as == "tool_result"
         modern = methods.is_modern(self.flows.version_of(request))
+        if self.face is not None:
+            request = request.rewired(id=self.shown(request.id))
+            modern = self.face.modern
         return Reply(body=values.encode(denial(decision, request, as_result=as_result, modern=modern)))
 
     # -- from the server --------------------------------------------------------------------------------
@@ -233,7 +208,7 @@ class Relay:
         out = await self._incoming(answer.body, exchange)
         if exchange.table.find(exchange.asked) is exchange.entry or out is None:
             out = await self._failed(Unavailable("The server's answer was no reply to the request."), exchange)
-        return Reply(answer.status, answer.headers, body=out)
+        return replied(answer.status, answer.headers, out)
 
     async def _events(self, answer: Answer, exchange: _Exchange) -> Outs:
         """Judge the events of a request's stream one by one; end with its reply, or say that none came."""
@@ -244,9 +219,9 @@ class Relay:
                 yield Out(None)  # for primed()
                 async for event in events:
                     entry.replayable = entry.replayable or event.id is not None
-                    data = None if event.data is None else await self._incoming(event.data, exchange)
-                    if data is not None or event.data is None:
-                        yield Out(data, event.id, event.retry)
+                    heard = None if event.data is None else await self._incoming(event.data, exchange)
+                    if heard is not None or event.data is None:
+                        yield outgoing(heard, event)
             if exchange.table.find(exchange.asked) is entry and not entry.replayable:
                 yield Out(await self._failed(Unavailable("The server ended the answer without a reply."), exchange))
         except Unavailable as failure:
@@ -276,11 +251,11 @@ class Relay:
         assert answer.events is not None
         async with contextlib.aclosing(answer.events) as events:
             async for event in events:
-                data = None if event.data is None else await self._incoming(event.data, None)
-                if data is not None or event.data is None:
-                    yield Out(data, event.id, event.retry)
+                heard = None if event.data is None else await self._incoming(event.data, None)
+                if heard is not None or event.data is None:
+                    yield outgoing(heard, event)
 
-    async def _incoming(self, arrived: Arrived, exchange: _Exchange | None) -> bytes | None:
+    async def _incoming(self, arrived: Arrived, exchange: _Exchange | None) -> Heard:
         """Judge what arrived from the server; return what the client gets of it, or ``None`` for nothing."""
         try:
             found = self._arrived(arrived)
@@ -288,7 +263,7 @@ class Relay:
             return await self._refuse_server(refused, None if refused.call else exchange)
         if len(found) == 1:
             return await self._judge_incoming(found[0], exchange)
-        said = [data for message in found if (data := await self._judge_incoming(message, exchange)) is not None]
+        said = [bytes_of(heard) for message in found if (heard := await self._judge_incoming(message, exchange))]
         return b"[" + b",".join(said) + b"]" if said else None
 
     def _arrived(self, arrived: Arrived) -> list[Message]:
@@ -298,38 +273,41 @@ class Relay:
             return [arrived]
         return wire.parse_many(arrived, "server", self.limits, batch=self.version == methods.BATCHING)
 
-    async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> bytes | None:
+    async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> Heard:
         try:
             return await (self._reply if message.is_reply else self._spoken)(message, exchange)
         except Rejected as refused:
             return await self._refuse_server(refused, exchange if message.is_reply else None)
 
-    async def _spoken(self, message: Message, exchange: _Exchange | None) -> bytes | None:
-        flow = self._server_side(message, exchange)
-        decision = await self.core.now.pipeline.judge(message, flow)
+    async def _spoken(self, message: Message, exchange: _Exchange | None) -> Heard:
+        flow, about = self._server_side(message, exchange)
+        seen = message if self.face is None else self.face.spoken(message, about)
+        if seen is None:
+            return None
+        decision = await self.core.now.pipeline.judge(seen, flow)
         if decision.allowed and decision.message is not None:
             if message.method == "notifications/tools/list_changed":
                 self.flows.tools.clear()
-            return decision.message.encoded
+            return decision.message
         if message.kind == "request" and message.id is not None:
             self.asked.drop(message.id)
             await self._answer_server(decision, message.id, None)
         return None
 
-    def _server_side(self, message: Message, exchange: _Exchange | None) -> Flow:
-        """Return the flow of a request or notification of the server's, a request being noted."""
+    def _server_side(self, message: Message, exchange: _Exchange | None) -> tuple[Flow, Open | None]:
+        """Return the flow of a request or notification of the server's, and what it is about; a request is noted."""
         about: Open | None = exchange.entry if exchange is not None else None
         if message.kind == "request":
             flow = self.flows.of(message)
             self.asked.open(message, flow.id, flow)
-            return flow
+            return flow, about
         if message.method == "notifications/cancelled":
             about = self.asked.cancel(message)
         elif message.method == "notifications/progress":
             about = (exchange.table if exchange is not None else self.requests).progress(message)
-        return self.flows.of(message, about.flow_id if about is not None else None)
+        return self.flows.of(message, about.flow_id if about is not None else None), about
 
-    async def _reply(self, message: Message, exchange: _Exchange | None) -> bytes | None:
+    async def _reply(self, message: Message, exchange: _Exchange | None) -> Heard:
         if message.id is None and exchange is not None:  # an error that can't say which request it answers
             message = message.answering(exchange.entry.request.method)
             entry: Open | None = exchange.entry
@@ -342,14 +320,17 @@ class Relay:
             entry = None
         else:
             message, entry = self.requests.answer(message, again=True)
+        asked = exchange.asked if exchange else message.id
+        if self.face is not None:
+            message = self.face.reply(message, entry)
         decision = await self.core.now.pipeline.judge(message, self.flows.answering(entry))
         if not decision.allowed or decision.message is None:
-            return values.encode(rpc_error(decision, exchange.asked if exchange else message.id))
+            return values.encode(rpc_error(decision, self.shown(asked)))
         if decision.message.kind == "result" and decision.message.method in _LEARNT:
             self.flows.learn(decision.message)
             if decision.message.method == "initialize":
                 self.upstream.negotiated(self.flows.version)
-        return decision.message.encoded
+        return decision.message
 
     async def _refuse_server(self, refused: Rejected, exchange: _Exchange | None) -> bytes | None:
         """Record refused bytes of the server's; its request's sender is told, everybody else goes on."""
@@ -361,7 +342,7 @@ class Relay:
         if exchange.table.find(exchange.asked) is not exchange.entry:
             return None
         exchange.table.drop(exchange.asked)
-        return values.encode(rpc_error(decision, exchange.asked))
+        return values.encode(rpc_error(decision, self.shown(exchange.asked)))
 
     async def _answer_server(self, decision: Decision, identity: Id | None, context: Context | None) -> None:
         """Give the server an error instead of what was denied: the client's reply, or, without context, its request."""
@@ -383,7 +364,24 @@ class Relay:
             log.warning("server failed", server=self.server.name, reason=str(failure))
         deny = Deny(str(failure), code=failure.code, rule="server")
         decision = await self.core.now.pipeline.note("rejected", self.flows.answering(exchange.entry), deny)
-        return values.encode(rpc_error(decision, exchange.asked))
+        return values.encode(rpc_error(decision, self.shown(exchange.asked)))
+
+    def open(self, identity: Id) -> bool:
+        """Whether a request of the client's still waits for its reply."""
+        return self.requests.find(identity) is not None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any request of the client's still waits for its reply."""
+        return len(self.requests) > 0
+
+    async def end(self, context: Context) -> Answer:
+        """Tell the server that the session is over.
+
+        Raises:
+            Unavailable: where the server can't be reached.
+        """
+        return await self.upstream.end(context)
 
     async def unanswered(self, identity: Id) -> bytes:
         """Give up an open request of the session's whose answer can't come any more; return what its sender gets."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 import uvicorn
 
-from tidegate import defaults, plugins, sandbox, workers
+from tidegate import defaults, endpoints, plugins, sandbox, workers
 from tidegate import settings as settings_module
 from tidegate.admin import Admin
 from tidegate.containers.client import LauncherClient
@@ -36,7 +36,7 @@ from tidegate.reload import Reloader
 from tidegate.servers import OwnSource, label, new_upstream
 from tidegate.session import MemoryStore
 from tidegate.sessions import Sessions
-from tidegate.settings import Settings, split_address
+from tidegate.settings import Settings, SettingsError, split_address
 from tidegate.upstream import Unavailable
 from tidegate.wire import Rejected
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from tidegate.conversation import Conversation
     from tidegate.fleet import Fleet
 
 
@@ -236,8 +237,10 @@ async def _serving(apps: list[tuple[Any, socket.socket]], core: Core) -> AsyncGe
 
 def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | None) -> None:
     settings = core.now.settings
+    for endpoint in (endpoints.gateway(), *map(endpoints.gateway, settings.profiles)):
+        log.info("serving", gateway=endpoints.profile(endpoint) or "all servers", url=f"{listen}{endpoints.path(endpoint)}/mcp")
     for name, server in settings.servers.items():
-        url = f"{listen}/servers/{name}/mcp"
+        url = f"{listen}{endpoints.path(name)}/mcp"
         log.info("serving", server=name, kind=server.kind, isolation=sandbox.isolation(server), url=url)
     if not settings.servers:
         log.warning("the settings name no server, so there is nothing to serve")
@@ -306,6 +309,61 @@ async def wrap(settings: Settings, name: str) -> int:
             await end.close()
 
 
+async def gateway(path: Path | None, profile: str = "") -> int:
+    """Stand between this process's standard input and output and all servers of the settings, or of a profile.
+
+    Args:
+        path: the settings file; ``None`` for the shipped default settings.
+        profile: the profile; ``""`` for all servers.
+
+    Returns:
+        0 when the client closed its side.
+
+    Raises:
+        SettingsError: where the settings aren't well, or have no such profile.
+        DependencyError: where standard input and output can't be used.
+    """
+    from tidegate.gateway.stdio_front import StdioFront  # noqa: PLC0415 - who doesn't use it doesn't load it
+
+    settings = settings_module.load(path) if path is not None else defaults.load()
+    settings.check_environment()
+    if profile and profile not in settings.profiles:
+        have = ", ".join(settings.profiles) or "none"
+        raise SettingsError(f"there is no profile {profile!r} (there are: {have})")
+    descriptors.raise_limit()
+    end = StdioEnd(settings.proxy.max_message_bytes)
+    async with core_of(settings, path) as (core, client):
+        sessions = Sessions(core, client)
+        front = StdioFront(sessions.shared, profile, Principal())
+        for name, server in settings.servers.items():
+            label(name, server)
+        try:
+            await end.start()
+        except PipeError as error:
+            await front.close()
+            await sessions.close()
+            raise DependencyError(str(error)) from None
+        sessions.fleet.fill()
+        duplex = Duplex(front, end.send)
+        tasks = {
+            asyncio.create_task(_read(end, front, duplex), name="client reader"),
+            asyncio.create_task(_signalled(), name="signals"),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            await duplex.drained()
+            return 0
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await duplex.close()
+            await sessions.close()
+            await end.close()
+
+
 async def _started(own: OwnSource | None, name: str) -> bool:
     """Start the server before the client asks for it; return whether it runs, where it is one of ours to run."""
     if own is None:
@@ -326,7 +384,7 @@ async def _signalled() -> None:
     await stop.wait()
 
 
-async def _read(end: StdioEnd, relay: Relay, duplex: Duplex) -> None:
+async def _read(end: StdioEnd, relay: Conversation, duplex: Duplex) -> None:
     """Feed the client's frames to the relay until it closes its side, or takes no answers any more."""
     with contextlib.suppress(PipeError):
         while True:

@@ -1,4 +1,7 @@
-"""Which relay a client's message belongs to: one per MCP session, and one per principal for those without."""
+"""Which conversation a client's message belongs to: one per MCP session, and one per principal for those without.
+
+Endpoints are told apart by a server's name, or, for the gateway, by :func:`tidegate.endpoints.gateway` of a profile.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from tidegate import endpoints
 from tidegate.fleet import Fleet
 from tidegate.relay import Relay
 from tidegate.upstream import Unavailable
@@ -17,9 +21,12 @@ from tidegate.upstream import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from tidegate.conversation import Conversation
     from tidegate.ends.http1 import HttpClient
     from tidegate.flow import Principal
     from tidegate.flows import Core
+    from tidegate.gateway.front import Front
+    from tidegate.gateway.shared import Shared
     from tidegate.homes import Seat
     from tidegate.pool import Pace
     from tidegate.settings import ServerSettings
@@ -30,18 +37,18 @@ SWEEP = 15.0  # seconds between two looks for idle sessions, at most
 
 
 class Entry:
-    """One session: its relay, who uses it, and since when nobody does."""
+    """One session: who answers it, who uses it, and since when nobody does."""
 
     __slots__ = ("busy", "relay", "server", "source", "used")
 
-    def __init__(self, relay: Relay, source: Seat | None, server: ServerSettings) -> None:
+    def __init__(self, relay: Conversation, source: Seat | None, server: ServerSettings | None) -> None:
         self.relay = relay
-        self.server = server  # as it was when this began
+        self.server = server  # as it was when this began; None at the gateway
         self.source = source
         self.busy = 0
         self.used = time.monotonic()
 
-    def __enter__(self) -> Relay:
+    def __enter__(self) -> Conversation:
         self.busy += 1
         return self.relay
 
@@ -76,6 +83,23 @@ class Sessions:
         self._stateless: dict[tuple[str, str], Entry] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
+        self._shared: Shared | None = None
+
+    @property
+    def shared(self) -> Shared:
+        """What the fronts of the gateway share."""
+        if self._shared is None:
+            from tidegate.gateway.shared import Shared  # noqa: PLC0415 - who doesn't use the gateway doesn't load it
+
+            self._shared = Shared(self.core, self.fleet)
+        return self._shared
+
+    def _front(self, endpoint: str, principal: Principal, *, stateless: bool) -> Front:
+        from tidegate.gateway.session_front import SessionFront  # noqa: PLC0415 - as above
+        from tidegate.gateway.stateless_front import StatelessFront  # noqa: PLC0415 - as above
+
+        kind = StatelessFront if stateless else SessionFront
+        return kind(self.shared, endpoints.profile(endpoint), principal)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -90,11 +114,14 @@ class Sessions:
         settings = self.core.now.settings
         if len(self._open) + len(self._begun) >= settings.proxy.max_sessions:
             raise Unavailable(f"More than {settings.proxy.max_sessions} sessions are open.")
-        upstream, source = self.fleet.upstream(server, principal, stateless=False)
-        relay = Relay(self.core, settings.server(server), upstream, principal)
-        if source is not None:
-            source.renewed = relay.asked.clear
-        entry = Entry(relay, source, settings.servers[server])
+        if endpoints.is_gateway(server):
+            entry = Entry(self._front(server, principal, stateless=False), None, None)
+        else:
+            upstream, source = self.fleet.upstream(server, principal, stateless=False)
+            relay = Relay(self.core, settings.server(server), upstream, principal)
+            if source is not None:
+                source.renewed = relay.asked.clear
+            entry = Entry(relay, source, settings.servers[server])
         self._begun.add(entry)
         return entry
 
@@ -110,10 +137,10 @@ class Sessions:
             Unavailable: where Tidegate is stopping, or a reload has changed the server since the session began.
         """
         self._check_open(server)
-        if self.core.now.settings.servers.get(server) != entry.server:
+        if entry.server is not None and self.core.now.settings.servers.get(server) != entry.server:
             raise Unavailable("The settings of the server were changed; begin again.")
         session_id = session_id or secrets.token_urlsafe(24)
-        entry.relay.flows.session_id = session_id
+        entry.relay.registered(session_id)
         self._begun.discard(entry)
         self._open[server, session_id] = entry
         if self._sweeper is None:
@@ -137,10 +164,14 @@ class Sessions:
         entry = self._stateless.get(key)
         if entry is None:
             self._check_open(server)
-            upstream, source = self.fleet.upstream(server, principal, stateless=True)
-            settings = self.core.now.settings
-            relay = Relay(self.core, settings.server(server), upstream, principal, stateless=True)
-            entry = self._stateless[key] = Entry(relay, source, settings.servers[server])
+            if endpoints.is_gateway(server):
+                entry = Entry(self._front(server, principal, stateless=True), None, None)
+            else:
+                upstream, source = self.fleet.upstream(server, principal, stateless=True)
+                settings = self.core.now.settings
+                relay = Relay(self.core, settings.server(server), upstream, principal, stateless=True)
+                entry = Entry(relay, source, settings.servers[server])
+            self._stateless[key] = entry
             if self._sweeper is None:
                 self._sweeper = asyncio.create_task(self._sweep(), name="session sweeper")
         return entry
@@ -148,8 +179,8 @@ class Sessions:
     def _check_open(self, server: str) -> None:
         if self._closed:
             raise Unavailable("Tidegate is stopping.")
-        if server not in self.core.now.settings.servers:  # since the request came
-            raise Unavailable(f"There is no server {server!r} any more.")
+        if not endpoints.exists(server, self.core.now.settings):  # since the request came
+            raise Unavailable(f"There is no {endpoints.named(server)} any more.")
 
     async def drop(self, server: str, session_id: str) -> None:
         """Close a session."""
@@ -164,10 +195,19 @@ class Sessions:
             table.pop(key)
             for table in tables
             for key, entry in list(table.items())
-            if key[0] in servers or entry.relay.principal.name in principals
+            if key[0] in servers
+            or entry.relay.principal.name in principals
+            or not endpoints.exists(key[0], self.core.now.settings)
         ]
         await asyncio.gather(*(entry.relay.close() for entry in gone))
+        if self._shared is not None:
+            self._shared.forget(servers)
+        await asyncio.gather(*(front.reloaded(servers) for front in self._fronts()))
         await self.fleet.retire(servers)
+
+    def _fronts(self) -> list[Front]:
+        entries = [*self._open.items(), *self._stateless.items()]
+        return [entry.relay for key, entry in entries if endpoints.is_gateway(key[0])]  # type: ignore[misc]  # so they are
 
     async def _sweep(self) -> None:
         while True:
@@ -194,4 +234,6 @@ class Sessions:
         self._begun.clear()
         self._stateless.clear()
         await asyncio.gather(*(entry.relay.close() for entry in entries))
+        if self._shared is not None:
+            await self._shared.close()
         await self.fleet.close()

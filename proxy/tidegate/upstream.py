@@ -88,6 +88,8 @@ class Context:
         params: the ``Mcp-Param-*`` headers, as what they say of the body.
         tool: for a client that speaks no HTTP, the definition of the tool it calls, where it is known.
         to: what :meth:`Upstream.aimed` said of where it goes.
+        whole: whether its answer may be waited for, so that one that is a single message comes as a body; always so
+            for a client of HTTP.
     """
 
     http: bool = False
@@ -95,10 +97,11 @@ class Context:
     params: Params = ()
     tool: Mapping[str, Any] | None = None
     to: Any = None
+    whole: bool = False
 
     def towards(self, to: object) -> Context:
         """Return it with where its message goes, if that was said."""
-        return self if to is None else Context(self.http, self.headers, self.params, self.tool, to)
+        return self if to is None else Context(self.http, self.headers, self.params, self.tool, to, self.whole)
 
 
 class Upstream(Protocol):

@@ -39,6 +39,9 @@ CODES: dict[str, tuple[int, str]] = {
     "parse": (-32700, "The bytes are not a JSON text (JSON-RPC 2.0, section 5.1)."),
     "invalid": (-32600, "The JSON is not a JSON-RPC message (JSON-RPC 2.0, section 5.1)."),
     "meta": (-32602, "A request lacks the _meta that its version demands (MCP 2026-07-28, versioning)."),
+    "unknown": (-32602, "The request names a tool, prompt, resource or task that isn't there, or is several servers'."),
+    "state": (-32602, "A requestState stands for nothing, or for something of somebody else's (MCP 2026-07-28)."),
+    "version": (-32022, "The request's protocol version isn't spoken here (MCP 2026-07-28, versioning)."),
     "method": (-32601, "The request's version has no such method (JSON-RPC 2.0, section 5.1)."),
     "header": (-32020, "A routing header disagrees with the body (MCP 2026-07-28, streamable HTTP)."),
 }

@@ -60,18 +60,32 @@ def run(
         bool,
         typer.Option("--watch", metavar="", help="Take over the settings whenever the file changes, as on SIGHUP."),
     ] = False,
+    stdio: Annotated[
+        bool, typer.Option("--stdio", metavar="", help="Serve one client, on standard input and output.")
+    ] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="With `--stdio`, the profile to serve; all servers by default.", show_default=False)
+    ] = None,
     log_format: _Format = None,
     log_level: _Level = LogLevel.info,
 ) -> None:
     """Serve the servers of the settings to clients over HTTP, until SIGTERM or Ctrl-C.
 
-    Clients connect to `http://ADDRESS/servers/NAME/mcp`. On SIGHUP the settings are read again: the new ones are
+    Clients connect to `http://ADDRESS/mcp` for all servers at once, to `http://ADDRESS/profiles/NAME/mcp` for those of a
+    profile, and to `http://ADDRESS/servers/NAME/mcp` for a single one, as if they talked to it. With `--stdio` there is
+    one client, on standard input and output, and it gets all servers at once. On SIGHUP the settings are read again: the new ones are
     checked whole and taken over at once; where they are not well, the old ones stay and a line in the log says why.
     """
     lean.import_structlog()
     from tidegate import logs, serve  # noqa: PLC0415 - heavy
 
     logs.setup(log_format.value if log_format else None, log_level.value)
+    if stdio:
+        if ready_file is not None or watch:
+            raise output.Failure("--ready-file and --watch are for serving over HTTP, not for --stdio")
+        raise typer.Exit(drive(serve.gateway(file or default_file(), profile or "")))
+    if profile is not None:
+        raise output.Failure("--profile is for --stdio; over HTTP each profile has an address of its own")
     with output.Bar("Starting servers") as bar:
         drive(serve.run(file or default_file(), ready_file=ready_file, watch=watch, starting=bar))
 

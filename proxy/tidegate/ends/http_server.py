@@ -1,7 +1,8 @@
 """Where clients connect: streamable HTTP of all versions and HTTP+SSE, as one ASGI application.
 
 ``/servers/NAME/mcp`` is streamable HTTP, ``/servers/NAME/sse`` is HTTP+SSE of 2024-11-05; both as if the client
-talked to that server. Before anything is read, Host, Origin and token are checked.
+talked to that server. ``/mcp`` and ``/sse`` are the gateway to all servers, ``/profiles/NAME/mcp`` and ``…/sse`` to
+those of a profile. Before anything is read, Host, Origin and token are checked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from tidegate import methods, wire
+from tidegate import endpoints, gateway_settings, methods, wire
 from tidegate.ends import http_headers, http_rules
 from tidegate.ends.asgi import Gone, Refused, Request, unless_gone
 from tidegate.flow import Flow, Principal, Server
@@ -24,11 +25,11 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from tidegate.conversation import Conversation
     from tidegate.ends.asgi import Receive, Scope, Send
     from tidegate.ends.sse_server import SseClients
     from tidegate.flows import Core
     from tidegate.message import Message
-    from tidegate.relay import Relay
     from tidegate.sessions import Entry, Sessions
     from tidegate.settings import ProxySettings
     from tidegate.streams import Reply
@@ -76,6 +77,11 @@ class App:
         if principal is None:
             deny = Deny("A valid token is needed: send it as 'Authorization: Bearer TOKEN'.", code="unauthorized")
             return self._login_refused(request, 401, deny, name)
+        if principal.profile and name:
+            name = endpoints.open_to(name, principal.profile)
+            if not name:
+                deny = Deny("The token is for the endpoint of its profile only.", code="unauthorized", rule="profile")
+                return self._login_refused(request, 403, deny, "")
         if end == "mcp":
             return self._mcp(request, name, principal)
         if end in ("sse", "messages"):
@@ -85,18 +91,21 @@ class App:
     async def _refused(self, request: Request, refused: Rejected) -> None:
         """Record a request that is refused before it is known whose session it is about, and answer it."""
         name, _ = self._route(request.path)
-        server = self.core.now.settings.server(name) if name else Server("")
+        server = self._server(name)
         pipeline = self.core.now.pipeline
         deny = Deny(refused.reason, code=refused.code, rule="wire")
         await pipeline.note("rejected", Flow(pipeline.new_id(), server), deny, size=refused.size)
         await request.respond(_status_of(refused), error_bytes(refused.code, refused.reason))
 
     def _route(self, path: str) -> tuple[str, str]:
-        """Return server and end that a path names; ``""`` for what isn't there."""
-        parts = path.split("/")
-        if len(parts) == 4 and parts[0] == "" and parts[1] == "servers" and parts[2] in self.core.now.settings.servers:
-            return parts[2], parts[3]
-        return "", ""
+        """Return endpoint and end that a path names; ``""`` for what isn't there."""
+        return endpoints.parsed(path, self.core.now.settings)
+
+    def _server(self, name: str) -> Server:
+        """Return what records call an endpoint's server."""
+        if not name:
+            return Server("")
+        return Server(gateway_settings.SERVER, "remote") if endpoints.is_gateway(name) else self.core.now.settings.server(name)
 
     # -- who may come in --------------------------------------------------------------------------------
 
@@ -128,7 +137,7 @@ class App:
         return auth.principal(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
 
     async def _login_refused(self, request: Request, status: int, deny: Deny, name: str) -> None:
-        server = self.core.now.settings.server(name) if name else Server("")
+        server = self._server(name)
         pipeline = self.core.now.pipeline
         await pipeline.note("login", Flow(pipeline.new_id(), server), deny)
         headers = {"www-authenticate": 'Bearer realm="tidegate"'} if status == 401 else {}
@@ -184,9 +193,9 @@ class App:
             await self._sessionless(request, name, principal, message)
 
     async def _modern(self, request: Request, entry: Entry, message: Message) -> None:
-        if entry.relay.upstream.ordered:  # the server behind speaks no HTTP, so its checks are ours
+        if entry.relay.hosted:  # the server behind speaks no HTTP, so its checks are ours
             name = http_headers.routed_name(message) or ""
-            http_rules.check(message, request.headers, entry.relay.flows.tools.get(name))
+            http_rules.check(message, request.headers, entry.relay.tools.get(name))
         context = self._context(request, message)
 
         async def work() -> None:
@@ -198,7 +207,7 @@ class App:
     async def _sessionless(self, request: Request, name: str, principal: Principal, message: Message) -> None:
         """A message of an old version without a session: only a server that speaks HTTP may know what to do."""
         entry = self.sessions.stateless(name, principal)
-        if entry.relay.upstream.ordered:
+        if entry.relay.hosted:
             reason = "The session id is missing: begin with initialize, and send Mcp-Session-Id from then on."
             raise Rejected("invalid", reason, id=message.id)
         with entry as relay:
@@ -213,7 +222,7 @@ class App:
             with entry as relay:
                 reply = await relay.take(message, self._context(request, message))
                 given = reply.headers.get(http_headers.SESSION)
-                if (relay.version or reply.events is not None) and (given or relay.upstream.ordered):
+                if (relay.version or reply.events is not None) and (given or relay.hosted):
                     session_id = self.sessions.register(name, entry, given)
                     reply.headers[http_headers.SESSION] = session_id
                 left = request.left  # then nobody learns the session's id
@@ -240,7 +249,7 @@ class App:
         if entry is None:
             return
         with entry as relay:
-            answer = await relay.upstream.end(self._context(request))
+            answer = await relay.end(self._context(request))
         if answer.status < 400:
             await self.sessions.drop(name, relay.flows.session_id)
         await request.respond(answer.status, None, answer.headers)
@@ -254,7 +263,7 @@ class App:
                 await request.respond(404, error_bytes("invalid", "There is no such session."))
             return entry
         entry = self.sessions.stateless(name, principal)
-        if entry.relay.upstream.ordered:
+        if entry.relay.hosted:
             await request.respond(405, None, {"allow": "POST"})
             return None
         return entry
@@ -265,7 +274,7 @@ class App:
         params = http_headers.params(message, headers) if message is not None and request.has_params else ()
         return Context(http=True, headers=headers, params=params)
 
-    async def _write(self, request: Request, relay: Relay, reply: Reply) -> None:
+    async def _write(self, request: Request, relay: Conversation, reply: Reply) -> None:
         if reply.events is None:
             await request.respond(reply.status, reply.body, reply.headers)
         else:

@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from tidegate import endpoints
 from tidegate.duplex import Duplex
 from tidegate.ends import sse
 from tidegate.streams import Out
@@ -31,7 +32,7 @@ class SseClients:
         self._open: dict[tuple[str, str], tuple[Principal, Duplex]] = {}
 
     async def serve(self, request: Request, name: str, principal: Principal, end: str) -> None:
-        """Serve one request to ``/servers/NAME/sse`` or ``/servers/NAME/messages``."""
+        """Serve one request to an endpoint's ``sse`` or ``messages``."""
         if end == "sse" and request.method == "GET":
             await self._stream(request, name, principal)
         elif end == "messages" and request.method == "POST":
@@ -46,7 +47,7 @@ class SseClients:
         self.sessions.register(name, entry, session_id)
         duplex = Duplex(entry.relay, queue.put)
         self._open[name, session_id] = (principal, duplex)
-        path = f"/servers/{name}/messages?session_id={session_id}"
+        path = f"{endpoints.path(name)}/messages?session_id={session_id}"
         try:
             with entry:
                 first = sse.encode(path.encode(), event="endpoint")

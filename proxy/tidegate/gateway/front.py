@@ -1,0 +1,538 @@
+"""What clients of the gateway talk to: one conversation in front of many servers.
+
+A request that is for one server goes to that server's relay, under the server's own name for what it is about; the relay
+judges it and the reply. What the gateway answers itself is put together of what relays have judged, and recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import structlog
+
+from tidegate import gateway_settings, values, wire
+from tidegate.conversation import Conversation
+from tidegate.flow import Flow, Server
+from tidegate.flows import Flows
+from tidegate.gateway.asked import Asked
+from tidegate.gateway.catalogue import IncompleteError, walk
+from tidegate.gateway.names import Names
+from tidegate.gateway.peers import Peer, Refused
+from tidegate.gateway.resources import AmbiguousError, Owners
+from tidegate.piped import STATUS
+from tidegate.relay import Relay
+from tidegate.streams import Out, Reply
+from tidegate.upstream import Answer, Context, Unavailable
+from tidegate.verdict import Deny, denial, rpc_error
+from tidegate.wire import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
+    from tidegate.flow import Principal
+    from tidegate.gateway.shared import Shared
+    from tidegate.mailbox import Mailbox
+    from tidegate.message import Message
+
+log = structlog.get_logger("tidegate.gateway")
+
+GATEWAY = Server(gateway_settings.SERVER, "remote", "low", ())
+MISSING_KEY = "io.tidegate/missing"
+"""The member of a list's ``_meta`` that says which servers it is without, and why."""
+
+_MOST_TASKS = 4096  # tasks whose server is remembered
+_NAMED = {"tools/call": "tool", "prompts/get": "prompt"}
+_BY_URI = frozenset(("resources/read", "resources/subscribe", "resources/unsubscribe"))
+_TASKS = frozenset(("tasks/get", "tasks/result", "tasks/cancel", "tasks/update"))
+
+
+class Listing(NamedTuple):
+    """A method that lists: the member of its result with the items, and the capability of servers that have it."""
+
+    member: str
+    capability: str
+
+
+LISTS = {
+    "tools/list": Listing("tools", "tools"),
+    "prompts/list": Listing("prompts", "prompts"),
+    "resources/list": Listing("resources", "resources"),
+    "resources/templates/list": Listing("resourceTemplates", "resources"),
+    "tasks/list": Listing("tasks", "tasks"),
+}
+
+
+class Denied(Exception):  # noqa: N818 - it says what was done
+    """An interceptor stopped a message of the client's that the gateway would answer itself."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+class Tools:
+    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def get(self, shown: str) -> Mapping[str, Any] | None:
+        """Return a tool's definition as last listed; ``None`` where it isn't known."""
+        found = self._front.names["tool"].meant(shown)
+        peer = self._front.peers.get(found[0]) if found is not None else None
+        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
+
+
+class Front(Conversation):
+    """One client's session at the gateway, or one principal's messages that belong to none.
+
+    Args:
+        shared: what all fronts share.
+        profile: the profile whose servers these are; ``""`` for all servers.
+        principal: who the client is.
+        stateless: whether it is for clients without sessions.
+
+    Attributes:
+        names: the names of tools and prompts.
+        owners: whose resources are whose.
+        peers: the servers that were reached, by name.
+        asked: what servers ask the client.
+        own: the stream on which the client is told what belongs to no request.
+    """
+
+    ordered = False
+    hosted = True
+    own: Mailbox | None = None
+
+    def __init__(self, shared: Shared, profile: str, principal: Principal, *, stateless: bool) -> None:
+        self.shared = shared
+        self.core = shared.core
+        self.profile = profile
+        self.principal = principal
+        self.flows = Flows(shared.core, GATEWAY, principal, stateless=stateless, profile=profile)
+        self.over = asyncio.Event()
+        self.asked: Asked[Peer] = Asked()
+        self.peers: dict[str, Peer] = {}
+        self.tools = Tools(self)  # type: ignore[assignment]  # as much of a mapping as is needed
+        self._connecting: dict[Any, asyncio.Task[Peer]] = {}
+        self._fresh: set[str] = set()
+        self._tasks: OrderedDict[str, str] = OrderedDict()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Take over which servers there are, and what their names look like."""
+        settings = self.core.now.settings
+        self.prefixes = gateway_settings.prefixes(settings, self.profile)
+        self.names = {
+            kind: Names(kind, self.prefixes, settings.gateway.clash)  # type: ignore[arg-type]  # these two
+            for kind in ("tool", "prompt")
+        }
+        self.owners = Owners()
+        self._fresh.clear()
+
+    def _serves(self, server: str, tool: str) -> bool:
+        profile = self.core.now.settings.profiles.get(self.profile) if self.profile else None
+        return profile is None or profile.serves(server, tool)
+
+    # -- servers ----------------------------------------------------------------------------------------
+
+    def relay(self, name: str, *, stateless: bool) -> Relay:
+        """Return a new relay in front of a server, for this client.
+
+        Raises:
+            Unavailable: where there is no such server any more, or Tidegate is stopping.
+        """
+        upstream, seat = self.shared.fleet.upstream(name, self.principal, stateless=stateless)
+        server = self.core.now.settings.server(name)
+        relay = Relay(self.core, server, upstream, self.principal, stateless=stateless)
+        relay.flows.profile = self.profile
+        relay.flows.session_id = self.flows.session_id
+        if seat is not None:
+            seat.renewed = relay.asked.clear
+        return relay
+
+    def registered(self, session_id: str) -> None:
+        """Note the id of the session."""
+        super().registered(session_id)
+        for peer in self.peers.values():
+            peer.relay.flows.session_id = session_id
+
+    @abstractmethod
+    async def connect(self, name: str, meta: Mapping[str, Any]) -> Peer:
+        """Reach a server, in the era that it speaks.
+
+        Raises:
+            Unavailable: where it can't be reached, or speaks neither.
+        """
+
+    def found(self, name: str, meta: Mapping[str, Any]) -> Peer | None:  # noqa: ARG002 - for those that need it
+        """Return a server that was reached already."""
+        return self.peers.get(name)
+
+    def key(self, name: str, meta: Mapping[str, Any]) -> Any:  # noqa: ARG002 - for those that need it
+        """Return what tells one way to a server from another."""
+        return name
+
+    async def peer(self, name: str, meta: Mapping[str, Any]) -> Peer:
+        """Return a server, reached at the latest now; those who want it at the same time wait for the same.
+
+        Raises:
+            Unavailable: where it can't be reached.
+        """
+        found = self.found(name, meta)
+        if found is not None:
+            return found
+        if self.over.is_set():
+            raise Unavailable("The session is over.")
+        key = self.key(name, meta)
+        task = self._connecting.get(key)
+        if task is None:
+            task = self._connecting[key] = asyncio.create_task(self.connect(name, meta), name="gateway connect")
+            task.add_done_callback(lambda done: self._connected(key, done))
+        return await asyncio.shield(task)
+
+    def _connected(self, key: Any, task: asyncio.Task[Peer]) -> None:
+        self._connecting.pop(key, None)
+        if not task.cancelled() and task.exception() is None:
+            peer = task.result()
+            self.shared.known[self.principal.name, peer.name] = peer.capabilities
+
+    def heard(self, peer: Peer, reply: Message) -> None:
+        """Note what a reply says of resources and tasks, so that later requests about them find their server."""
+        result = reply.tree.get("result")
+        if type(result) is not dict:
+            return
+        if reply.method == "tools/call":
+            content = result.get("content")
+            if type(content) is list and len(self.prefixes) > 1:
+                uris = [uri for block in content if (uri := _uri(block)) is not None]
+                if uris:
+                    self.owners.saw(peer.name, uris)
+        task = result.get("task") if "task" in result else result if "taskId" in result else None
+        identity = task.get("taskId") if type(task) is dict else None
+        if type(identity) is str:
+            self._tasks[identity] = peer.name
+            self._tasks.move_to_end(identity)
+            while len(self._tasks) > _MOST_TASKS:
+                self._tasks.popitem(last=False)
+
+    def changed(self, peer: Peer, method: str) -> None:  # noqa: ARG002 - a host's
+        """Note that lists of names or URIs are to be learnt anew before they are used."""
+        self.stale(method.split("/")[1])
+
+    def stale(self, kind: str) -> None:
+        """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
+        self._fresh.discard(kind)
+
+    async def reloaded(self, changed: set[str]) -> None:
+        """Take over changed settings: servers that were changed or taken away are let go of."""
+        gone = [name for name in self.peers if name in changed]
+        await asyncio.gather(*(self.peers.pop(name).close() for name in gone))
+        self._settle()
+
+    # -- from the client --------------------------------------------------------------------------------
+
+    def take(self, message: Message, context: Context) -> Coroutine[Any, Any, Reply]:
+        """Take one message of the client's, parsed and not yet judged."""
+        return self._request(message, context) if message.kind == "request" else self.one_way(message, context)
+
+    @abstractmethod
+    async def one_way(self, message: Message, context: Context) -> Reply:
+        """Take a notification, or a reply to a request of a server's."""
+
+    @abstractmethod
+    async def answer(self, message: Message, context: Context) -> Reply:
+        """Answer a request that is for no single server.
+
+        Raises:
+            Denied: where an interceptor stops it.
+            Rejected: where it can't be answered.
+            Unavailable: where servers that it needs can't be reached.
+        """
+
+    @abstractmethod
+    def check(self, message: Message, context: Context) -> None:
+        """See that a request is one of the client's protocol version.
+
+        Raises:
+            Rejected: where it isn't.
+        """
+
+    async def _request(self, message: Message, context: Context) -> Reply:
+        try:
+            self.check(message, context)
+            target = await self._aimed(message)
+            if target is None:
+                return await self.answer(message, context)
+            peer, sent = target
+            return self.stated(await peer.take(sent, context))
+        except Denied as denied:
+            return denied.reply
+        except Rejected as refused:
+            return await self.refused(message, Deny(refused.reason, code=refused.code, rule="gateway"))
+        except AmbiguousError as ambiguous:
+            return await self.refused(message, Deny(str(ambiguous), code="unknown", rule="gateway"))
+        except Refused as refusal:
+            return await self.refused(message, Deny(str(refusal), code="unavailable", rule="gateway"))
+        except Unavailable as failure:
+            return await self.refused(message, Deny(str(failure), code=failure.code, rule="server"))
+
+    async def refused(self, message: Message, deny: Deny) -> Reply:
+        """Record that a request is not answered as it wants to be, and say why."""
+        decision = await self.core.now.pipeline.note("rejected", self.flows.of(message), deny)
+        tree = rpc_error(decision, message.id)
+        return Reply(self.status(tree["error"]["code"]), body=values.encode(tree))
+
+    def stated(self, reply: Reply) -> Reply:
+        """Return a server's reply with the HTTP status that its error has in the client's version."""
+        if reply.message is not None and reply.message.kind == "error":
+            reply.status = self.status(reply.message.tree["error"]["code"])
+        return reply
+
+    def status(self, code: int) -> int:
+        """Return the HTTP status of an error in the client's version."""
+        return STATUS.get(code, 200) if self.modern else 200
+
+    modern = False
+
+    # -- whose it is ------------------------------------------------------------------------------------
+
+    async def _aimed(self, message: Message) -> tuple[Peer, Message] | None:
+        """Return whose a request is, and the request with the server's own name for what it is about.
+
+        ``None`` where it is for no single server.
+
+        Raises:
+            Rejected: where it names what isn't there.
+            AmbiguousError: where it names what several servers have.
+            Unavailable: where the server can't be reached.
+        """
+        method, params = message.method or "", message.tree.get("params")
+        params = params if type(params) is dict else {}
+        if method in _NAMED:
+            server, own = await self._meant(_NAMED[method], params.get("name"), message)
+            peer = self.found(server, message.meta) or await self.peer(server, message.meta)
+            return peer, message if own == params["name"] else message.rewired(at={"/params/name": own})
+        if method in _BY_URI:
+            return await self.peer(await self.owner(params.get("uri"), message), message.meta), message
+        if method == "completion/complete":
+            return await self._completed(message, params.get("ref"))
+        if method in _TASKS:
+            server = self._tasks.get(params.get("taskId") or "")
+            if server is None:
+                raise Rejected("unknown", "There is no such task.", id=message.id)
+            return await self.peer(server, message.meta), message
+        return None
+
+    async def _meant(self, kind: str, shown: Any, message: Message) -> tuple[str, str]:
+        names = self.names[kind]
+        found = names.meant(shown) if isinstance(shown, str) else None
+        if found is None and isinstance(shown, str) and f"{kind}s" not in self._fresh:
+            await self.listed(f"{kind}s/list", message.meta)
+            found = names.meant(shown)
+        if found is None or (kind == "tool" and self.profile and not self._serves(*found)):
+            raise Rejected("unknown", f"There is no such {kind}.", id=message.id)
+        return found
+
+    async def owner(self, uri: Any, message: Message, *, template: bool = False) -> str:
+        """Return whose resource a URI is, or a URI template.
+
+        Raises:
+            Rejected: where it is nobody's.
+            AmbiguousError: where it is several servers'.
+        """
+        if not isinstance(uri, str):
+            raise Rejected("unknown", "The request names no resource.", id=message.id)
+        if len(self.prefixes) == 1:
+            return next(iter(self.prefixes))
+        if "resources" not in self._fresh:
+            await asyncio.gather(*(self.listed(f"resources/{what}", message.meta) for what in ("list", "templates/list")))
+        found = (self.owners.template_owner if template else self.owners.owner)(uri)
+        if found is None:
+            raise Rejected("unknown", "There is no such resource.", id=message.id)
+        return found
+
+    async def _completed(self, message: Message, ref: Any) -> tuple[Peer, Message]:
+        ref = ref if type(ref) is dict else {}
+        if ref.get("type") == "ref/prompt":
+            server, own = await self._meant("prompt", ref.get("name"), message)
+            peer = await self.peer(server, message.meta)
+            return peer, message if own == ref["name"] else message.rewired(at={"/params/ref/name": own})
+        server = await self.owner(ref.get("uri"), message, template=True)
+        return await self.peer(server, message.meta), message
+
+    # -- what the gateway answers itself ----------------------------------------------------------------
+
+    async def judged(self, message: Message) -> tuple[Message, Flow]:
+        """Have a message of the client's judged that is for the gateway itself.
+
+        Raises:
+            Denied: where it may not be.
+        """
+        flow = self.flows.of(message)
+        decision = await self.core.now.pipeline.judge(message, flow)
+        if decision.allowed and decision.message is not None:
+            return decision.message, flow
+        if message.kind != "request":
+            raise Denied(Reply(202))
+        tree = denial(decision, message, as_result=False, modern=self.modern)
+        raise Denied(Reply(body=values.encode(tree)))
+
+    async def result(self, request: Message, flow: Flow, result: dict[str, Any]) -> Reply:
+        """Return the reply to a request that the gateway answers itself."""
+        tree = {"jsonrpc": "2.0", "id": request.id, "result": result}
+        out = await self.composed(wire.classify(tree, "server").answering(request.method), flow)
+        return Reply(body=out.data, message=out.message)
+
+    async def composed(self, message: Message, flow: Flow | None = None) -> Out:
+        """Have a message recorded that the gateway puts together; return it, or an error where that can't be done."""
+        decision = await self.core.now.pipeline.composed(message, flow or self.flows.of(message))
+        if decision.allowed:
+            return Out(message.encoded, message=message)
+        return Out(values.encode(rpc_error(decision, message.id)))
+
+    # -- lists ------------------------------------------------------------------------------------------
+
+    async def listed(self, method: str, meta: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        """List what all servers have.
+
+        Returns:
+            The items, in a stable order and by the names that clients know; and why servers are missing, or not whole.
+        """
+        member, _ = LISTS[method]
+        found = await asyncio.gather(*(self._list_one(name, method, meta) for name in self.prefixes))
+        problems = {name: why for name, (_, why) in zip(self.prefixes, found, strict=True) if why}
+        kind = member[:-1]
+        for name, (items, _) in zip(self.prefixes, found, strict=True):
+            if items is not None and name in self.prefixes:
+                self._learn(name, member, items)
+        self._fresh.add("resources" if member.startswith("resource") else member)
+        if kind not in self.names:
+            return [item for items, _ in found for item in items or ()], problems
+        return [item for name, (items, _) in zip(self.prefixes, found, strict=True)
+                for item in self._named(name, kind, items or ())], problems
+
+    def _learn(self, server: str, member: str, items: list[dict[str, Any]]) -> None:
+        if member in ("tools", "prompts"):
+            self.names[member[:-1]].update(server, [name for item in items if isinstance(name := item.get("name"), str)])
+        elif member == "resources":
+            self.owners.update(server, uris=[uri for item in items if isinstance(uri := item.get("uri"), str)])
+        elif member == "resourceTemplates":
+            templates = [text for item in items if isinstance(text := item.get("uriTemplate"), str)]
+            self.owners.update(server, templates=templates)
+
+    def _named(self, server: str, kind: str, items: Any) -> list[dict[str, Any]]:
+        names, out = self.names[kind], []
+        for item in items:
+            name = item.get("name")
+            if not isinstance(name, str) or (kind == "tool" and self.profile and not self._serves(server, name)):
+                continue
+            shown = names.shown(server, name)
+            if shown is not None:
+                out.append(item if shown == name else {**item, "name": shown})
+        return out
+
+    async def _list_one(
+        self, server: str, method: str, meta: Mapping[str, Any]
+    ) -> tuple[list[dict[str, Any]] | None, str]:
+        """Return what one server lists, and what is wrong with it."""
+        member, capability = LISTS[method]
+        settings = self.core.now.settings.gateway
+        try:
+            async with asyncio.timeout(settings.patience):
+                peer = await self.peer(server, meta)
+                if not peer.can(capability):
+                    return [], ""
+
+                async def fetch(cursor: str | None) -> dict[str, Any]:
+                    return await peer.ask(method, None if cursor is None else {"cursor": cursor}, meta=meta)
+
+                return await walk(fetch, member, max_items=settings.max_items), ""
+        except IncompleteError as incomplete:
+            log.warning("a list is not whole", server=server, method=method, reason=str(incomplete))
+            return incomplete.items, str(incomplete)
+        except Refused as refusal:
+            if refusal.code == _NO_METHOD:
+                return [], ""
+            return None, self.lacking(server, str(refusal))
+        except Unavailable as failure:
+            return None, self.lacking(server, str(failure))
+        except TimeoutError:
+            return None, self.lacking(server, f"The server didn't answer within {settings.patience:g} seconds.")
+
+    def lacking(self, server: str, reason: str) -> str:
+        """Note that a server is missing from what the client is told; return why."""
+        log.warning("a server is missing", server=server, reason=reason)
+        return reason
+
+    async def list(self, message: Message) -> Reply:
+        """Answer a request for a list.
+
+        Raises:
+            Denied: where an interceptor stops it.
+            Rejected: for a cursor that was none of the gateway's.
+        """
+        message, flow = await self.judged(message)
+        method = message.method or ""
+        params = message.tree.get("params")
+        cursor = params.get("cursor") if isinstance(params, dict) else None
+        owner = (self.principal.name, self.profile, self.flows.session_id, method)
+        problems: dict[str, str] = {}
+        if cursor is None:
+            items, problems = await self.listed(method, message.meta)
+            page, following = self.shared.pages.first(owner, items)
+        else:
+            page, following = self.shared.pages.next(owner, cursor if isinstance(cursor, str) else "")
+        result: dict[str, Any] = {LISTS[method].member: page}
+        if following is not None:
+            result["nextCursor"] = following
+        if problems:
+            missing = [{"server": name, "reason": why} for name, why in problems.items()]
+            result["_meta"] = {MISSING_KEY: missing}
+        return await self.result(message, flow, self.dressed(result))
+
+    def dressed(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Return a result as the client's version has it."""
+        return result
+
+    # -- the end ----------------------------------------------------------------------------------------
+
+    async def end(self, context: Context) -> Answer:  # noqa: ARG002 - the servers' connections are its own
+        """End the session; :meth:`close` puts the servers' ends away."""
+        return Answer(200)
+
+    async def close(self) -> None:
+        """End the session on this side. Idempotent."""
+        if self.over.is_set():
+            return
+        self.over.set()
+        connecting = list(self._connecting.values())
+        for task in connecting:
+            task.cancel()
+        if connecting:
+            await asyncio.wait(connecting)
+        peers, self.peers = list(self.peers.values()), {}
+        await asyncio.gather(*(peer.close() for peer in peers))
+
+
+_NO_METHOD = -32601
+
+
+def _uri(block: Any) -> str | None:
+    """Return the URI of a resource that a block of content links or embeds."""
+    if type(block) is not dict:
+        return None
+    kind = block.get("type")
+    if kind == "resource_link":
+        uri = block.get("uri")
+    elif kind == "resource":
+        resource = block.get("resource")
+        uri = resource.get("uri") if type(resource) is dict else None
+    else:
+        return None
+    return uri if type(uri) is str else None
+
+

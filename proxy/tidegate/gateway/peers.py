@@ -1,0 +1,424 @@
+"""One server, as one client of the gateway reaches it; here those that speak the client's own protocol era.
+
+A peer is the client of an ordinary relay, which judges. It is the relay's *face* too: what it changes of a server's
+messages is changed before they are judged, so that what is judged is what the client is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from tidegate import methods, wire
+from tidegate.gateway import capabilities, eras
+from tidegate.gateway.older import older_reply
+from tidegate.message import Message
+from tidegate.streams import Out, Outs, Reply
+from tidegate.upstream import Context, Unavailable, primed
+from tidegate.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from tidegate.correlate import Open
+    from tidegate.gateway.asked import Asked
+    from tidegate.mailbox import Mailbox
+    from tidegate.message import Id
+    from tidegate.relay import Relay
+    from tidegate.upstream import Arrived
+
+log = structlog.get_logger("tidegate.gateway")
+
+OWN = f"tidegate-{secrets.token_hex(8)}-"
+"""What the ids of the gateway's own requests begin with; no client can guess it."""
+
+WHOLE, PLAIN = Context(whole=True), Context()
+OWN_META: dict[str, Any] = {
+    methods.VERSION_KEY: methods.MODERN,
+    eras.CAPABILITIES_KEY: {},
+    methods.CLIENT_KEY: {"name": "tidegate", "version": __version__},
+}
+"""What a request of 2026-07-28 of the gateway's own says of who asks, where no client does."""
+
+_LOST = 404  # a session that an HTTP server doesn't know any more (2025-11-25, session management)
+_numbers = iter(range(1, 2**63))
+
+
+class Refused(Exception):  # noqa: N818 - it says what the server did
+    """A server answered a request of the gateway's own with an error; the text is no word of the server's.
+
+    Attributes:
+        code: the JSON-RPC error code.
+    """
+
+    def __init__(self, method: str, code: int) -> None:
+        super().__init__(f"The server refuses {method} (code {code}).")
+        self.code = code
+
+
+class Host(Protocol):
+    """What peers need of the front that they belong to.
+
+    Attributes:
+        asked: what servers ask the client.
+        version: the protocol version that the client speaks.
+        own: the stream on which the client is told what belongs to no request; ``None`` where it has none.
+    """
+
+    asked: Asked[Peer]
+    own: Mailbox | None
+
+    @property
+    def version(self) -> str: ...  # noqa: D102 - above
+
+    def heard(self, peer: Peer, reply: Message) -> None:
+        """Note what a reply says of resources and tasks, so that later requests about them find their server."""
+        ...
+
+    def changed(self, peer: Peer, method: str) -> None:
+        """Note that a server's lists have changed, or that it is back."""
+        ...
+
+
+def request(method: str, params: Mapping[str, Any] | None = None) -> Message:
+    """Return a request of the gateway's own."""
+    tree: dict[str, Any] = {"jsonrpc": "2.0", "id": f"{OWN}{next(_numbers)}", "method": method}
+    if params is not None:
+        tree["params"] = dict(params)
+    return wire.classify(tree, "client")
+
+
+def notification(method: str, params: Mapping[str, Any] | None = None) -> Message:
+    """Return a notification of the gateway's own, to a server."""
+    tree: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+    if params is not None:
+        tree["params"] = dict(params)
+    return wire.classify(tree, "client")
+
+
+def is_own(identity: Id | None) -> bool:
+    """Whether an id is that of a request of the gateway's own."""
+    return isinstance(identity, str) and identity.startswith(OWN)
+
+
+class Peer:
+    """One server.
+
+    Args:
+        host: the front that it belongs to.
+        name: the server's name.
+        relay: the relay in front of it, this peer's alone.
+
+    Attributes:
+        modern: whether the client speaks 2026-07-28.
+        capabilities: what the server says it can, in its own era's words.
+        instructions: what it says to models; ``""`` for nothing.
+        server_version: the protocol version that it speaks.
+    """
+
+    modern = False
+
+    def __init__(self, host: Host, name: str, relay: Relay) -> None:
+        self.host = host
+        self.name = name
+        self.relay = relay
+        self.capabilities: dict[str, Any] = {}
+        self.instructions = ""
+        self.server_version = ""
+        relay.face = self
+
+    def can(self, capability: str) -> bool:
+        """Whether the server says that it has a capability."""
+        return isinstance(self.capabilities.get(capability), dict)
+
+    # -- the gateway's own requests ---------------------------------------------------------------------
+
+    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:  # noqa: ARG002 - for those that need it
+        """Ask the server something; return the result as it was judged.
+
+        Args:
+            method: what.
+            params: the request's.
+            meta: the ``_meta`` of the client's request that it is asked for, if there is one.
+
+        Raises:
+            Unavailable: where no answer comes, or an interceptor denies question or answer.
+            Refused: where the server answers with an error.
+        """
+        return await self.asked(request(method, params))
+
+    async def asked(self, message: Message) -> dict[str, Any]:
+        """Send a request of the gateway's own; return the result as it was judged.
+
+        Raises:
+            Unavailable: where no answer comes, or an interceptor denies question or answer.
+            Refused: where the server answers with an error.
+        """
+        reply = await self.relay.take(message, WHOLE)
+        heard = await self._last(reply)
+        if isinstance(heard, Message) and heard.kind == "result":
+            result = heard.tree["result"]
+            return result if isinstance(result, dict) else {}
+        if isinstance(heard, Message):
+            raise Refused(message.method or "", heard.tree["error"]["code"])
+        raise Unavailable(_reason(heard))
+
+    async def _last(self, reply: Reply) -> Message | bytes | None:
+        """Return the reply of an answer; what the server says before it goes the way of what belongs to no request."""
+        if reply.events is None:
+            return reply.message or reply.body
+        async with contextlib.aclosing(reply.events) as events:
+            async for out in events:
+                if out.message is not None and not out.message.is_reply:
+                    await self.aside(out.message)
+                elif out.data is not None:
+                    return out.message or out.data
+        return None
+
+    async def aside(self, message: Arrived) -> None:
+        """Take what the server says that belongs to no request of the client's."""
+        if self.host.own is not None:
+            self.host.own.put_latest(message)
+
+    # -- the client's -----------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Introduce the client to the server.
+
+        Raises:
+            Unavailable: where the server can't be reached.
+            Refused: where it doesn't speak this era.
+        """
+        raise NotImplementedError
+
+    async def take(self, message: Message, context: Context) -> Reply:
+        """Send a request of the client's that is for this server; its names are the server's own already."""
+        return await bare(await self.relay.take(message, WHOLE if context.http else PLAIN))
+
+    async def alive(self) -> None:
+        """Ask whether the server answers.
+
+        Raises:
+            Unavailable: where it doesn't.
+        """
+        with contextlib.suppress(Refused):
+            await self.ask("ping")
+
+    async def answer(self, reply: Message) -> None:
+        """Pass on the client's answer to a question of this server's."""
+        await self.relay.take(reply, PLAIN)
+
+    def has_open(self, identity: Id) -> bool:
+        """Whether a request of the client's waits for this server's reply."""
+        return self.relay.requests.find(identity) is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request waits for this server's reply."""
+        return len(self.relay.requests) > 0
+
+    async def cancel(self, message: Message) -> None:
+        """Pass on the client's ``notifications/cancelled`` about an open request."""
+        await self.relay.take(message, PLAIN)
+
+    async def pump(self) -> None:
+        """Take what the server says by itself, for as long as it has a stream for that."""
+        last: str | None = None
+        while True:
+            try:
+                reply = await self.relay.listen(last, PLAIN)
+            except Unavailable as failure:
+                log.debug("the server has no stream of its own", server=self.name, reason=str(failure))
+                return
+            if reply.events is None:
+                return
+            async with contextlib.aclosing(reply.events) as events:
+                async for out in events:
+                    last = out.id or last
+                    said = out.message or out.data
+                    if said is not None:
+                        await self.aside(said)
+            if self.relay.upstream.ordered:
+                return
+
+    async def close(self) -> None:
+        """Put away what is this client's own."""
+        self.host.asked.forget(self)
+        await self.relay.close()
+
+    # -- its face ---------------------------------------------------------------------------------------
+
+    def identity(self, asked: Id) -> Id:
+        """The client's ids stay as they are."""
+        return asked
+
+    @abstractmethod
+    def reply(self, message: Message, entry: Open | None) -> Message:
+        """Return a reply as the client is to see it."""
+
+    def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
+        """Return a request or notification as the client is to see it."""
+        return message
+
+
+class SessionPeer(Peer):
+    """A server with sessions, for a client with a session (2024-11-05 to 2025-11-25).
+
+    Args:
+        host: the front that it belongs to.
+        name: the server's name.
+        relay: the relay in front of it.
+        initialize: the client's ``params`` of ``initialize``, as they were judged.
+    """
+
+    def __init__(self, host: Host, name: str, relay: Relay, initialize: Mapping[str, Any]) -> None:
+        super().__init__(host, name, relay)
+        self._initialize = initialize
+        self._older = False
+
+    async def begin(self) -> None:
+        """Begin a session, as the client began its own.
+
+        Raises:
+            Unavailable: where the server can't be reached.
+            Refused: where it has no ``initialize``.
+        """
+        result = await self.ask("initialize", {**self._initialize, "protocolVersion": self.host.version})
+        said = result.get("capabilities")
+        self.capabilities = said if isinstance(said, dict) else {}
+        text = result.get("instructions")
+        self.instructions = text if isinstance(text, str) else ""
+        self.server_version = self.relay.version
+        self._older = self.host.version < self.server_version
+        await self.relay.take(notification("notifications/initialized"), PLAIN)
+
+    async def take(self, message: Message, context: Context) -> Reply:
+        """Send a request; where the server has lost the session, begin another and send it again."""
+        context = WHOLE if context.http else PLAIN
+        reply = await self.relay.take(message, context)
+        if reply.status == _LOST and not self.relay.upstream.ordered:
+            await self.begin()
+            reply = await self.relay.take(message, context)
+        return await bare(reply, self.name)
+
+    def reply(self, message: Message, entry: Open | None) -> Message:
+        """Return a reply as the client is to see it: in its own version's words."""
+        if entry is None or is_own(entry.request.id):
+            return message
+        self.host.heard(self, message)
+        if self._older:
+            return older_reply(message, method=entry.request.method or "", version=self.host.version)
+        return message
+
+    def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
+        """Return what the server says with ids that no other server's message has."""
+        if message.kind == "request":
+            return self.host.asked.mint(self, message)
+        if message.method == "notifications/cancelled":
+            return self.host.asked.cancelled(self, message)
+        if message.method is not None and message.method.endswith("/list_changed"):
+            self.host.changed(self, message.method)
+        return message
+
+
+class StatelessPeer(Peer):
+    """A server without sessions, for a client without (2026-07-28)."""
+
+    modern = True
+
+    async def begin(self) -> None:
+        """Nothing is begun without sessions; see :meth:`discovered`."""
+
+    def discovered(self, result: Mapping[str, Any]) -> None:
+        """Note what the server says of itself."""
+        said = result.get("capabilities")
+        self.capabilities = said if isinstance(said, dict) else {}
+        text = result.get("instructions")
+        self.instructions = text if isinstance(text, str) else ""
+        self.server_version = methods.MODERN
+
+    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:
+        """Ask in the client's name, with its ``_meta``; see :meth:`Peer.ask`.
+
+        Raises:
+            Unavailable: where no answer comes, or an interceptor denies question or answer.
+            Refused: where the server answers with an error.
+        """
+        own = {key: value for key, value in (meta or OWN_META).items() if key != "progressToken"}
+        return await self.asked(request(method, {**(params or {}), "_meta": own}))
+
+    async def alive(self) -> None:
+        """Ask whether the server answers.
+
+        Raises:
+            Unavailable: where it doesn't.
+        """
+        with contextlib.suppress(Refused):
+            await self.ask("server/discover")
+
+    def reply(self, message: Message, entry: Open | None) -> Message:
+        """Return a reply as it is."""
+        if entry is not None and not is_own(entry.request.id):
+            self.host.heard(self, message)
+        return message
+
+
+def _reason(heard: bytes | None) -> str:
+    """Return why a request has no result: what Tidegate's own error says."""
+    if heard is None:
+        return "The server ended the answer without a reply."
+    error = json.loads(heard).get("error")
+    return str(error["message"]) if isinstance(error, dict) else "The request was denied."
+
+
+async def bare(reply: Reply, label: str | None = None) -> Reply:
+    """Return a reply without what only its own connection is concerned with: status and headers of the server's.
+
+    Args:
+        reply: the reply.
+        label: what the ids of its events are to begin with, so that a stream can be resumed at the right server; without,
+            they are left out.
+    """
+    if reply.events is None:
+        return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
+    return Reply(200, {}, None, await primed(labelled(reply.events, label)))
+
+
+async def labelled(events: Outs, label: str | None) -> Outs:
+    """Yield what a stream has, with other event ids; see :func:`bare`."""
+    async with contextlib.aclosing(events):
+        yield Out(None)  # for primed()
+        async for out in events:
+            if out.id is None and out.retry is None:
+                yield out
+            elif label is not None:
+                yield Out(out.data, None if out.id is None else f"{label}/{out.id}", out.retry, out.message)
+            elif out.data is not None:
+                yield Out(out.data, None, None, out.message)
+
+
+async def condensed(events: AsyncGenerator[Out, None], context: Context) -> Reply:
+    """Return a stream as a reply: as one body, if its first message is its last and the client takes one."""
+    if not context.http:
+        return Reply(events=events)
+    async for out in events:
+        if out.data is None:
+            continue
+        if out.message is None or out.message.is_reply:
+            await events.aclose()
+            return Reply(body=out.data, message=out.message)
+        return Reply(events=await primed(_after(out, events)))
+    return Reply(202)
+
+
+async def _after(first: Out, rest: AsyncGenerator[Out, None]) -> Outs:
+    async with contextlib.aclosing(rest):
+        yield Out(None)  # for primed()
+        yield first
+        async for out in rest:
+            yield out

@@ -1,0 +1,369 @@
+"""A client's session at the gateway: 2024-11-05 to 2025-11-25, over streamable HTTP, HTTP+SSE or stdio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from tidegate import methods, wire
+from tidegate.correlate import cancelled_id
+from tidegate.flow import Client
+from tidegate.gateway import capabilities
+from tidegate.gateway.front import LISTS, MISSING_KEY, Denied, Front
+from tidegate.gateway.modern_peer import ModernPeer
+from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer, bare
+from tidegate.mailbox import Mailbox
+from tidegate.streams import Out, Outs, Reply
+from tidegate.upstream import Context, Unavailable, primed
+from tidegate.verdict import error_bytes
+from tidegate.version import __version__
+from tidegate.wire import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidegate.flow import Principal
+    from tidegate.gateway.shared import Shared
+    from tidegate.message import Id, Message
+
+log = structlog.get_logger("tidegate.gateway")
+
+_KEPT = 256  # messages on the client's own stream that it may ask for again
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds until a missing server is tried again
+_NOTICES = ("tools", "prompts", "resources")
+
+
+class SessionFront(Front):
+    """One client's session.
+
+    Args:
+        shared: what all fronts share.
+        profile: the profile whose servers these are; ``""`` for all servers.
+        principal: who the client is.
+    """
+
+    def __init__(self, shared: Shared, profile: str, principal: Principal) -> None:
+        super().__init__(shared, profile, principal, stateless=False)
+        self.own: Mailbox = Mailbox(_KEPT)
+        self._initialize: Mapping[str, Any] = {}
+        self._level: str | None = None
+        self._pumps: dict[str, asyncio.Task[None]] = {}
+        self._recovering: dict[str, asyncio.Task[None]] = {}
+        self._listening = False
+        self._answering = 0
+
+    # -- servers ----------------------------------------------------------------------------------------
+
+    async def connect(self, name: str, meta: Mapping[str, Any]) -> Peer:  # noqa: ARG002 - of the other era
+        """Reach a server: with a session, where it has them.
+
+        Raises:
+            Unavailable: where it can't be reached, or speaks no version that Tidegate knows.
+        """
+        peer: Peer | None = None
+        if self.shared.eras.get(name) != "modern":
+            peer = await self._begun(SessionPeer(self, name, self.relay(name, stateless=False), self._initialize))
+        if peer is None:
+            relay = self.relay(name, stateless=True)
+            modern = ModernPeer(self, name, relay, self._initialize, self.composed)
+            modern.level = self._level
+            peer = await self._begun(modern)
+        if peer is None:
+            self.shared.eras.pop(name, None)
+            raise Unavailable("The server speaks no version of the protocol that Tidegate knows.")
+        self.shared.eras[name] = "modern" if isinstance(peer, ModernPeer) else "legacy"
+        self.peers[name] = peer
+        if isinstance(peer, SessionPeer) and self._level is not None and peer.can("logging"):
+            with contextlib.suppress(Refused):
+                await peer.ask("logging/setLevel", {"level": self._level})
+        if self._listening:
+            self._pump(peer)
+        return peer
+
+    @staticmethod
+    async def _begun(peer: Peer) -> Peer | None:
+        """Begin with a server; ``None`` where it doesn't speak this era.
+
+        Raises:
+            Unavailable: where it can't be reached.
+        """
+        try:
+            await peer.begin()
+        except Refused:
+            await peer.close()
+            return None
+        except BaseException:
+            await peer.close()
+            raise
+        return peer
+
+    def lacking(self, server: str, reason: str) -> str:
+        """Note that a server is missing, and try it again until it is back; then the client is told."""
+        if server not in self._recovering and not self.over.is_set():
+            task = self._recovering[server] = asyncio.create_task(self._recover(server), name="gateway recovery")
+            task.add_done_callback(lambda _: self._recovering.pop(server, None))
+        return super().lacking(server, reason)
+
+    async def _recover(self, name: str) -> None:
+        for pause in itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1])):
+            await asyncio.sleep(pause)
+            if name not in self.prefixes:
+                return
+            try:
+                peer = await self.peer(name, {})
+                await peer.alive()
+            except Unavailable:
+                continue
+            log.info("a server is back", server=name)
+            await self._announce([kind for kind in _NOTICES if peer.can(kind)])
+            return
+
+    async def _announce(self, kinds: list[str]) -> None:
+        """Tell the client that lists have changed."""
+        self._fresh.difference_update(kinds)
+        for kind in kinds:
+            tree = {"jsonrpc": "2.0", "method": f"notifications/{kind}/list_changed"}
+            out = await self.composed(wire.classify(tree, "server"))
+            if out.message is not None:
+                self.own.put_latest(out.message)
+
+    async def reloaded(self, changed: set[str]) -> None:
+        """Take over changed settings, and tell the client that its lists may have changed."""
+        for name in changed & self._pumps.keys():
+            self._pumps.pop(name).cancel()
+        await super().reloaded(changed)
+        if self.version:
+            await self._announce(list(_NOTICES))
+
+    # -- requests ---------------------------------------------------------------------------------------
+
+    def check(self, message: Message, context: Context) -> None:
+        """See that a request is one of a client with a session.
+
+        Raises:
+            Rejected: where it isn't.
+        """
+        method = message.method or ""
+        if context.headers.get("mcp-protocol-version", methods.V2024) not in methods.VERSIONS:
+            raise Rejected("invalid", "The header MCP-Protocol-Version names no known version.", id=message.id)
+        if method != "initialize" and not self.version:
+            raise Rejected("invalid", "The session has not begun: send initialize first.", id=message.id)
+        if not methods.may_send("client", method, self.version or methods.V2025_11):
+            raise Rejected("method", "This version of the protocol has no such method.", id=message.id)
+
+    async def answer(self, message: Message, context: Context) -> Reply:
+        """Answer a request that is for no single server.
+
+        Raises:
+            Denied: where an interceptor stops it.
+            Rejected: where it can't be answered.
+            Unavailable: where the server that it is for can't be reached.
+        """
+        self._answering += 1
+        try:
+            method = message.method or ""
+            if method in LISTS:
+                return await self.list(message)
+            if method == "initialize":
+                return await self._begin(message)
+            if method == "logging/setLevel":
+                return await self._set_level(message)
+            if method == "ping":
+                message, flow = await self.judged(message)
+                return await self.result(message, flow, {})
+            if len(self.prefixes) == 1:
+                peer = await self.peer(next(iter(self.prefixes)), {})
+                return await peer.take(message, context)
+            raise Rejected("method", "No single server is meant by this method.", id=message.id)
+        finally:
+            self._answering -= 1
+
+    async def _begin(self, message: Message) -> Reply:
+        """Begin the session: reach all servers, and say what they can do together."""
+        if self.version:
+            raise Rejected("invalid", "The session has begun already.", id=message.id)
+        message, flow = await self.judged(message)
+        params = message.tree.get("params")
+        self._initialize = params if isinstance(params, dict) else {}
+        said = methods.client_in(message)
+        self.flows.client = Client(*said) if said else Client()
+        self.flows.version = capabilities.agreed(methods.version_in(message))
+        missing = await self._reach_all()
+        reached = [self.peers[name] for name in self.prefixes if name in self.peers]
+        able = [peer.capabilities for peer in reached]
+        able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in missing]
+        result: dict[str, Any] = {
+            "protocolVersion": self.version,
+            "capabilities": _noticed(capabilities.merged(able), several=len(self.prefixes) > 1),
+            "serverInfo": {"name": "tidegate", "version": __version__},
+        }
+        text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in reached)
+        if text is not None:
+            result["instructions"] = text
+        if missing:
+            result["_meta"] = {MISSING_KEY: [{"server": name, "reason": why} for name, why in missing.items()]}
+        reply = await self.result(message, flow, result)
+        if reply.message is None:
+            self.flows.version = ""
+        return reply
+
+    async def _reach_all(self) -> dict[str, str]:
+        """Reach all servers, as far as that can be done in time; return which are missing, and why."""
+        patience = self.core.now.settings.gateway.patience
+
+        async def reach(name: str) -> str:
+            try:
+                async with asyncio.timeout(patience):
+                    await self.peer(name, {})
+            except Unavailable as failure:
+                return self.lacking(name, str(failure))
+            except TimeoutError:
+                return self.lacking(name, f"The server didn't answer within {patience:g} seconds.")
+            return ""
+
+        said = await asyncio.gather(*(reach(name) for name in self.prefixes))
+        return {name: why for name, why in zip(self.prefixes, said, strict=True) if why}
+
+    async def _set_level(self, message: Message) -> Reply:
+        message, flow = await self.judged(message)
+        params = message.tree.get("params")
+        level = params.get("level") if isinstance(params, dict) else None
+        if not isinstance(level, str):
+            raise Rejected("meta", "logging/setLevel names no level.", id=message.id)
+        self._level = level
+
+        async def tell(peer: Peer) -> None:
+            if isinstance(peer, ModernPeer):
+                peer.level = level
+            elif peer.can("logging"):
+                await peer.ask("logging/setLevel", {"level": level})
+
+        told = await asyncio.gather(*(tell(peer) for peer in self.peers.values()), return_exceptions=True)
+        wrong = [each for each in told if isinstance(each, BaseException)]
+        for each in wrong:
+            if not isinstance(each, Refused | Unavailable):
+                raise each
+        if wrong and len(wrong) == len(told):
+            raise Rejected("meta", "No server takes this level.", id=message.id)
+        return await self.result(message, flow, {})
+
+    # -- notifications, and answers to what servers ask -------------------------------------------------
+
+    async def one_way(self, message: Message, context: Context) -> Reply:  # noqa: ARG002 - all of it is in the message
+        """Take a notification, or a reply to a request of a server's."""
+        try:
+            if message.is_reply:
+                peer, reply = self.asked.answered(message)
+                await peer.answer(reply)
+            elif message.method == "notifications/cancelled":
+                await self._cancelled(message)
+            elif message.method == "notifications/progress":
+                found = self.asked.progress(message)
+                if found is None:
+                    raise Rejected("unsolicited", "The notification doesn't say whose request it is about.")
+                await found[0].relay.take(found[1], PLAIN)
+            elif message.method == "notifications/initialized":
+                await self.judged(message)
+            else:
+                await self._broadcast(message)
+        except Denied as denied:
+            return denied.reply
+        except Rejected as refused:
+            return await self.refuse(refused)
+        except Unavailable as failure:
+            log.info("not delivered", kind=message.kind, reason=str(failure))
+        return Reply(202)
+
+    async def _cancelled(self, message: Message) -> None:
+        wanted = cancelled_id(message)
+        for peer in self.peers.values():
+            if wanted is not None and peer.has_open(wanted):
+                await peer.cancel(message)
+                return
+        await self.judged(message)  # it came too late, or is about what the gateway answers itself
+
+    async def _broadcast(self, message: Message) -> None:
+        """Tell all servers of the client's era what is for all of them."""
+        peers = [peer for peer in self.peers.values() if isinstance(peer, SessionPeer)]
+        if not peers:
+            await self.judged(message)
+        await asyncio.gather(*(peer.relay.take(message, PLAIN) for peer in peers))
+
+    # -- what is told by itself -------------------------------------------------------------------------
+
+    def _pump(self, peer: Peer) -> None:
+        running = self._pumps.get(peer.name)
+        if running is None or running.done():
+            self._pumps[peer.name] = asyncio.create_task(peer.pump(), name="gateway pump")
+
+    async def listen(self, last_event_id: str | None, context: Context) -> Reply:
+        """Open the client's own stream, or go on with one of a server's that broke off.
+
+        Raises:
+            Unavailable: where that server can't be reached.
+        """
+        name, slash, theirs = (last_event_id or "").partition("/")
+        if slash and name in self.peers:
+            peer = self.peers[name]
+            return await bare(await peer.relay.listen(theirs, PLAIN), name)
+        if last_event_id is not None:
+            self.own.resume(last_event_id)
+        self._listening = True
+        for peer in list(self.peers.values()):
+            self._pump(peer)
+        return Reply(events=await primed(self._events()))
+
+    async def _events(self) -> Outs:
+        yield Out(None)  # for primed()
+        with contextlib.suppress(Unavailable):
+            while True:
+                event = await self.own.get()
+                data = event.data
+                if isinstance(data, bytes):
+                    yield Out(data, event.id)
+                elif data is not None and not isinstance(data, Rejected):
+                    yield Out(data.encoded, event.id, None, data)
+
+    # -- its requests -----------------------------------------------------------------------------------
+
+    def open(self, identity: Id) -> bool:
+        """Whether a request of the client's still waits for its reply."""
+        return any(peer.has_open(identity) for peer in self.peers.values())
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any request of the client's still waits for its reply."""
+        return self._answering > 0 or any(peer.busy for peer in self.peers.values())
+
+    async def unanswered(self, identity: Id) -> bytes:
+        """Give up an open request whose answer can't come any more; return what its sender gets."""
+        for peer in self.peers.values():
+            if peer.has_open(identity):
+                return await peer.relay.unanswered(identity)
+        return error_bytes("unavailable", "The server's answer broke off and could not be resumed.", identity)
+
+    async def close(self) -> None:
+        """End the session on this side. Idempotent."""
+        tasks = [*self._recovering.values(), *self._pumps.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self.own.end(Unavailable("The session is over."))
+        await super().close()
+
+
+def _noticed(able: dict[str, Any], *, several: bool) -> dict[str, Any]:
+    """Return capabilities of which the client is told changes: of several servers, one may come or go at any time."""
+    if not several:
+        return able
+    return {
+        key: {**value, "listChanged": True} if key in _NOTICES and isinstance(value, dict) else value
+        for key, value in able.items()
+    }
+
+

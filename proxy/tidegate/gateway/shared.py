@@ -1,0 +1,76 @@
+"""What all fronts of one Tidegate share: which era a server is of, pages of lists, and requests that are held."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from tidegate.gateway.handles import Handles, Held
+from tidegate.gateway.pages import Pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidegate.fleet import Fleet
+    from tidegate.flows import Core
+    from tidegate.gateway.legacy_peer import Call, LegacyPeer
+
+Era = Literal["legacy", "modern"]
+
+HOLD = 600.0  # seconds that a held request waits for its client to come back with answers
+_SWEEP = 15.0  # seconds between two looks for those that nobody came back for
+
+
+class Shared:
+    """What all fronts of one Tidegate share.
+
+    Args:
+        core: what all relays share.
+        fleet: the instances of the servers.
+
+    Attributes:
+        eras: which eras a server was found to speak, by its name; it speaks both where both are known.
+        pages: the lists that clients are paging through.
+        held: the requests that wait for a client to come back.
+        known: what a server could do when it was reached last, by principal and name; for when it is down.
+    """
+
+    def __init__(self, core: Core, fleet: Fleet) -> None:
+        self.core = core
+        self.fleet = fleet
+        self.eras: dict[str, Era] = {}
+        self.pages = Pages(lambda: core.now.settings.gateway.page)
+        self.held: Held[Call] = Held(Handles(secrets.token_bytes(32), HOLD, time.monotonic))
+        self.known: dict[tuple[str, str], dict[str, Any]] = {}
+        self.keepers: set[LegacyPeer] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def watch(self, peer: LegacyPeer) -> None:
+        """Have requests that a peer holds given up in time."""
+        self.keepers.add(peer)
+        if self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep(), name="held requests")
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP)
+            for call in self.held.expired():
+                for peer in [peer for peer in self.keepers if peer.has(call)]:
+                    await peer.expire(call)
+
+    def forget(self, servers: Iterable[str]) -> None:
+        """Forget what was found out about servers whose settings have changed."""
+        for name in servers:
+            self.eras.pop(name, None)
+            for key in [key for key in self.known if key[1] == name]:
+                del self.known[key]
+
+    async def close(self) -> None:
+        """Give up what is held."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
