@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from support import strategies
 from tidegate import methods
-from tidegate.gateway.older import older_reply
+from tidegate.gateway.older import older_answer, older_reply, older_request
 from tidegate.message import Message
-from tidegate.methods import V2024, V2025_03, V2025_06
+from tidegate.methods import V2024, V2025_03, V2025_06, V2025_11
 from tidegate.testing import error_of, request, result_of
 
 TEXT = {"type": "text", "text": "hello"}
@@ -95,3 +95,50 @@ def test_a_version_gets_no_kind_that_came_later_and_nothing_is_lost_for_newer_on
     assert version > V2025_03 or "resource_link" not in kinds
     assert version <= V2025_03 or got is reply
     assert len(got.tree["result"]["content"]) == len(content)
+
+
+def test_a_conversation_of_several_pieces_becomes_one_of_single_ones() -> None:
+    said = [{"role": "user", "content": [TEXT, AUDIO]}, {"role": "assistant", "content": IMAGE}, 7]
+    asked = request("sampling/createMessage", {"messages": said, "maxTokens": 10})
+    before = copy.deepcopy(asked.tree)
+    got = older_request(asked, version=V2024).tree["params"]
+    assert asked.tree == before
+    audio = {"type": "text", "text": "[audio, audio/wav, 5 bytes]", "annotations": {"priority": 1}}
+    kept = [{"role": "user", "content": block} for block in (TEXT, audio)]
+    assert got == {"messages": [*kept, *said[1:]], "maxTokens": 10}
+    assert older_request(asked, version=V2025_06).tree["params"]["messages"][1]["content"] == AUDIO
+    assert older_request(asked, version=V2025_11) is asked
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request("sampling/createMessage", {"messages": [{"role": "user", "content": TEXT}]}),
+        request("sampling/createMessage", {"messages": 7}),
+        request("sampling/createMessage"),
+        request("elicitation/create", {"messages": [{"content": [AUDIO]}]}),
+    ],
+)
+def test_what_every_version_can_be_asked_stays_as_it_is(asked: Message) -> None:
+    assert older_request(asked, version=V2024) is asked
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([TEXT], TEXT),
+        ([IMAGE], IMAGE),
+        ([TEXT, TEXT], {"type": "text", "text": "hello\nhello"}),
+        ([TEXT, IMAGE], [TEXT, IMAGE]),
+        ([], []),
+        (TEXT, TEXT),
+    ],
+)
+def test_an_answer_of_a_model_comes_in_one_piece_where_that_can_be(content: Any, expected: Any) -> None:
+    asked = request("sampling/createMessage", {})
+    answer = result_of(asked, {"role": "assistant", "content": content, "model": "m"})
+    got = older_answer(answer, method="sampling/createMessage", version=V2025_06)
+    assert got.tree["result"] == {"role": "assistant", "content": expected, "model": "m"}
+    assert (got is answer) is (expected == content)
+    assert older_answer(answer, method="sampling/createMessage", version=V2025_11) is answer
+    assert older_answer(error_of(asked), method="sampling/createMessage", version=V2024).kind == "error"

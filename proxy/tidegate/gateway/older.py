@@ -2,7 +2,8 @@
 
 Members that a version doesn't know are ignored by its clients, and stay. A kind of content that it doesn't know is not:
 clients that check a result against their schema refuse all of it.
-Sources: the schemas of MCP 2024-11-05, 2025-03-26 (``AudioContent``) and 2025-06-18 (``ResourceLink``).
+Sources: the schemas of MCP 2024-11-05, 2025-03-26 (``AudioContent``), 2025-06-18 (``ResourceLink``) and 2025-11-25
+(``SamplingMessage``, ``CreateMessageResult``: several pieces of content at once).
 """
 
 from __future__ import annotations
@@ -35,9 +36,60 @@ def older_reply(message: Message, *, method: str, version: str) -> Message:
         kept = _each(result, "messages", version, _said)
     else:
         return message
-    if kept is result:
+    return message if kept is result else _changed(message, "result", kept)
+
+
+def older_request(message: Message, *, version: str) -> Message:
+    """Return what a server asks of a model as a client of an older version gets it.
+
+    A message of several pieces becomes several messages of one, in their order.
+
+    Args:
+        message: the request; of any other method it stays as it is.
+        version: the client's version.
+    """
+    params = message.tree.get("params")
+    if message.method != "sampling/createMessage" or version >= methods.V2025_11 or type(params) is not dict:
         return message
-    tree = {**message.tree, "result": kept}
+    single = params
+    said = params.get("messages")
+    if type(said) is list and any(type(one) is dict and type(one.get("content")) is list for one in said):
+        single = {**params, "messages": [part for one in said for part in _parts(one)]}
+    kept = _each(single, "messages", version, _said)
+    return message if kept is params else _changed(message, "params", kept)
+
+
+def older_answer(message: Message, *, method: str, version: str) -> Message:
+    """Return what a client's model says as a server of an older version gets it: in one piece, where that can be.
+
+    Args:
+        message: the reply.
+        method: the method of the request that it answers.
+        version: the server's version.
+    """
+    result = message.tree.get("result")
+    if method != "sampling/createMessage" or version >= methods.V2025_11 or type(result) is not dict:
+        return message
+    content = result.get("content")
+    if type(content) is not list:
+        return message
+    if len(content) == 1:
+        return _changed(message, "result", {**result, "content": content[0]})
+    texts = [_text(block, "text") if type(block) is dict and block.get("type") == "text" else None for block in content]
+    if not texts or None in texts:
+        return message
+    one = {"type": "text", "text": "\n".join(text for text in texts if text is not None)}
+    return _changed(message, "result", {**result, "content": one})
+
+
+def _parts(said: Any) -> list[Any]:
+    """Return a message of a conversation as messages of one piece each."""
+    content = said.get("content") if type(said) is dict else None
+    return [{**said, "content": block} for block in content] if type(content) is list else [said]
+
+
+def _changed(message: Message, member: str, body: dict[str, Any]) -> Message:
+    tree = {**message.tree, member: body}
     return Message(message.kind, message.sender, message.id, message.method, tree, message.edits)
 
 
@@ -51,7 +103,7 @@ def _each(body: dict[str, Any], member: str, version: str, change: Callable[[Any
 
 
 def _said(prompted: Any, version: str) -> Any:
-    """Return a message of a prompt, its content in words where it must be."""
+    """Return a message of a prompt or conversation, its content in words where it must be."""
     if type(prompted) is not dict:
         return prompted
     content = prompted.get("content")
