@@ -18,7 +18,7 @@ from tidegate.conversation import Conversation
 from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
 from tidegate.gateway.asked import Asked
-from tidegate.gateway.catalogue import IncompleteError, walk
+from tidegate.gateway.listing import Lists
 from tidegate.gateway.names import Names
 from tidegate.gateway.peers import Peer, Refused
 from tidegate.gateway.resources import AmbiguousError, Owners
@@ -40,29 +40,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.gateway")
 
 GATEWAY = Server(gateway_settings.SERVER, "remote", "low", ())
-MISSING_KEY = "io.tidegate/missing"
-"""The member of a list's ``_meta`` that says which servers it is without, and why."""
-
 _MOST_TASKS = 4096  # tasks whose server is remembered
-_NAMED = {"tools/call": "tool", "prompts/get": "prompt"}
+_NAMED = {"tools/call": "tools", "prompts/get": "prompts"}
 _BY_URI = frozenset(("resources/read", "resources/subscribe", "resources/unsubscribe"))
 _TASKS = frozenset(("tasks/get", "tasks/result", "tasks/cancel", "tasks/update"))
-
-
-class Listing(NamedTuple):
-    """A method that lists: the member of its result with the items, and the capability of servers that have it."""
-
-    member: str
-    capability: str
-
-
-LISTS = {
-    "tools/list": Listing("tools", "tools"),
-    "prompts/list": Listing("prompts", "prompts"),
-    "resources/list": Listing("resources", "resources"),
-    "resources/templates/list": Listing("resourceTemplates", "resources"),
-    "tasks/list": Listing("tasks", "tasks"),
-}
 
 
 class Denied(Exception):  # noqa: N818 - it says what was done
@@ -81,7 +62,7 @@ class Tools:
 
     def get(self, shown: str) -> Mapping[str, Any] | None:
         """Return a tool's definition as last listed; ``None`` where it isn't known."""
-        found = self._front.names["tool"].meant(shown)
+        found = self._front.names["tools"].meant(shown)
         peer = self._front.peers.get(found[0]) if found is not None else None
         return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
 
@@ -118,7 +99,7 @@ class Front(Conversation):
         self.peers: dict[str, Peer] = {}
         self.tools = Tools(self)  # type: ignore[assignment]  # as much of a mapping as is needed
         self._connecting: dict[Any, asyncio.Task[Peer]] = {}
-        self._fresh: set[str] = set()
+        self.lists = Lists(self)
         self._tasks: OrderedDict[str, str] = OrderedDict()
         self._settle()
 
@@ -127,13 +108,14 @@ class Front(Conversation):
         settings = self.core.now.settings
         self.prefixes = gateway_settings.prefixes(settings, self.profile)
         self.names = {
-            kind: Names(kind, self.prefixes, settings.gateway.clash)  # type: ignore[arg-type]  # these two
-            for kind in ("tool", "prompt")
+            "tools": Names("tool", self.prefixes, settings.gateway.clash),
+            "prompts": Names("prompt", self.prefixes, settings.gateway.clash),
         }
         self.owners = Owners()
-        self._fresh.clear()
+        self.lists.fresh.clear()
 
-    def _serves(self, server: str, tool: str) -> bool:
+    def serves(self, server: str, tool: str) -> bool:
+        """Whether a tool is one of the profile's, by its server's own name for it."""
         profile = self.core.now.settings.profiles.get(self.profile) if self.profile else None
         return profile is None or profile.serves(server, tool)
 
@@ -225,7 +207,7 @@ class Front(Conversation):
 
     def stale(self, kind: str) -> None:
         """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
-        self._fresh.discard(kind)
+        self.lists.fresh.discard(kind)
 
     async def reloaded(self, changed: set[str]) -> None:
         """Take over changed settings: servers that were changed or taken away are let go of."""
@@ -330,11 +312,11 @@ class Front(Conversation):
     async def _meant(self, kind: str, shown: Any, message: Message) -> tuple[str, str]:
         names = self.names[kind]
         found = names.meant(shown) if isinstance(shown, str) else None
-        if found is None and isinstance(shown, str) and f"{kind}s" not in self._fresh:
-            await self.listed(f"{kind}s/list", message.meta)
+        if found is None and isinstance(shown, str) and kind not in self.lists.fresh:
+            await self.lists.whole(f"{kind}/list", message.meta)
             found = names.meant(shown)
-        if found is None or (kind == "tool" and self.profile and not self._serves(*found)):
-            raise Rejected("unknown", f"There is no such {kind}.", id=message.id)
+        if found is None or (kind == "tools" and not self.serves(*found)):
+            raise Rejected("unknown", f"There is no such {kind[:-1]}.", id=message.id)
         return found
 
     async def owner(self, uri: Any, message: Message, *, template: bool = False) -> str:
@@ -348,8 +330,9 @@ class Front(Conversation):
             raise Rejected("unknown", "The request names no resource.", id=message.id)
         if len(self.prefixes) == 1:
             return next(iter(self.prefixes))
-        if "resources" not in self._fresh:
-            await asyncio.gather(*(self.listed(f"resources/{what}", message.meta) for what in ("list", "templates/list")))
+        if "resources" not in self.lists.fresh:
+            for what in ("resources/list", "resources/templates/list"):
+                await self.lists.whole(what, message.meta)
         found = (self.owners.template_owner if template else self.owners.owner)(uri)
         if found is None:
             raise Rejected("unknown", "There is no such resource.", id=message.id)
@@ -358,7 +341,7 @@ class Front(Conversation):
     async def _completed(self, message: Message, ref: Any) -> tuple[Peer, Message]:
         ref = ref if type(ref) is dict else {}
         if ref.get("type") == "ref/prompt":
-            server, own = await self._meant("prompt", ref.get("name"), message)
+            server, own = await self._meant("prompts", ref.get("name"), message)
             peer = await self.peer(server, message.meta)
             return peer, message if own == ref["name"] else message.rewired(at={"/params/ref/name": own})
         server = await self.owner(ref.get("uri"), message, template=True)
@@ -394,80 +377,6 @@ class Front(Conversation):
             return Out(message.encoded, message=message)
         return Out(values.encode(rpc_error(decision, message.id)))
 
-    # -- lists ------------------------------------------------------------------------------------------
-
-    async def listed(self, method: str, meta: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
-        """List what all servers have.
-
-        Returns:
-            The items, in a stable order and by the names that clients know; and why servers are missing, or not whole.
-        """
-        member, _ = LISTS[method]
-        found = await asyncio.gather(*(self._list_one(name, method, meta) for name in self.prefixes))
-        problems = {name: why for name, (_, why) in zip(self.prefixes, found, strict=True) if why}
-        kind = member[:-1]
-        for name, (items, _) in zip(self.prefixes, found, strict=True):
-            if items is not None and name in self.prefixes:
-                self._learn(name, member, items)
-        self._fresh.add("resources" if member.startswith("resource") else member)
-        if kind not in self.names:
-            return [item for items, _ in found for item in items or ()], problems
-        return [item for name, (items, _) in zip(self.prefixes, found, strict=True)
-                for item in self._named(name, kind, items or ())], problems
-
-    def _learn(self, server: str, member: str, items: list[dict[str, Any]]) -> None:
-        if member in ("tools", "prompts"):
-            self.names[member[:-1]].update(server, [name for item in items if isinstance(name := item.get("name"), str)])
-        elif member == "resources":
-            self.owners.update(server, uris=[uri for item in items if isinstance(uri := item.get("uri"), str)])
-        elif member == "resourceTemplates":
-            templates = [text for item in items if isinstance(text := item.get("uriTemplate"), str)]
-            self.owners.update(server, templates=templates)
-
-    def _named(self, server: str, kind: str, items: Any) -> list[dict[str, Any]]:
-        names, out = self.names[kind], []
-        for item in items:
-            name = item.get("name")
-            if not isinstance(name, str) or (kind == "tool" and self.profile and not self._serves(server, name)):
-                continue
-            shown = names.shown(server, name)
-            if shown is not None:
-                out.append(item if shown == name else {**item, "name": shown})
-        return out
-
-    async def _list_one(
-        self, server: str, method: str, meta: Mapping[str, Any]
-    ) -> tuple[list[dict[str, Any]] | None, str]:
-        """Return what one server lists, and what is wrong with it."""
-        member, capability = LISTS[method]
-        settings = self.core.now.settings.gateway
-        try:
-            async with asyncio.timeout(settings.patience):
-                peer = await self.peer(server, meta)
-                if not peer.can(capability):
-                    return [], ""
-
-                async def fetch(cursor: str | None) -> dict[str, Any]:
-                    return await peer.ask(method, None if cursor is None else {"cursor": cursor}, meta=meta)
-
-                return await walk(fetch, member, max_items=settings.max_items), ""
-        except IncompleteError as incomplete:
-            log.warning("a list is not whole", server=server, method=method, reason=str(incomplete))
-            return incomplete.items, str(incomplete)
-        except Refused as refusal:
-            if refusal.code == _NO_METHOD:
-                return [], ""
-            return None, self.lacking(server, str(refusal))
-        except Unavailable as failure:
-            return None, self.lacking(server, str(failure))
-        except TimeoutError:
-            return None, self.lacking(server, f"The server didn't answer within {settings.patience:g} seconds.")
-
-    def lacking(self, server: str, reason: str) -> str:
-        """Note that a server is missing from what the client is told; return why."""
-        log.warning("a server is missing", server=server, reason=reason)
-        return reason
-
     async def list(self, message: Message) -> Reply:
         """Answer a request for a list.
 
@@ -476,27 +385,16 @@ class Front(Conversation):
             Rejected: for a cursor that was none of the gateway's.
         """
         message, flow = await self.judged(message)
-        method = message.method or ""
-        params = message.tree.get("params")
-        cursor = params.get("cursor") if isinstance(params, dict) else None
-        owner = (self.principal.name, self.profile, self.flows.session_id, method)
-        problems: dict[str, str] = {}
-        if cursor is None:
-            items, problems = await self.listed(method, message.meta)
-            page, following = self.shared.pages.first(owner, items)
-        else:
-            page, following = self.shared.pages.next(owner, cursor if isinstance(cursor, str) else "")
-        result: dict[str, Any] = {LISTS[method].member: page}
-        if following is not None:
-            result["nextCursor"] = following
-        if problems:
-            missing = [{"server": name, "reason": why} for name, why in problems.items()]
-            result["_meta"] = {MISSING_KEY: missing}
-        return await self.result(message, flow, self.dressed(result))
+        return await self.result(message, flow, self.dressed(await self.lists.page(message)))
 
     def dressed(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return a result as the client's version has it."""
         return result
+
+    def lacking(self, server: str, reason: str) -> str:
+        """Note that a server is missing from what the client is told; return why."""
+        log.warning("a server is missing", server=server, reason=reason)
+        return reason
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -516,9 +414,6 @@ class Front(Conversation):
             await asyncio.wait(connecting)
         peers, self.peers = list(self.peers.values()), {}
         await asyncio.gather(*(peer.close() for peer in peers))
-
-
-_NO_METHOD = -32601
 
 
 def _uri(block: Any) -> str | None:

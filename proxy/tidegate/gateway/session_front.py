@@ -13,7 +13,8 @@ from tidegate import methods, wire
 from tidegate.correlate import cancelled_id
 from tidegate.flow import Client
 from tidegate.gateway import capabilities
-from tidegate.gateway.front import LISTS, MISSING_KEY, Denied, Front
+from tidegate.gateway.front import Denied, Front
+from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
 from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer, bare
 from tidegate.mailbox import Mailbox
@@ -124,7 +125,7 @@ class SessionFront(Front):
 
     async def _announce(self, kinds: list[str]) -> None:
         """Tell the client that lists have changed."""
-        self._fresh.difference_update(kinds)
+        self.lists.fresh.difference_update(kinds)
         for kind in kinds:
             tree = {"jsonrpc": "2.0", "method": f"notifications/{kind}/list_changed"}
             out = await self.composed(wire.classify(tree, "server"))
@@ -192,10 +193,10 @@ class SessionFront(Front):
         said = methods.client_in(message)
         self.flows.client = Client(*said) if said else Client()
         self.flows.version = capabilities.agreed(methods.version_in(message))
-        missing = await self._reach_all()
+        lacking = await self._reach_all()
         reached = [self.peers[name] for name in self.prefixes if name in self.peers]
         able = [peer.capabilities for peer in reached]
-        able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in missing]
+        able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in lacking]
         result: dict[str, Any] = {
             "protocolVersion": self.version,
             "capabilities": _noticed(capabilities.merged(able), several=len(self.prefixes) > 1),
@@ -204,8 +205,8 @@ class SessionFront(Front):
         text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in reached)
         if text is not None:
             result["instructions"] = text
-        if missing:
-            result["_meta"] = {MISSING_KEY: [{"server": name, "reason": why} for name, why in missing.items()]}
+        if lacking:
+            result["_meta"] = missing(lacking)
         reply = await self.result(message, flow, result)
         if reply.message is None:
             self.flows.version = ""

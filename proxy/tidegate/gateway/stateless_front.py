@@ -10,7 +10,8 @@ import structlog
 
 from tidegate import methods, values
 from tidegate.gateway import capabilities, eras
-from tidegate.gateway.front import LISTS, MISSING_KEY, Denied, Front
+from tidegate.gateway.front import Denied, Front
+from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.legacy_peer import LegacyPeer
 from tidegate.gateway.peers import Peer, Refused, StatelessPeer
 from tidegate.gateway.subscribing import Subscription
@@ -183,7 +184,7 @@ class StatelessFront(Front):
 
     async def _discover(self, message: Message) -> Reply:
         message, flow = await self.judged(message)
-        missing: dict[str, str] = {}
+        lacking: dict[str, str] = {}
         patience = self.core.now.settings.gateway.patience
 
         async def reach(name: str) -> Peer | None:
@@ -191,15 +192,15 @@ class StatelessFront(Front):
                 async with asyncio.timeout(patience):
                     return await self.peer(name, message.meta)
             except Unavailable as failure:
-                missing[name] = self.lacking(name, str(failure))
+                lacking[name] = self.lacking(name, str(failure))
             except TimeoutError:
-                missing[name] = self.lacking(name, f"The server didn't answer within {patience:g} seconds.")
+                lacking[name] = self.lacking(name, f"The server didn't answer within {patience:g} seconds.")
             return None
 
         found = await asyncio.gather(*(reach(name) for name in self.prefixes))
         peers = [peer for peer in found if peer is not None]
         able = [peer.capabilities for peer in peers]
-        able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in missing]
+        able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in lacking]
         result: dict[str, Any] = {
             "supportedVersions": [methods.MODERN],
             "capabilities": capabilities.merged(able),
@@ -208,9 +209,8 @@ class StatelessFront(Front):
         text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in peers)
         if text is not None:
             result["instructions"] = text
-        if missing:
-            said = [{"server": name, "reason": missing[name]} for name in self.prefixes if name in missing]
-            result["_meta"][MISSING_KEY] = said
+        if lacking:
+            result["_meta"] |= missing({name: lacking[name] for name in self.prefixes if name in lacking})
         return await self.result(message, flow, self.dressed(result))
 
     def dressed(self, result: dict[str, Any]) -> dict[str, Any]:

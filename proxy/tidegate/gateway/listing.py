@@ -1,0 +1,162 @@
+"""The lists of many servers as one: tools, prompts, resources, templates and tasks, page by page."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import structlog
+
+from tidegate.gateway.catalogue import IncompleteError, walk
+from tidegate.gateway.peers import Refused
+from tidegate.upstream import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tidegate.gateway.front import Front
+    from tidegate.message import Message
+
+log = structlog.get_logger("tidegate.gateway")
+
+MISSING_KEY = "io.tidegate/missing"
+"""The member of a list's ``_meta`` that says which servers it is without, and why."""
+
+_NO_METHOD = -32601
+
+
+class Listing(NamedTuple):
+    """A method that lists.
+
+    Attributes:
+        member: the member of its result with the items.
+        kind: ``tools``, ``prompts``, ``resources`` or ``tasks``: the capability of servers that have such a list.
+    """
+
+    member: str
+    kind: str
+
+
+LISTS = {
+    "tools/list": Listing("tools", "tools"),
+    "prompts/list": Listing("prompts", "prompts"),
+    "resources/list": Listing("resources", "resources"),
+    "resources/templates/list": Listing("resourceTemplates", "resources"),
+    "tasks/list": Listing("tasks", "tasks"),
+}
+"""The methods that list, and what."""
+
+
+class Lists:
+    """The lists that one front's servers make together.
+
+    Args:
+        front: the front.
+
+    Attributes:
+        fresh: of which kinds the names and URIs are known as they are now.
+    """
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self.fresh: set[str] = set()
+
+    async def whole(self, method: str, meta: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        """List what all servers have.
+
+        Args:
+            method: which list.
+            meta: the ``_meta`` of the client's request.
+
+        Returns:
+            The items, in a stable order and by the names that clients know; and why servers are missing, or not whole.
+        """
+        member, kind = LISTS[method]
+        servers = tuple(self._front.prefixes)
+        found = await asyncio.gather(*(self._of(server, method, meta) for server in servers))
+        for server, (items, _) in zip(servers, found, strict=True):
+            if items is not None and server in self._front.prefixes:
+                self._learn(server, member, items)
+        if method != "resources/list":  # the templates are asked for after them
+            self.fresh.add(kind)
+        problems = {server: why for server, (_, why) in zip(servers, found, strict=True) if why}
+        made = [self._shown(server, kind, items or ()) for server, (items, _) in zip(servers, found, strict=True)]
+        return [item for items in made for item in items], problems
+
+    def _learn(self, server: str, member: str, items: list[dict[str, Any]]) -> None:
+        """Take over which names or URIs a server has."""
+        front = self._front
+        if member == "tools" or member == "prompts":  # noqa: PLR1714 - a type checker sees more in it
+            front.names[member].update(server, [name for item in items if isinstance(name := item.get("name"), str)])
+        elif member == "resources":
+            front.owners.update(server, uris=[uri for item in items if isinstance(uri := item.get("uri"), str)])
+        elif member == "resourceTemplates":
+            texts = [text for item in items if isinstance(text := item.get("uriTemplate"), str)]
+            front.owners.update(server, templates=texts)
+
+    def _shown(self, server: str, kind: str, items: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+        """Return a server's items as clients know them: those that they may know, by their names for them."""
+        names = self._front.names.get(kind)
+        if names is None:
+            return items
+        out = []
+        for item in items:
+            name = item.get("name")
+            if not isinstance(name, str) or (kind == "tools" and not self._front.serves(server, name)):
+                continue
+            shown = names.shown(server, name)
+            if shown is not None:
+                out.append(item if shown == name else {**item, "name": shown})
+        return out
+
+    async def _of(self, server: str, method: str, meta: Mapping[str, Any]) -> tuple[list[dict[str, Any]] | None, str]:
+        """Return what one server lists, and what is wrong with it."""
+        front, (member, kind) = self._front, LISTS[method]
+        settings = front.core.now.settings.gateway
+        try:
+            async with asyncio.timeout(settings.patience):
+                peer = await front.peer(server, meta)
+                if not peer.can(kind):
+                    return [], ""
+
+                async def fetch(cursor: str | None) -> dict[str, Any]:
+                    return await peer.ask(method, None if cursor is None else {"cursor": cursor}, meta=meta)
+
+                return await walk(fetch, member, max_items=settings.max_items), ""
+        except IncompleteError as incomplete:
+            log.warning("a list is not whole", server=server, method=method, reason=str(incomplete))
+            return incomplete.items, str(incomplete)
+        except Refused as refusal:
+            return ([], "") if refusal.code == _NO_METHOD else (None, front.lacking(server, str(refusal)))
+        except Unavailable as failure:
+            return None, front.lacking(server, str(failure))
+        except TimeoutError:
+            return None, front.lacking(server, f"The server didn't answer within {settings.patience:g} seconds.")
+
+    async def page(self, message: Message) -> dict[str, Any]:
+        """Return the result of a judged request for a list.
+
+        Raises:
+            Rejected: for a cursor that was none of the gateway's.
+        """
+        front, method = self._front, message.method or ""
+        params = message.tree.get("params")
+        cursor = params.get("cursor") if isinstance(params, dict) else None
+        owner = (front.principal.name, front.profile, front.flows.session_id, method)
+        problems: dict[str, str] = {}
+        if cursor is None:
+            items, problems = await self.whole(method, message.meta)
+            page, following = front.shared.pages.first(owner, items)
+        else:
+            page, following = front.shared.pages.next(owner, cursor if isinstance(cursor, str) else "")
+        result: dict[str, Any] = {LISTS[method].member: page}
+        if following is not None:
+            result["nextCursor"] = following
+        if problems:
+            result["_meta"] = missing(problems)
+        return result
+
+
+def missing(problems: Mapping[str, str]) -> dict[str, Any]:
+    """Return the ``_meta`` that says which servers a result is without, and why."""
+    return {MISSING_KEY: [{"server": server, "reason": why} for server, why in problems.items()]}
