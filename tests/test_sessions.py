@@ -107,6 +107,7 @@ async def test_the_sweeper_survives_sessions_that_go_while_it_sweeps() -> None:
     async with sessions_of(proxy={"idle_timeout": 0.05}) as sessions:
         slow = _Slow()
         first, second = sessions.new("server", CI), sessions.new("server", CI)
+        assert isinstance(first.relay, Relay)
         first.relay.upstream = slow  # type: ignore[assignment]  # all that is used of it here is close()
         sessions.register("server", first)
         gone = sessions.register("server", second)
@@ -122,6 +123,7 @@ async def test_servers_that_a_reload_took_away_lose_their_sessions_even_while_cl
     async with sessions_of() as sessions:
         slow = _Slow()
         first, second, other = (sessions.new(name, CI) for name in ("server", "server", "other"))
+        assert isinstance(first.relay, Relay)
         first.relay.upstream = slow  # type: ignore[assignment]  # all that is used of it here is close()
         sessions.register("server", first)
         gone = sessions.register("server", second)

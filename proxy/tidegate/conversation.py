@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate import methods, values, wire
 from tidegate.streams import Reply, merged
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from tidegate.flows import Core, Flows
     from tidegate.message import Id, Message
     from tidegate.upstream import Answer, Context
+
+
+class Known(Protocol):
+    """What is known by name."""
+
+    def get(self, name: str, /) -> Mapping[str, Any] | None:
+        """Return what has a name; ``None`` where nothing has."""
+        ...
 
 
 class Conversation(ABC):
@@ -48,7 +56,7 @@ class Conversation(ABC):
 
     @property
     @abstractmethod
-    def tools(self) -> Mapping[str, Any]:
+    def tools(self) -> Known:
         """The definitions of tools as last listed, by the names that the client knows."""
 
     @property

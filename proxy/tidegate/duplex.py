@@ -15,8 +15,8 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from tidegate.message import Message
     from tidegate.conversation import Conversation
+    from tidegate.message import Message
     from tidegate.streams import Outs, Reply
 
 log = structlog.get_logger("tidegate.duplex")

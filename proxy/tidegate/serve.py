@@ -238,7 +238,11 @@ async def _serving(apps: list[tuple[Any, socket.socket]], core: Core) -> AsyncGe
 def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | None) -> None:
     settings = core.now.settings
     for endpoint in (endpoints.gateway(), *map(endpoints.gateway, settings.profiles)):
-        log.info("serving", gateway=endpoints.profile(endpoint) or "all servers", url=f"{listen}{endpoints.path(endpoint)}/mcp")
+        log.info(
+            "serving",
+            gateway=endpoints.profile(endpoint) or "all servers",
+            url=f"{listen}{endpoints.path(endpoint)}/mcp",
+        )
     for name, server in settings.servers.items():
         url = f"{listen}{endpoints.path(name)}/mcp"
         log.info("serving", server=name, kind=server.kind, isolation=sandbox.isolation(server), url=url)

@@ -93,6 +93,7 @@ class Talk:
     @property
     def relay(self) -> Relay:
         """Its relay."""
+        assert isinstance(self.session.relay, Relay)
         return self.session.relay
 
     @property

@@ -47,7 +47,7 @@ _Format = Annotated[
 _Level = Annotated[LogLevel, typer.Option("--log-level", help="The least that is logged, to standard error.")]
 
 
-def run(
+def run(  # noqa: PLR0913 - the command's options
     file: Annotated[
         Path | None, typer.Argument(help="The settings; by default `tidegate.toml` here.", show_default=False)
     ] = None,
@@ -64,17 +64,20 @@ def run(
         bool, typer.Option("--stdio", metavar="", help="Serve one client, on standard input and output.")
     ] = False,
     profile: Annotated[
-        str | None, typer.Option(help="With `--stdio`, the profile to serve; all servers by default.", show_default=False)
+        str | None,
+        typer.Option(help="With `--stdio`, the profile to serve; all servers by default.", show_default=False),
     ] = None,
     log_format: _Format = None,
     log_level: _Level = LogLevel.info,
 ) -> None:
     """Serve the servers of the settings to clients over HTTP, until SIGTERM or Ctrl-C.
 
-    Clients connect to `http://ADDRESS/mcp` for all servers at once, to `http://ADDRESS/profiles/NAME/mcp` for those of a
-    profile, and to `http://ADDRESS/servers/NAME/mcp` for a single one, as if they talked to it. With `--stdio` there is
-    one client, on standard input and output, and it gets all servers at once. On SIGHUP the settings are read again: the new ones are
-    checked whole and taken over at once; where they are not well, the old ones stay and a line in the log says why.
+    Clients connect to `http://ADDRESS/mcp` for all servers at once, to `http://ADDRESS/profiles/NAME/mcp` for those of
+    a profile, and to `http://ADDRESS/servers/NAME/mcp` for a single one, as if they talked to it. With `--stdio` there
+    is one client, on standard input and output, and it gets all servers at once.
+
+    On SIGHUP the settings are read again: the new ones are checked whole and taken over at once; where they are not
+    well, the old ones stay and a line in the log says why.
     """
     lean.import_structlog()
     from tidegate import logs, serve  # noqa: PLC0415 - heavy

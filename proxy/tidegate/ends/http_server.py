@@ -105,7 +105,11 @@ class App:
         """Return what records call an endpoint's server."""
         if not name:
             return Server("")
-        return Server(gateway_settings.SERVER, "remote") if endpoints.is_gateway(name) else self.core.now.settings.server(name)
+        return (
+            Server(gateway_settings.SERVER, "remote")
+            if endpoints.is_gateway(name)
+            else self.core.now.settings.server(name)
+        )
 
     # -- who may come in --------------------------------------------------------------------------------
 

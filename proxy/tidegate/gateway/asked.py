@@ -73,17 +73,21 @@ class Asked(Generic[P]):
             raise Rejected("unsolicited", "The reply answers no open request.")
         return found.peer, reply.rewired(id=found.own)
 
-    def progress(self, notification: Message) -> tuple[P, Message] | None:
-        """Return whom a client's progress is for, with that server's own token; ``None`` where nobody asked for it."""
+    def progress(self, notification: Message) -> tuple[P, Message]:
+        """Return whom a client's progress is for, and the notification with that server's own token.
+
+        Raises:
+            Rejected: where nobody has asked for it.
+        """
         token = correlate.token_of(notification)
         about = self._tokens.get(key_of(token)) if token is not None else None
         found = self._open.get(about) if about is not None else None
         if found is None or found.token is None:
-            return None
+            raise Rejected("unsolicited", "The notification doesn't say whose request it is about.")
         return found.peer, notification.rewired(at={"/params/progressToken": found.token[1]})
 
     def cancelled(self, peer: P, notification: Message) -> Message | None:
-        """Return a server's cancellation of its request, with the id that the client knows; ``None`` for no open one."""
+        """Return a server's cancellation of its request, with the id that the client knows; ``None`` for none."""
         wanted = correlate.cancelled_id(notification)
         for key, question in self._open.items():
             if question.peer is peer and wanted is not None and key_of(question.own) == key_of(wanted):

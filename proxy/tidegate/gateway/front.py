@@ -1,7 +1,7 @@
 """What clients of the gateway talk to: one conversation in front of many servers.
 
-A request that is for one server goes to that server's relay, under the server's own name for what it is about; the relay
-judges it and the reply. What the gateway answers itself is put together of what relays have judged, and recorded.
+A request that is for one server goes to that server's relay, under the server's own name for what it is about; the
+relay judges it and the reply. What the gateway answers itself is put together of what relays have judged, and recorded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -81,12 +81,10 @@ class Front(Conversation):
         owners: whose resources are whose.
         peers: the servers that were reached, by name.
         asked: what servers ask the client.
-        own: the stream on which the client is told what belongs to no request.
     """
 
     ordered = False
     hosted = True
-    own: Mailbox | None = None
 
     def __init__(self, shared: Shared, profile: str, principal: Principal, *, stateless: bool) -> None:
         self.shared = shared
@@ -97,11 +95,21 @@ class Front(Conversation):
         self.over = asyncio.Event()
         self.asked: Asked[Peer] = Asked()
         self.peers: dict[str, Peer] = {}
-        self.tools = Tools(self)  # type: ignore[assignment]  # as much of a mapping as is needed
+        self._tools = Tools(self)
         self._connecting: dict[Any, asyncio.Task[Peer]] = {}
         self.lists = Lists(self)
         self._tasks: OrderedDict[str, str] = OrderedDict()
         self._settle()
+
+    @property
+    def own(self) -> Mailbox | None:
+        """The stream on which the client is told what belongs to no request; ``None`` where it has none."""
+        return None
+
+    @property
+    def tools(self) -> Tools:
+        """The definitions of tools as last listed, by the names that the client knows."""
+        return self._tools
 
     def _settle(self) -> None:
         """Take over which servers there are, and what their names look like."""
@@ -303,10 +311,10 @@ class Front(Conversation):
         if method == "completion/complete":
             return await self._completed(message, params.get("ref"))
         if method in _TASKS:
-            server = self._tasks.get(params.get("taskId") or "")
-            if server is None:
+            whose = self._tasks.get(params.get("taskId") or "")
+            if whose is None:
                 raise Rejected("unknown", "There is no such task.", id=message.id)
-            return await self.peer(server, message.meta), message
+            return await self.peer(whose, message.meta), message
         return None
 
     async def _meant(self, kind: str, shown: Any, message: Message) -> tuple[str, str]:
@@ -429,5 +437,3 @@ def _uri(block: Any) -> str | None:
     else:
         return None
     return uri if type(uri) is str else None
-
-

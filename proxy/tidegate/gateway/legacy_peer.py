@@ -73,7 +73,7 @@ class LegacyPeer(Peer):
 
     modern = True
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it is made of
+    def __init__(
         self,
         host: Host,
         name: str,
@@ -365,5 +365,3 @@ def _wants(level: Any, message: Message) -> bool:
     params = message.tree.get("params")
     said = params.get("level") if isinstance(params, dict) else None
     return level in _LEVELS and said in _LEVELS and _LEVELS.index(said) >= _LEVELS.index(level)
-
-

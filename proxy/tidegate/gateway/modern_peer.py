@@ -16,7 +16,6 @@ from tidegate import correlate, methods, wire
 from tidegate.correlate import key_of
 from tidegate.gateway import asking, capabilities, eras
 from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, condensed, is_own, request
-from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
 from tidegate.verdict import error_bytes
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from tidegate.correlate import Key, Open
     from tidegate.gateway.peers import Host
-    from tidegate.message import Id
+    from tidegate.message import Id, Message
     from tidegate.relay import Relay
     from tidegate.upstream import Context
 
@@ -50,7 +49,7 @@ class ModernPeer(Peer):
         compose: has a message recorded that the gateway puts together, and returns its bytes and itself.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it is made of
+    def __init__(
         self,
         host: Host,
         name: str,
@@ -168,9 +167,11 @@ class ModernPeer(Peer):
                 if out.message is None or out.message.is_reply:
                     return Out(out.data, message=out.message)
                 await queue.put(Out(out.data, message=out.message))
-        return Out(error_bytes("unavailable", "The server ended the answer without a reply.", self.identity(asked.id or "")))
+        return Out(
+            error_bytes("unavailable", "The server ended the answer without a reply.", self.identity(asked.id or ""))
+        )
 
-    async def _again(  # noqa: PLR0913, PLR0917 - what has been said so far
+    async def _again(
         self, message: Message, asked: Message, reply: Message, rounds: int, queue: asyncio.Queue[Out | None]
     ) -> Message:
         """Ask the client what the server needs to know; return the request with the answers.
@@ -240,7 +241,7 @@ class ModernPeer(Peer):
         except BaseException:
             self._uris = before
             raise
-        tree = {"jsonrpc": "2.0", "id": message.id, "result": {}}
+        tree: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id, "result": {}}
         out = await self._compose(wire.classify(tree, "server").answering(message.method))
         return Reply(body=out.data, message=out.message)
 
@@ -319,7 +320,7 @@ class ModernPeer(Peer):
 
     def reply(self, message: Message, entry: Open | None) -> Message:
         """Return a reply as a client with a session is to see it; what asks stays, because it isn't sent."""
-        if entry is None or is_own(entry.request.id) and key_of(entry.request.id or "") not in self._ids:
+        if entry is None or (is_own(entry.request.id) and key_of(entry.request.id or "") not in self._ids):
             return message
         own = self.identity(entry.request.id or "")
         if asking.is_asking(message):
@@ -329,7 +330,7 @@ class ModernPeer(Peer):
         return shown if message.id is None or key_of(own) == key_of(message.id) else shown.rewired(id=own)
 
     def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
-        """Return a notification as a client with a session is to see it; it knows none that says listening has begun."""
+        """Return a notification as a client with a session is to see it."""
         if message.method == _ACKNOWLEDGED:
             return message  # it goes no further than to this peer
         if message.method is not None and message.method.endswith("/list_changed"):
@@ -338,4 +339,3 @@ class ModernPeer(Peer):
 
 
 _ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
-

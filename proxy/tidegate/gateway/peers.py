@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from tidegate import methods, wire
-from tidegate.gateway import capabilities, eras
+from tidegate.gateway import eras
 from tidegate.gateway.older import older_reply
 from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply
@@ -71,7 +71,9 @@ class Host(Protocol):
     """
 
     asked: Asked[Peer]
-    own: Mailbox | None
+
+    @property
+    def own(self) -> Mailbox | None: ...  # noqa: D102 - above
 
     @property
     def version(self) -> str: ...  # noqa: D102 - above
@@ -381,8 +383,8 @@ async def bare(reply: Reply, label: str | None = None) -> Reply:
 
     Args:
         reply: the reply.
-        label: what the ids of its events are to begin with, so that a stream can be resumed at the right server; without,
-            they are left out.
+        label: what the ids of its events are to begin with, so that a stream can be resumed at the right server;
+            without, they are left out.
     """
     if reply.events is None:
         return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)

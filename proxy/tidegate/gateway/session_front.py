@@ -49,13 +49,18 @@ class SessionFront(Front):
 
     def __init__(self, shared: Shared, profile: str, principal: Principal) -> None:
         super().__init__(shared, profile, principal, stateless=False)
-        self.own: Mailbox = Mailbox(_KEPT)
+        self._own = Mailbox(_KEPT)
         self._initialize: Mapping[str, Any] = {}
         self._level: str | None = None
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._recovering: dict[str, asyncio.Task[None]] = {}
         self._listening = False
         self._answering = 0
+
+    @property
+    def own(self) -> Mailbox:
+        """The stream on which the client is told what belongs to no request."""
+        return self._own
 
     # -- servers ----------------------------------------------------------------------------------------
 
@@ -130,7 +135,7 @@ class SessionFront(Front):
             tree = {"jsonrpc": "2.0", "method": f"notifications/{kind}/list_changed"}
             out = await self.composed(wire.classify(tree, "server"))
             if out.message is not None:
-                self.own.put_latest(out.message)
+                self._own.put_latest(out.message)
 
     async def reloaded(self, changed: set[str]) -> None:
         """Take over changed settings, and tell the client that its lists may have changed."""
@@ -263,10 +268,8 @@ class SessionFront(Front):
             elif message.method == "notifications/cancelled":
                 await self._cancelled(message)
             elif message.method == "notifications/progress":
-                found = self.asked.progress(message)
-                if found is None:
-                    raise Rejected("unsolicited", "The notification doesn't say whose request it is about.")
-                await found[0].relay.take(found[1], PLAIN)
+                peer, progress = self.asked.progress(message)
+                await peer.relay.take(progress, PLAIN)
             elif message.method == "notifications/initialized":
                 await self.judged(message)
             else:
@@ -301,7 +304,7 @@ class SessionFront(Front):
         if running is None or running.done():
             self._pumps[peer.name] = asyncio.create_task(peer.pump(), name="gateway pump")
 
-    async def listen(self, last_event_id: str | None, context: Context) -> Reply:
+    async def listen(self, last_event_id: str | None, context: Context) -> Reply:  # noqa: ARG002 - as the base has it
         """Open the client's own stream, or go on with one of a server's that broke off.
 
         Raises:
@@ -312,7 +315,7 @@ class SessionFront(Front):
             peer = self.peers[name]
             return await bare(await peer.relay.listen(theirs, PLAIN), name)
         if last_event_id is not None:
-            self.own.resume(last_event_id)
+            self._own.resume(last_event_id)
         self._listening = True
         for peer in list(self.peers.values()):
             self._pump(peer)
@@ -322,7 +325,7 @@ class SessionFront(Front):
         yield Out(None)  # for primed()
         with contextlib.suppress(Unavailable):
             while True:
-                event = await self.own.get()
+                event = await self._own.get()
                 data = event.data
                 if isinstance(data, bytes):
                     yield Out(data, event.id)
@@ -354,7 +357,7 @@ class SessionFront(Front):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        self.own.end(Unavailable("The session is over."))
+        self._own.end(Unavailable("The session is over."))
         await super().close()
 
 
@@ -366,5 +369,3 @@ def _noticed(able: dict[str, Any], *, several: bool) -> dict[str, Any]:
         key: {**value, "listChanged": True} if key in _NOTICES and isinstance(value, dict) else value
         for key, value in able.items()
     }
-
-

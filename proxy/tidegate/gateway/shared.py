@@ -42,7 +42,7 @@ class Shared:
         self.core = core
         self.fleet = fleet
         self.eras: dict[str, Era] = {}
-        self.pages = Pages(lambda: core.now.settings.gateway.page)
+        self.pages = Pages(core.now.settings.gateway.page)
         self.held: Held[Call] = Held(Handles(secrets.token_bytes(32), HOLD, time.monotonic))
         self.known: dict[tuple[str, str], dict[str, Any]] = {}
         self.keepers: set[LegacyPeer] = set()

@@ -11,8 +11,8 @@ import structlog
 from tidegate import methods, values
 from tidegate.gateway import capabilities, eras
 from tidegate.gateway.front import Denied, Front
-from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.legacy_peer import LegacyPeer
+from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.peers import Peer, Refused, StatelessPeer
 from tidegate.gateway.subscribing import Subscription
 from tidegate.streams import Reply
@@ -219,14 +219,12 @@ class StatelessFront(Front):
 
     async def one_way(self, message: Message, context: Context) -> Reply:  # noqa: ARG002 - nothing but the message counts
         """Take a notification: none of 2026-07-28's clients has a meaning over HTTP."""
+        if message.is_reply:
+            return await self.refuse(Rejected("unsolicited", "The reply answers no open request."))
         try:
-            if message.is_reply:
-                raise Rejected("unsolicited", "The reply answers no open request.")
             await self.judged(message)
         except Denied as denied:
             return denied.reply
-        except Rejected as refused:
-            return await self.refuse(refused)
         return Reply(202)
 
     # -- what a session has -----------------------------------------------------------------------------
@@ -260,5 +258,3 @@ class StatelessFront(Front):
         for peer in kinds:
             await self._let_go(peer)
         await super().close()
-
-

@@ -15,10 +15,12 @@ from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine
 
+    from tidegate.conversation import Known
     from tidegate.correlate import Key
     from tidegate.flow import Principal
+    from tidegate.flows import Flows
     from tidegate.gateway.front import Front
     from tidegate.gateway.shared import Shared
     from tidegate.message import Id, Message
@@ -52,12 +54,12 @@ class StdioFront(Conversation):
         return self._chosen or self._sessions
 
     @property
-    def flows(self) -> Any:
+    def flows(self) -> Flows:  # type: ignore[override]  # it is another's, and nobody sets it
         """Makes the flows of what no server's relay judges."""
         return self._front.flows
 
     @property
-    def tools(self) -> Mapping[str, Any]:
+    def tools(self) -> Known:
         """The definitions of tools as last listed, by the names that the client knows."""
         return self._front.tools
 
@@ -107,7 +109,7 @@ class StdioFront(Conversation):
             async with contextlib.aclosing(events):
                 yield Out(None)  # for primed()
                 while True:
-                    reading = self._running[key] = asyncio.ensure_future(anext(events, None))  # type: ignore[arg-type]  # a coroutine, in fact
+                    reading = self._running[key] = asyncio.ensure_future(anext(events, None))
                     await asyncio.wait((reading,))
                     if reading.cancelled() or (out := reading.result()) is None:
                         return

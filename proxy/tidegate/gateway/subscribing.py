@@ -12,7 +12,6 @@ from tidegate import methods, wire
 from tidegate.gateway import eras
 from tidegate.gateway.legacy_peer import LegacyPeer
 from tidegate.gateway.peers import PLAIN, Peer, Refused
-from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
 from tidegate.wire import Rejected
@@ -20,6 +19,7 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from tidegate.flow import Flow
     from tidegate.gateway.stateless_front import StatelessFront
+    from tidegate.message import Message
 
 log = structlog.get_logger("tidegate.gateway")
 
@@ -105,7 +105,11 @@ class Subscription:
             yield await self._composed(_ACKNOWLEDGED, {"notifications": agreed})
             while (out := await self._queue.get()) is not None:
                 yield out
-            tree = {"jsonrpc": "2.0", "id": self._request.id, "result": {"resultType": "complete", "_meta": self._tag()}}
+            tree = {
+                "jsonrpc": "2.0",
+                "id": self._request.id,
+                "result": {"resultType": "complete", "_meta": self._tag()},
+            }
             yield await self._front.composed(wire.classify(tree, "server").answering(self._request.method), self._flow)
         finally:
             await self._stop()
@@ -172,7 +176,11 @@ class Subscription:
         sent = wire.classify({**tree, "params": {**tree["params"], "notifications": wanted}}, "client")
         reply = await peer.relay.take(sent, PLAIN)
         if reply.events is None:
-            code = reply.message.tree["error"]["code"] if reply.message is not None and reply.message.kind == "error" else 0
+            code = (
+                reply.message.tree["error"]["code"]
+                if reply.message is not None and reply.message.kind == "error"
+                else 0
+            )
             raise Refused("subscriptions/listen", code)
         async with contextlib.aclosing(reply.events) as events:
             async for out in events:
@@ -210,5 +218,3 @@ class Subscription:
             shown = eras.modern_notification(said, self._request.id)
             if shown is not None:
                 self._put(await self._front.composed(shown, self._flow))
-
-
