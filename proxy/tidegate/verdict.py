@@ -39,6 +39,7 @@ CODES: dict[str, tuple[int, str]] = {
     "parse": (-32700, "The bytes are not a JSON text (JSON-RPC 2.0, section 5.1)."),
     "invalid": (-32600, "The JSON is not a JSON-RPC message (JSON-RPC 2.0, section 5.1)."),
     "meta": (-32602, "A request lacks the _meta that its version demands (MCP 2026-07-28, versioning)."),
+    "cursor": (-32602, "A list's cursor is unknown, somebody else's, or expired (MCP 2026-07-28, pagination)."),
     "method": (-32601, "The request's version has no such method (JSON-RPC 2.0, section 5.1)."),
     "header": (-32020, "A routing header disagrees with the body (MCP 2026-07-28, streamable HTTP)."),
 }
