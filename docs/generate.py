@@ -68,6 +68,8 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[secrets]", secret_settings.SecretsSettings),
     ("[[secrets.stores]]", secret_settings.StoreSettings),
     ("[servers.NAME]", settings.ServerSettings),
+    ("[gateway]", settings.GatewaySettings),
+    ("[profiles.NAME]", settings.ProfileSettings),
     ("[[images]]", settings.ImagePolicy),
     ("keyless", settings.Keyless),
     ("[[interceptors]]", settings.InterceptorSettings),

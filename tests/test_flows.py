@@ -47,6 +47,15 @@ async def test_every_flow_has_an_id_of_its_own_unless_it_belongs_to_another(core
     assert flows.of(CALL, "that one").id == "that one"
 
 
+async def test_the_profile_of_the_clients_endpoint_is_in_every_flow_and_so_in_that_of_a_reply(core: Core) -> None:
+    flows = Flows(core, SERVER, ANN, stateless=False, profile="work")
+    asked = flows.of(CALL)
+    entry = Table().open(CALL, asked.id, asked)
+    found = (asked, flows.of(), flows.answering(entry), flows.answering(None))
+    assert [flow.profile for flow in found] == ["work"] * 4
+    assert flows_of(core).of(CALL).profile == ""
+
+
 async def test_an_event_has_a_flow_without_a_message(core: Core) -> None:
     flow = flows_of(core).of()
     assert (flow.server, flow.principal, flow.targets, flow.request) == (SERVER, ANN, (), None)
@@ -155,7 +164,7 @@ async def test_the_flow_of_a_reply_is_that_of_its_request_with_the_request(core:
     flows.version, flows.client = V2025_11, Client("other")
     answered = flows.answering(entry)
     assert answered.request is CALL
-    for name in ("id", "server", "principal", "client", "version", "targets", "tool", "session"):
+    for name in ("id", "server", "principal", "client", "version", "targets", "tool", "session", "profile"):
         assert getattr(answered, name) is getattr(asked, name), name
 
 

@@ -186,7 +186,7 @@ def test_a_when_for_a_server_that_is_not_there_is_refused() -> None:
     """Misspelt, it would switch the entry off, and nobody would know."""
     said = refused(Plain, {"use": "mine", "when": {"servers": ["server", "sever"]}})
     assert said == "interceptor 'mine': when.servers names 'sever', which isn't there (there are: server)"
-    load(Plain, {"use": "mine", "when": {"servers": ["server", "other*"]}})
+    load(Plain, {"use": "mine", "when": {"servers": ["server", "other*", "gateway"]}})
 
 
 def test_one_name_used_twice_is_refused() -> None:

@@ -16,6 +16,7 @@ from support.clock import fast
 from support.plugging import Install
 from support.reloading import ANN, PROBE, SERVERS, Rig, probe
 from support.web import Exchange, ScriptedServer, until, within
+from tidegate.relay import Relay
 from tidegate.reload import Reloader
 from tidegate.testing import flow, request
 from tidegate.upstream import Context, Unavailable
@@ -191,6 +192,19 @@ async def test_without_a_file_there_is_nothing_to_reload(rig: Rig) -> None:
     assert [line["event"] for line in logged] == ["there is no settings file to read again"]
 
 
+# -- what only clients see --------------------------------------------------------------------------------------------
+
+
+async def test_another_prefix_ends_no_session_and_changes_no_interceptor(rig: Rig) -> None:
+    entry, before, pool = rig.begin(), rig.instances(), rig.sessions.fleet.pool("server")
+    rig.write(probe("a"), servers={**SERVERS, "server": {**SERVERS["server"], "prefix": "s_"}})
+    assert (await rig.reload())[0]
+    assert rig.core.now.settings.servers["server"].prefix == "s_"
+    assert rig.sessions.fleet.pool("server") is pool
+    assert rig.found("server") is entry
+    assert rig.instances()["a"] is before["a"]
+
+
 # -- sessions ---------------------------------------------------------------------------------------------------------
 
 
@@ -212,11 +226,23 @@ async def test_sessions_of_changed_and_removed_servers_end_and_the_others_go_on(
     assert not entries["server"].relay.over.is_set()
 
 
+async def test_the_sessions_of_whose_token_is_for_another_profile_now_end(rig: Rig) -> None:
+    profiles = {"work": {"servers": ["server"]}, "play": {"servers": ["server"]}}
+    for profile, ends in (("work", False), ("work", False), ("play", True)):
+        entry = rig.begin()
+        token = {"name": "ann", "sha256": "0" * 64, "profile": profile}
+        rig.write(tables={"profiles": profiles, "auth": {"tokens": [token]}})
+        assert (await rig.reload())[0]
+        assert entry.relay.over.is_set() == ends
+        rig.sessions._open.clear()
+
+
 async def test_a_session_that_ended_sends_nothing_more_even_if_its_client_is_still_there(rig: Rig) -> None:
     entry = rig.begin()
     rig.write(servers={"other": SERVERS["other"]})
     assert (await rig.reload())[0]
     with pytest.raises(Unavailable, match="was closed"):
+        assert isinstance(entry.relay, Relay)
         await within(entry.relay.upstream.send(CALL, Context()))
 
 
@@ -264,6 +290,7 @@ async def test_a_server_that_was_taken_away_since_a_request_came_is_said_so(rig:
     with pytest.raises(Unavailable, match="There is no server 'process' any more"):
         rig.sessions.register("process", begun, "x")
     with pytest.raises(Unavailable, match="There is no server 'process' any more"):
+        assert isinstance(begun.relay, Relay)
         await within(begun.relay.upstream.send(CALL, Context()))
 
 

@@ -13,6 +13,7 @@ from support.rig import Entry, Witness, entry, running_core
 from support.web import Exchange, ScriptedServer, until
 from tidegate.ends.http1 import HttpClient
 from tidegate.flow import Principal
+from tidegate.relay import Relay
 from tidegate.servers import OwnSource, Starter
 from tidegate.sessions import Sessions
 from tidegate.upstream import Context, Unavailable

@@ -20,6 +20,7 @@ INPUT: dict[str, Any] = {
     "method": TEXT,
     "message": {"size": NUMBER, "digest": TEXT},
     "principal": {"name": TEXT, "roles": [TEXT], "claims": ANY, "auth": ("none", "token", "jwt")},
+    "profile": TEXT,
     "client": {"name": TEXT, "version": TEXT},
     "server": {
         "name": TEXT,

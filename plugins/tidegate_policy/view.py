@@ -31,8 +31,8 @@ _CALLED_BY = {"tool": "tools/call", "prompt": "prompts/get", "resource": "resour
 
 EVERYTHING = frozenset(
     (
-        *("message", "principal", "client", "server", "target", "tool", "arguments", "params", "result", "findings"),
-        *("session", "session.calls", "session.counts", "session.recent", "time"),
+        *("message", "principal", "profile", "client", "server", "target", "tool", "arguments", "params", "result"),
+        *("findings", "session", "session.calls", "session.counts", "session.recent", "time"),
     )
 )
 """The members that are left out where no policy reads them; ``session`` is all of it but the three named after it."""
@@ -135,6 +135,8 @@ class View:
                 "claims": {},
                 "auth": flow.principal.auth,
             }
+        if "profile" in wants:
+            given["profile"] = flow.profile
         if "client" in wants:
             given["client"] = {"name": flow.client.name[:256], "version": flow.client.version[:256]}
         if "session" in wants and flow.session is not None:

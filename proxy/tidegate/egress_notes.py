@@ -62,7 +62,7 @@ class EgressNotes:
         host = self._masked(event["host"])
         place = f"[{host}]" if ":" in host else host
         targets = (Target("host", f"{place}:{event['port']}" if event["port"] else place),) if host else ()
-        flow = Flow(flow.id, flow.server, flow.principal, targets=targets)
+        flow = Flow(flow.id, flow.server, flow.principal, targets=targets, profile=flow.profile)
         text = self._sentence(event)
         deny = Deny(text, rule="egress") if event["verdict"] == "deny" else None
         size = event["sent"] + event["received"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+from tidegate import gateway_settings
 from tidegate.homes import Home, Seat
 from tidegate.percall import CallUpstream
 from tidegate.piped import PipeUpstream
@@ -98,7 +99,7 @@ class Fleet:
         if server is None:
             raise Unavailable(f"There is no server {name!r} any more.")
         found = self._pools.get(name)
-        if found is None or found.server != server:
+        if found is None or not gateway_settings.same(found.server, server):
             if found is not None:
                 self.spawn(found.retire("The settings of the server were changed."))
             found = self._pools[name] = Pool(self, name, server)

@@ -30,11 +30,19 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who the client is, by its token; ``anonymous`` where no tokens are configured."""
+    """Who the client is, by its token; ``anonymous`` where no tokens are configured.
+
+    Attributes:
+        name: the token's name in the settings.
+        auth: how that is known.
+        roles: the token's roles.
+        profile: the profile that the token is for and nothing else; ``""`` where it is for all.
+    """
 
     name: str = "anonymous"
     auth: Auth = "none"
     roles: tuple[str, ...] = ()
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class Flow:
         tool: the definition of the tool being called as last listed by the server, deeply frozen.
         request: when a reply is judged, the request it answers.
         session: what is remembered of the conversation.
+        profile: the profile through whose endpoint it comes or goes; ``""`` for none.
     """
 
     id: str
@@ -71,3 +80,4 @@ class Flow:
     tool: Mapping[str, Any] | None = None
     request: Message | None = None
     session: Session | None = field(default=None, compare=False)
+    profile: str = ""

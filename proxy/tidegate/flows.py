@@ -45,12 +45,14 @@ class Flows:
         client: what the client said of itself in ``initialize``.
         version: the version that ``initialize`` agreed on; ``""`` where there was none.
         tools: the definitions of the server's tools as last listed, deeply frozen.
+        profile: the profile through whose endpoint the client comes; ``""`` for none.
     """
 
-    def __init__(self, core: Core, server: Server, principal: Principal, *, stateless: bool) -> None:
+    def __init__(self, core: Core, server: Server, principal: Principal, *, stateless: bool, profile: str = "") -> None:
         self.core = core
         self.server = server
         self.principal = principal
+        self.profile = profile
         self.session_id = ""
         self.client = Client()
         self.version = ""
@@ -76,6 +78,7 @@ class Flows:
             self.tools.get(targets[0].name) if targets and targets[0].kind == "tool" else None,
             None,
             self.core.store.open(self._conversation()),
+            self.profile,
         )
 
     def answering(self, entry: Open | None, version: str = "") -> Flow:
@@ -93,6 +96,7 @@ class Flows:
             asked.tool,
             entry.request,
             asked.session,
+            asked.profile,
         )
 
     def _conversation(self) -> str:

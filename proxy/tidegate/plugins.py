@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pluggy
 from pydantic import BaseModel, ValidationError
 
-from tidegate import hookspecs, methods
+from tidegate import gateway_settings, hookspecs, methods
 from tidegate.message import BODY
 from tidegate.settings import SettingsError, sentence
 
@@ -224,7 +224,11 @@ def load(settings: Settings, extra: dict[str, type] | None = None) -> list[Inter
 def _check_servers(settings: Settings, entry: InterceptorSettings) -> None:
     """Refuse a ``when`` for a server that isn't there: misspelt, it would switch the entry off unnoticed."""
     for name in entry.when.servers:
-        if name not in settings.servers and not any(character in name for character in "*?["):
+        if (
+            name not in settings.servers
+            and name != gateway_settings.SERVER
+            and not any(character in name for character in "*?[")
+        ):
             have = ", ".join(sorted(settings.servers)) or "none"
             said = f"when.servers names {name!r}, which isn't there (there are: {have})"
             raise SettingsError(f"interceptor {entry.use!r}: {said}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tidegate import plugins
+from tidegate import gateway_settings, plugins
 from tidegate import settings as settings_module
 from tidegate.ends.pipe import PipeError
 from tidegate.flow import Flow, Principal, Server
@@ -121,7 +121,8 @@ class Reloader:
         changed = {
             name
             for name, server in old.settings.servers.items()
-            if settings.servers.get(name) != server or secrets.changed(old.pipeline.secrets, server)
+            if not gateway_settings.same(settings.servers.get(name), server)
+            or secrets.changed(old.pipeline.secrets, server)
         }
         await self._sessions.retire(changed, _shut_out(old.settings, settings))
         flow = Flow(pipeline.new_id(), Server(""), Principal("tidegate"))
@@ -146,7 +147,9 @@ class Reloader:
         """Keep the instances of entries that didn't change, with what they have learnt."""
         before = old.settings
         names = [[token.name for token in each.auth.tokens] for each in (before, new)]
-        if before.servers != new.servers or before.proxy.deadline != new.proxy.deadline or names[0] != names[1]:
+        servers = before.servers.keys() | new.servers.keys()
+        alike = all(gateway_settings.same(before.servers.get(name), new.servers.get(name)) for name in servers)
+        if not alike or before.proxy.deadline != new.proxy.deadline or names[0] != names[1]:
             return made  # they were told of these at their start
         known = {item.name: item for item in old.pipeline.interceptors}
         return [
@@ -171,9 +174,12 @@ def warn_of_secrets(settings: Settings, secrets: Resolved) -> None:
 
 
 def _shut_out(old: Settings, new: Settings) -> set[str]:
-    """Return the names of those who had a token that isn't accepted any more, or none where one is needed now."""
-    kept = {(token.name, token.sha256) for token in new.auth.tokens}
-    lost = {token.name for token in old.auth.tokens if (token.name, token.sha256) not in kept}
+    """Return the names of those who had a token that isn't accepted any more, or not for what it was.
+
+    Of those without a token, too, where one is needed now.
+    """
+    kept = {(token.name, token.sha256, token.profile) for token in new.auth.tokens}
+    lost = {token.name for token in old.auth.tokens if (token.name, token.sha256, token.profile) not in kept}
     return lost | ({Principal().name} if kept and not old.auth.tokens else set())
 
 

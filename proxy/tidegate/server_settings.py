@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from tidegate import box_settings as box
 from tidegate import flow, image_names, remote, sandbox, secret_refs
-from tidegate.settings_types import Egress, Flag, Model, Seconds, SettingsError
+from tidegate.settings_types import Egress, Flag, Model, Prefix, Seconds, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +120,11 @@ class ServerSettings(Model):
         "plain variables of the container, which it does.",
     )
     labels: tuple[str, ...] = Field((), description="Labels for policy.")
+    prefix: Prefix | None = Field(
+        None,
+        description="What the gateway puts before the names of its tools and prompts: by default the server's own name "
+        'and two underscores, as in `files__read`; with `""` nothing, where no other has the name.',
+    )
     share: Literal["session", "principal", "all", "call"] = Field(
         "session",
         description="Who has an instance together: one session of a client, all sessions of a principal, all clients; "

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tidegate import flow, own_files, sandbox
+from tidegate import flow, gateway_settings, own_files, sandbox
+from tidegate.gateway_settings import GatewaySettings, ProfileSettings
 from tidegate.image_settings import ImagePolicy, Keyless
 from tidegate.secret_settings import SecretsSettings
 from tidegate.secret_stores.base import Secret
@@ -35,11 +36,13 @@ from tidegate.wire import Limits
 
 __all__ = [
     "AuthSettings",
+    "GatewaySettings",
     "ImagePolicy",
     "InterceptorSettings",
     "Keyless",
     "Model",
     "Name",
+    "ProfileSettings",
     "ProxySettings",
     "ServerSettings",
     "SessionSettings",
@@ -134,6 +137,9 @@ class Token(Model):
     name: Name = Field(description="The principal's name.")
     sha256: str = Field(description="The SHA-256 of its token, 64 hexadecimal digits; never the token.")
     roles: tuple[str, ...] = Field((), description="The principal's roles, for policy.")
+    profile: Name | None = Field(
+        None, description="The profile that this token is for, and nothing else; by default all endpoints."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -159,7 +165,7 @@ class AuthSettings(Model):
         digest = hashlib.sha256(token.encode()).hexdigest()
         for entry in self.tokens:
             if entry.sha256 == digest:
-                return flow.Principal(entry.name, "token", entry.roles)
+                return flow.Principal(entry.name, "token", entry.roles, entry.profile or "")
         return None
 
 
@@ -212,6 +218,8 @@ class Settings(Model):
     session: SessionSettings = SessionSettings()
     secrets: SecretsSettings = SecretsSettings()
     servers: dict[Name, ServerSettings] = Field({})
+    gateway: GatewaySettings = GatewaySettings()
+    profiles: dict[Name, ProfileSettings] = Field({})
     images: tuple[ImagePolicy, ...] = ()
     interceptors: tuple[InterceptorSettings, ...] = ()
     _folder: Path = Path()
@@ -233,6 +241,7 @@ class Settings(Model):
         refused = [said for name, server in self.servers.items() if (said := sandbox.refusal(name, server, least))]
         if refused:
             raise ValueError("; ".join(refused))
+        gateway_settings.check(self)
         return self
 
     @property

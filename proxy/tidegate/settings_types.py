@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from tidegate.egress.rules import parse
 
 _MOST_RULES = 200
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,66}")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 
@@ -29,6 +30,12 @@ class SettingsError(Exception):
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value) or "__" in value:
         raise ValueError("a name has 1 to 64 letters, digits, '-', '_' or '.', and no '__'")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not _PREFIX.fullmatch(value):
+        raise ValueError("a prefix has at most 66 letters, digits, '_', '-' or '.', so that names have room beside it")
     return value
 
 
@@ -60,6 +67,7 @@ def _egress(value: object) -> object:
 
 Egress = Annotated[Literal["unrestricted"] | tuple[str, ...], BeforeValidator(_egress)]
 Name = Annotated[str, AfterValidator(_name)]
+Prefix = Annotated[str, AfterValidator(_prefix)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False, strict=True)]

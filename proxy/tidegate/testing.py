@@ -167,6 +167,7 @@ def flow(  # noqa: PLR0913 - one argument per attribute of Flow, all by name
     tool: Mapping[str, Any] | None = None,
     request: Message | None = None,
     session: Session | None = None,
+    profile: str = "",
 ) -> Flow:
     """Return the context of a message.
 
@@ -179,6 +180,7 @@ def flow(  # noqa: PLR0913 - one argument per attribute of Flow, all by name
         tool: the definition of the tool being called.
         request: for a reply, the request it answers; its targets become the flow's.
         session: what is remembered of the conversation; nothing by default.
+        profile: the profile through whose endpoint the client comes.
     """
     about = request or message
     return Flow(
@@ -191,6 +193,7 @@ def flow(  # noqa: PLR0913 - one argument per attribute of Flow, all by name
         values.freeze(values.thaw(tool)) if tool is not None else None,
         request,
         session or _session(),
+        profile,
     )
 
 

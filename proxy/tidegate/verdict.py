@@ -42,6 +42,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown": (-32602, "The request names a tool, prompt, resource or task that isn't there, or is several servers'."),
     "state": (-32602, "A requestState stands for nothing, or for something of somebody else's (MCP 2026-07-28)."),
     "version": (-32022, "The request's protocol version isn't spoken here (MCP 2026-07-28, versioning)."),
+    "cursor": (-32602, "A list's cursor is unknown, somebody else's, or expired (MCP 2026-07-28, pagination)."),
     "method": (-32601, "The request's version has no such method (JSON-RPC 2.0, section 5.1)."),
     "header": (-32020, "A routing header disagrees with the body (MCP 2026-07-28, streamable HTTP)."),
 }

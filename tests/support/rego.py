@@ -285,6 +285,7 @@ INPUTS = st.fixed_dictionaries(
                 "auth": st.just("token"),
             }
         ),
+        "profile": _hostile,
         "client": st.fixed_dictionaries({"name": _hostile, "version": _hostile}),
         "server": st.fixed_dictionaries(
             {"name": _hostile, "kind": st.just("process"), "trust": st.sampled_from(("low", "high")), "labels": _labels}

@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tidegate import gateway_settings
+
 if TYPE_CHECKING:
     import asyncio
     import socket
@@ -62,5 +64,5 @@ def container_name(server: str, instance: str) -> str:
 
 
 def fingerprint(server: ServerSettings) -> str:
-    """Return a text that is the same for the same settings of a server only."""
-    return hashlib.sha256(server.model_dump_json().encode()).hexdigest()
+    """Return a text that is the same for the same settings of a server only; those that clients alone see aside."""
+    return hashlib.sha256(server.model_dump_json(exclude=set(gateway_settings.KEYS)).encode()).hexdigest()

@@ -69,6 +69,7 @@ def test_an_event_without_a_server_and_the_logs_own_events_fit_the_schema() -> N
     record = as_written(Recorder().record(lone, Flow("f", Server(""))))
     jsonschema.validate(record, SCHEMA)
     assert record["server"] is None
+    assert record["profile"] is None
     assert record["server_kind"] is None
     own = as_written(event("The log was repaired."))
     jsonschema.validate(own, SCHEMA)
@@ -83,6 +84,7 @@ def test_an_allowed_message_is_recorded_with_who_talked_to_whom_about_what() -> 
         client=Client("editor", "2.1"),
         version="2025-11-25",
         targets=(Target("tool", "now"),),
+        profile="work",
     )
     record = recorded(decided(message, steps=(Step("a", "decide", "pass", 1290),)), about)
     expected = {
@@ -95,6 +97,7 @@ def test_an_allowed_message_is_recorded_with_who_talked_to_whom_about_what() -> 
         "method": "tools/call",
         "target": "now",
         "principal": "anonymous",
+        "profile": "work",
         "client": {"name": "editor", "version": "2.1"},
         "protocol": "2025-11-25",
         "verdict": "allow",

@@ -35,11 +35,13 @@ def test_a_call_is_seen_with_who_what_and_where() -> None:
         server=Server("files", "container", "high", ("private",)),
         principal=Principal("ann", "token", ("dev",)),
         tool=tool,
+        profile="work",
     )
     given = seen(message, context, View(now=lambda: 1_795_000_000_000_000_000))
     assert (given["v"], given["phase"], given["direction"]) == (1, "request", "client_to_server")
     assert given["method"] == "tools/call"
     assert given["principal"] == {"name": "ann", "roles": ["dev"], "claims": {}, "auth": "token"}
+    assert given["profile"] == "work"
     assert given["server"] == {"name": "files", "kind": "container", "trust": "high", "labels": ["private"]}
     assert given["target"] == {"kind": "tool", "name": "read"}
     assert given["tool"] == {

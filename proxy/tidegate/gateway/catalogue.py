@@ -1,0 +1,66 @@
+"""Reads whole lists of servers, page by page, and puts those of several servers together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+MAX_PAGES = 1000
+"""Pages of one list that are read at most."""
+
+
+class IncompleteError(Exception):
+    """A list that couldn't be read to its end. The text is one sentence, which holds nothing of the server's.
+
+    Attributes:
+        items: what was read of it before.
+    """
+
+    def __init__(self, text: str, items: list[dict[str, Any]]) -> None:
+        super().__init__(text)
+        self.items = items
+
+
+async def walk(
+    fetch: Callable[[str | None], Awaitable[Any]], member: str, *, max_pages: int = MAX_PAGES, max_items: int
+) -> list[dict[str, Any]]:
+    """Return all items of a list of one server, in its order.
+
+    Args:
+        fetch: asks for the page at a cursor, the first where it is ``None``, and returns its result as a JSON value.
+        member: the member of a result that has the items, such as ``tools``.
+        max_pages: how many pages are asked for at most.
+        max_items: how many items the list may have.
+
+    Raises:
+        IncompleteError: where a page isn't what it should be, a cursor comes again, or there is more than the limits
+            allow. What ``fetch`` raises goes through.
+    """
+    items: list[dict[str, Any]] = []
+    cursor: str | None = None
+    seen: set[str] = set()
+    for _ in range(max_pages):
+        page = await fetch(cursor)
+        found = page.get(member) if isinstance(page, dict) else None
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise IncompleteError(f"The list has a page without a list of objects as its {member}.", items)
+        room = max_items - len(items)
+        items += found[:room]
+        if len(found) > room:
+            raise IncompleteError(f"The list has more than {max_items} items.", items)
+        cursor = page.get("nextCursor")
+        if cursor is None:
+            return items
+        if not isinstance(cursor, str):
+            raise IncompleteError("The list has a page whose nextCursor is no string.", items)
+        if cursor in seen:
+            raise IncompleteError("The list has a cursor that comes again, so its pages have no end.", items)
+        seen.add(cursor)
+    raise IncompleteError(f"The list has more than {max_pages} pages.", items)
+
+
+def merged(per_server: Iterable[tuple[str, Iterable[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """Return the items of several servers as one list, in the order given, each server's in its own order."""
+    return [item for _, items in per_server for item in items]
