@@ -241,8 +241,8 @@ async def test_a_session_that_ended_sends_nothing_more_even_if_its_client_is_sti
     entry = rig.begin()
     rig.write(servers={"other": SERVERS["other"]})
     assert (await rig.reload())[0]
+    assert isinstance(entry.relay, Relay)
     with pytest.raises(Unavailable, match="was closed"):
-        assert isinstance(entry.relay, Relay)
         await within(entry.relay.upstream.send(CALL, Context()))
 
 
@@ -289,8 +289,8 @@ async def test_a_server_that_was_taken_away_since_a_request_came_is_said_so(rig:
             work("process", ANN)
     with pytest.raises(Unavailable, match="There is no server 'process' any more"):
         rig.sessions.register("process", begun, "x")
+    assert isinstance(begun.relay, Relay)
     with pytest.raises(Unavailable, match="There is no server 'process' any more"):
-        assert isinstance(begun.relay, Relay)
         await within(begun.relay.upstream.send(CALL, Context()))
 
 

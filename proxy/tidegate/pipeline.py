@@ -243,11 +243,7 @@ class Pipeline:
         return await self._observed(decision, self.plan(flow.server.name, None, None), flow)
 
     async def composed(self, message: Message, flow: Flow) -> Decision:
-        """Have a message observed that Tidegate has put together of parts that were judged, each in its own message.
-
-        Returns:
-            The decision; where a required observer failed it isn't allowed.
-        """
+        """Have a message observed that is put together of parts that were judged; return the decision, as `note`."""
         decision = Decision(self.new_id(), message)
         return await self._observed(decision, self.plan(flow.server.name, message.method, message.kind), flow)
 

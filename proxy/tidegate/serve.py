@@ -19,32 +19,25 @@ from tidegate import settings as settings_module
 from tidegate.admin import Admin
 from tidegate.containers.client import LauncherClient
 from tidegate.control import Control
-from tidegate.duplex import Duplex
 from tidegate.egress_notes import EgressNotes
 from tidegate.ends import descriptors
 from tidegate.ends.clients import ClientConnection, ClientServer
 from tidegate.ends.http1 import HttpClient
 from tidegate.ends.http_server import App
-from tidegate.ends.pipe import Overlong, PipeError
+from tidegate.ends.pipe import PipeError
 from tidegate.ends.sse_server import SseClients
-from tidegate.ends.stdio import StdioEnd
 from tidegate.flow import Flow, Principal, Server
 from tidegate.flows import Core, Runtime
 from tidegate.pipeline import Pipeline
-from tidegate.relay import Relay
 from tidegate.reload import Reloader
-from tidegate.servers import OwnSource, label, new_upstream
 from tidegate.session import MemoryStore
 from tidegate.sessions import Sessions
-from tidegate.settings import Settings, SettingsError, split_address
-from tidegate.upstream import Unavailable
-from tidegate.wire import Rejected
+from tidegate.settings import Settings, split_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from tidegate.conversation import Conversation
     from tidegate.fleet import Fleet
 
 
@@ -258,146 +251,3 @@ def _announce(core: Core, listen: str, admin: str | None, ready_file: Path | Non
         partial = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
         partial.write_text(told)
         partial.replace(ready_file)  # whoever waits for it must not read half of it
-
-
-# -- wrap -----------------------------------------------------------------------------------------------
-
-
-async def wrap(settings: Settings, name: str) -> int:
-    """Stand between this process's standard input and output and one server.
-
-    Args:
-        settings: the settings.
-        name: the server's name in them.
-
-    Returns:
-        0 when the client closed its side, 3 when the server ended by itself or didn't start; then each request
-        of the client's is answered with why.
-
-    Raises:
-        SettingsError: where an interceptor isn't well.
-        DependencyError: where standard input and output can't be used.
-    """
-    end = StdioEnd(settings.proxy.max_message_bytes)
-    async with core_of(settings) as (core, client):
-        upstream, own = new_upstream(core, name, Principal(), client)
-        relay = Relay(core, settings.server(name), upstream, Principal(), session_id="stdio")
-        label(name, settings.servers[name])
-        failed = not await _started(own, name)
-        try:
-            await end.start()
-        except PipeError as error:
-            await relay.close()
-            raise DependencyError(str(error)) from None
-        duplex = Duplex(relay, end.send)
-        reader = asyncio.create_task(_read(end, relay, duplex), name="client reader")
-        stop = asyncio.create_task(_signalled(), name="signals")
-        tasks = {reader, stop}
-        if own is not None:
-            tasks.add(asyncio.create_task(own.wait_ended(), name="server end"))
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if reader in done:
-                reader.result()
-                await duplex.drained()
-            ended = bool(done - {reader, stop})
-            if ended:
-                await duplex.drained()
-                log.error("the server ended", server=name, reason=own.said if own is not None else "")
-            return 3 if ended or failed else 0
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await duplex.close()
-            await end.close()
-
-
-async def gateway(path: Path | None, profile: str = "") -> int:
-    """Stand between this process's standard input and output and all servers of the settings, or of a profile.
-
-    Args:
-        path: the settings file; ``None`` for the shipped default settings.
-        profile: the profile; ``""`` for all servers.
-
-    Returns:
-        0 when the client closed its side.
-
-    Raises:
-        SettingsError: where the settings aren't well, or have no such profile.
-        DependencyError: where standard input and output can't be used.
-    """
-    from tidegate.gateway.stdio_front import StdioFront  # noqa: PLC0415 - who doesn't use it doesn't load it
-
-    settings = settings_module.load(path) if path is not None else defaults.load()
-    settings.check_environment()
-    if profile and profile not in settings.profiles:
-        have = ", ".join(settings.profiles) or "none"
-        raise SettingsError(f"there is no profile {profile!r} (there are: {have})")
-    descriptors.raise_limit()
-    end = StdioEnd(settings.proxy.max_message_bytes)
-    async with core_of(settings, path) as (core, client):
-        sessions = Sessions(core, client)
-        front = StdioFront(sessions.shared, profile, Principal())
-        for name, server in settings.servers.items():
-            label(name, server)
-        try:
-            await end.start()
-        except PipeError as error:
-            await front.close()
-            await sessions.close()
-            raise DependencyError(str(error)) from None
-        sessions.fleet.fill()
-        duplex = Duplex(front, end.send)
-        tasks = {
-            asyncio.create_task(_read(end, front, duplex), name="client reader"),
-            asyncio.create_task(_signalled(), name="signals"),
-        }
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-            await duplex.drained()
-            return 0
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await duplex.close()
-            await sessions.close()
-            await end.close()
-
-
-async def _started(own: OwnSource | None, name: str) -> bool:
-    """Start the server before the client asks for it; return whether it runs, where it is one of ours to run."""
-    if own is None:
-        return True
-    try:
-        await own.acquire()
-    except Unavailable as failure:
-        log.error("the server can't start", server=name, reason=str(failure))  # noqa: TRY400 - a sentence, no traceback
-        return False
-    return True
-
-
-async def _signalled() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-
-
-async def _read(end: StdioEnd, relay: Conversation, duplex: Duplex) -> None:
-    """Feed the client's frames to the relay until it closes its side, or takes no answers any more."""
-    with contextlib.suppress(PipeError):
-        while True:
-            try:
-                data = await end.receive()
-            except Overlong as overlong:
-                reason = f"The message is longer than {relay.limits.max_bytes} bytes."
-                reply = await relay.refuse(Rejected("limit", reason, size=overlong.size))
-                if reply.body is not None:
-                    await end.send(reply.body)
-                continue
-            await duplex.accept(data)

@@ -17,7 +17,7 @@ from tidegate.flow import Principal
 from tidegate.flows import Core
 from tidegate.methods import VERSION_KEY
 from tidegate.relay import Relay
-from tidegate.serve import _read
+from tidegate.serve_stdio import _read
 from tidegate.servers import new_upstream
 
 

@@ -80,15 +80,19 @@ def run(  # noqa: PLR0913 - the command's options
     well, the old ones stay and a line in the log says why.
     """
     lean.import_structlog()
-    from tidegate import logs, serve  # noqa: PLC0415 - heavy
+    from tidegate import logs  # noqa: PLC0415 - heavy
 
     logs.setup(log_format.value if log_format else None, log_level.value)
     if stdio:
+        from tidegate import serve_stdio  # noqa: PLC0415 - heavy
+
         if ready_file is not None or watch:
             raise output.Failure("--ready-file and --watch are for serving over HTTP, not for --stdio")
-        raise typer.Exit(drive(serve.gateway(file or default_file(), profile or "")))
+        raise typer.Exit(drive(serve_stdio.gateway(file or default_file(), profile or "")))
     if profile is not None:
         raise output.Failure("--profile is for --stdio; over HTTP each profile has an address of its own")
+    from tidegate import serve  # noqa: PLC0415 - heavy
+
     with output.Bar("Starting servers") as bar:
         drive(serve.run(file or default_file(), ready_file=ready_file, watch=watch, starting=bar))
 
@@ -127,10 +131,10 @@ def wrap(
     """
     chosen, server = wrapped(command or [], settings, name, sandbox=sandbox)
     lean.import_structlog()
-    from tidegate import logs, serve  # noqa: PLC0415 - heavy
+    from tidegate import logs, serve_stdio  # noqa: PLC0415 - heavy
 
     logs.setup(log_format.value if log_format else None, log_level.value)
-    raise typer.Exit(drive(serve.wrap(chosen, server)))
+    raise typer.Exit(drive(serve_stdio.wrap(chosen, server)))
 
 
 def health(

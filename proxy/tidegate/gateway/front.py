@@ -17,6 +17,7 @@ from tidegate import gateway_settings, values, wire
 from tidegate.conversation import Conversation
 from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
+from tidegate.gateway.aiming import Aim
 from tidegate.gateway.asked import Asked
 from tidegate.gateway.listing import Lists
 from tidegate.gateway.names import Names
@@ -41,9 +42,6 @@ log = structlog.get_logger("tidegate.gateway")
 
 GATEWAY = Server(gateway_settings.SERVER, "remote", "low", ())
 _MOST_TASKS = 4096  # tasks whose server is remembered
-_NAMED = {"tools/call": "tools", "prompts/get": "prompts"}
-_BY_URI = frozenset(("resources/read", "resources/subscribe", "resources/unsubscribe"))
-_TASKS = frozenset(("tasks/get", "tasks/result", "tasks/cancel", "tasks/update"))
 
 
 class Denied(Exception):  # noqa: N818 - it says what was done
@@ -98,7 +96,8 @@ class Front(Conversation):
         self._tools = Tools(self)
         self._connecting: dict[Any, asyncio.Task[Peer]] = {}
         self.lists = Lists(self)
-        self._tasks: OrderedDict[str, str] = OrderedDict()
+        self.aim = Aim(self)
+        self.tasks: OrderedDict[str, str] = OrderedDict()
         self._settle()
 
     @property
@@ -204,10 +203,10 @@ class Front(Conversation):
         task = result.get("task") if "task" in result else result if "taskId" in result else None
         identity = task.get("taskId") if type(task) is dict else None
         if type(identity) is str:
-            self._tasks[identity] = peer.name
-            self._tasks.move_to_end(identity)
-            while len(self._tasks) > _MOST_TASKS:
-                self._tasks.popitem(last=False)
+            self.tasks[identity] = peer.name
+            self.tasks.move_to_end(identity)
+            while len(self.tasks) > _MOST_TASKS:
+                self.tasks.popitem(last=False)
 
     def changed(self, peer: Peer, method: str) -> None:  # noqa: ARG002 - a host's
         """Note that lists of names or URIs are to be learnt anew before they are used."""
@@ -254,7 +253,7 @@ class Front(Conversation):
     async def _request(self, message: Message, context: Context) -> Reply:
         try:
             self.check(message, context)
-            target = await self._aimed(message)
+            target = await self.aim.whose(message)
             if target is None:
                 return await self.answer(message, context)
             peer, sent = target
@@ -287,73 +286,6 @@ class Front(Conversation):
         return STATUS.get(code, 200) if self.modern else 200
 
     modern = False
-
-    # -- whose it is ------------------------------------------------------------------------------------
-
-    async def _aimed(self, message: Message) -> tuple[Peer, Message] | None:
-        """Return whose a request is, and the request with the server's own name for what it is about.
-
-        ``None`` where it is for no single server.
-
-        Raises:
-            Rejected: where it names what isn't there.
-            AmbiguousError: where it names what several servers have.
-            Unavailable: where the server can't be reached.
-        """
-        method, params = message.method or "", message.tree.get("params")
-        params = params if type(params) is dict else {}
-        if method in _NAMED:
-            server, own = await self._meant(_NAMED[method], params.get("name"), message)
-            peer = self.found(server, message.meta) or await self.peer(server, message.meta)
-            return peer, message if own == params["name"] else message.rewired(at={"/params/name": own})
-        if method in _BY_URI:
-            return await self.peer(await self.owner(params.get("uri"), message), message.meta), message
-        if method == "completion/complete":
-            return await self._completed(message, params.get("ref"))
-        if method in _TASKS:
-            whose = self._tasks.get(params.get("taskId") or "")
-            if whose is None:
-                raise Rejected("unknown", "There is no such task.", id=message.id)
-            return await self.peer(whose, message.meta), message
-        return None
-
-    async def _meant(self, kind: str, shown: Any, message: Message) -> tuple[str, str]:
-        names = self.names[kind]
-        found = names.meant(shown) if isinstance(shown, str) else None
-        if found is None and isinstance(shown, str) and kind not in self.lists.fresh:
-            await self.lists.whole(f"{kind}/list", message.meta)
-            found = names.meant(shown)
-        if found is None or (kind == "tools" and not self.serves(*found)):
-            raise Rejected("unknown", f"There is no such {kind[:-1]}.", id=message.id)
-        return found
-
-    async def owner(self, uri: Any, message: Message, *, template: bool = False) -> str:
-        """Return whose resource a URI is, or a URI template.
-
-        Raises:
-            Rejected: where it is nobody's.
-            AmbiguousError: where it is several servers'.
-        """
-        if not isinstance(uri, str):
-            raise Rejected("unknown", "The request names no resource.", id=message.id)
-        if len(self.prefixes) == 1:
-            return next(iter(self.prefixes))
-        if "resources" not in self.lists.fresh:
-            for what in ("resources/list", "resources/templates/list"):
-                await self.lists.whole(what, message.meta)
-        found = (self.owners.template_owner if template else self.owners.owner)(uri)
-        if found is None:
-            raise Rejected("unknown", "There is no such resource.", id=message.id)
-        return found
-
-    async def _completed(self, message: Message, ref: Any) -> tuple[Peer, Message]:
-        ref = ref if type(ref) is dict else {}
-        if ref.get("type") == "ref/prompt":
-            server, own = await self._meant("prompts", ref.get("name"), message)
-            peer = await self.peer(server, message.meta)
-            return peer, message if own == ref["name"] else message.rewired(at={"/params/ref/name": own})
-        server = await self.owner(ref.get("uri"), message, template=True)
-        return await self.peer(server, message.meta), message
 
     # -- what the gateway answers itself ----------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from tidegate import correlate, methods, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
-from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, condensed, is_own, notification
+from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, is_own, notification
+from tidegate.gateway.replies import condensed
 from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed

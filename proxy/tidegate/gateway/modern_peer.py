@@ -15,7 +15,8 @@ import structlog
 from tidegate import correlate, methods, wire
 from tidegate.correlate import key_of
 from tidegate.gateway import asking, capabilities, eras
-from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, condensed, is_own, request
+from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, is_own, request
+from tidegate.gateway.replies import condensed
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
 from tidegate.verdict import error_bytes

@@ -17,19 +17,20 @@ import structlog
 from tidegate import methods, wire
 from tidegate.gateway import eras
 from tidegate.gateway.older import older_reply
+from tidegate.gateway.replies import bare
 from tidegate.message import Message
-from tidegate.streams import Out, Outs, Reply
-from tidegate.upstream import Context, Unavailable, primed
+from tidegate.upstream import Context, Unavailable
 from tidegate.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import Mapping
 
     from tidegate.correlate import Open
     from tidegate.gateway.asked import Asked
     from tidegate.mailbox import Mailbox
     from tidegate.message import Id
     from tidegate.relay import Relay
+    from tidegate.streams import Reply
     from tidegate.upstream import Arrived
 
 log = structlog.get_logger("tidegate.gateway")
@@ -376,51 +377,3 @@ def _reason(heard: bytes | None) -> str:
         return "The server ended the answer without a reply."
     error = json.loads(heard).get("error")
     return str(error["message"]) if isinstance(error, dict) else "The request was denied."
-
-
-async def bare(reply: Reply, label: str | None = None) -> Reply:
-    """Return a reply without what only its own connection is concerned with: status and headers of the server's.
-
-    Args:
-        reply: the reply.
-        label: what the ids of its events are to begin with, so that a stream can be resumed at the right server;
-            without, they are left out.
-    """
-    if reply.events is None:
-        return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
-    return Reply(200, {}, None, await primed(labelled(reply.events, label)))
-
-
-async def labelled(events: Outs, label: str | None) -> Outs:
-    """Yield what a stream has, with other event ids; see :func:`bare`."""
-    async with contextlib.aclosing(events):
-        yield Out(None)  # for primed()
-        async for out in events:
-            if out.id is None and out.retry is None:
-                yield out
-            elif label is not None:
-                yield Out(out.data, None if out.id is None else f"{label}/{out.id}", out.retry, out.message)
-            elif out.data is not None:
-                yield Out(out.data, None, None, out.message)
-
-
-async def condensed(events: AsyncGenerator[Out, None], context: Context) -> Reply:
-    """Return a stream as a reply: as one body, if its first message is its last and the client takes one."""
-    if not context.http:
-        return Reply(events=events)
-    async for out in events:
-        if out.data is None:
-            continue
-        if out.message is None or out.message.is_reply:
-            await events.aclose()
-            return Reply(body=out.data, message=out.message)
-        return Reply(events=await primed(_after(out, events)))
-    return Reply(202)
-
-
-async def _after(first: Out, rest: AsyncGenerator[Out, None]) -> Outs:
-    async with contextlib.aclosing(rest):
-        yield Out(None)  # for primed()
-        yield first
-        async for out in rest:
-            yield out

@@ -16,7 +16,8 @@ from tidegate.gateway import capabilities
 from tidegate.gateway.front import Denied, Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
-from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer, bare
+from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer
+from tidegate.gateway.replies import bare
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed

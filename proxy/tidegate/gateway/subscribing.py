@@ -63,7 +63,7 @@ class Subscription:
         """
         owners: dict[str, list[str]] = {}
         for uri in self._uris:
-            owners.setdefault(await self._front.owner(uri, self._request), []).append(uri)
+            owners.setdefault(await self._front.aim.owner(uri, self._request), []).append(uri)
         able = await self._able()
         agreed: dict[str, Any] = {key: True for key, kind in _KINDS.items() if kind in self._kinds and kind in able}
         if self._uris:

@@ -1,0 +1,62 @@
+"""Replies of relays as the gateway passes them on: without what only the server's own connection is concerned with."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from tidegate.streams import Out, Outs, Reply
+from tidegate.upstream import primed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from tidegate.upstream import Context
+
+
+async def bare(reply: Reply, label: str | None = None) -> Reply:
+    """Return a reply without what only its own connection is concerned with: status and headers of the server's.
+
+    Args:
+        reply: the reply.
+        label: what the ids of its events are to begin with, so that a stream can be resumed at the right server;
+            without, they are left out.
+    """
+    if reply.events is None:
+        return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
+    return Reply(200, {}, None, await primed(labelled(reply.events, label)))
+
+
+async def labelled(events: Outs, label: str | None) -> Outs:
+    """Yield what a stream has, with other event ids; see :func:`bare`."""
+    async with contextlib.aclosing(events):
+        yield Out(None)  # for primed()
+        async for out in events:
+            if out.id is None and out.retry is None:
+                yield out
+            elif label is not None:
+                yield Out(out.data, None if out.id is None else f"{label}/{out.id}", out.retry, out.message)
+            elif out.data is not None:
+                yield Out(out.data, None, None, out.message)
+
+
+async def condensed(events: AsyncGenerator[Out, None], context: Context) -> Reply:
+    """Return a stream as a reply: as one body, if its first message is its last and the client takes one."""
+    if not context.http:
+        return Reply(events=events)
+    async for out in events:
+        if out.data is None:
+            continue
+        if out.message is None or out.message.is_reply:
+            await events.aclose()
+            return Reply(body=out.data, message=out.message)
+        return Reply(events=await primed(_after(out, events)))
+    return Reply(202)
+
+
+async def _after(first: Out, rest: AsyncGenerator[Out, None]) -> Outs:
+    async with contextlib.aclosing(rest):
+        yield Out(None)  # for primed()
+        yield first
+        async for out in rest:
+            yield out
