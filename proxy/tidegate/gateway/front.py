@@ -255,7 +255,7 @@ class Front(Conversation):
             self.check(message, context)
             target = await self.aim.whose(message)
             if target is None:
-                return await self.answer(message, context)
+                return self.stated(await self.answer(message, context))
             peer, sent = target
             return self.stated(await peer.take(sent, context))
         except Denied as denied:

@@ -17,7 +17,7 @@ from tidegate.gateway.front import Denied, Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
 from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer
-from tidegate.gateway.replies import bare
+from tidegate.gateway.replies import bare, streamed
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
@@ -174,7 +174,7 @@ class SessionFront(Front):
         try:
             method = message.method or ""
             if method in LISTS:
-                return await self.list(message)
+                return await streamed(await self.list(message), context)
             if method == "initialize":
                 return await self._begin(message)
             if method == "logging/setLevel":
