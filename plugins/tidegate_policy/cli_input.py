@@ -27,6 +27,7 @@ class _Told(NamedTuple):
 
     server: tidegate.Server
     principal: tidegate.Principal
+    profile: str
     tool: dict[str, Any] | None
     request: dict[str, Any] | None
     labels: list[str]
@@ -51,6 +52,9 @@ def fmt_input(  # noqa: PLR0913 - every option of a command is a parameter
     role: Annotated[
         list[str] | None, typer.Option("--role", metavar="NAME", help="A role of the principal. May be repeated.")
     ] = None,
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="The profile through whose endpoint the client comes.")
+    ] = "",
     tool: Annotated[
         str | None, typer.Option("--tool", metavar="FILE", help="The tool's definition, as the server lists it; JSON.")
     ] = None,
@@ -84,6 +88,7 @@ def fmt_input(  # noqa: PLR0913 - every option of a command is a parameter
         told = _Told(
             tidegate.Server(_name(server), kind, trust, tuple(label or ())),
             who,
+            profile,
             None if tool is None else output.read_object(tool),
             asked,
             session_label or [],
@@ -138,6 +143,7 @@ def _inputs(given: dict[str, Any], told: _Told, file: str) -> Iterator[dict[str,
         tool=told.tool,
         request=asked,
         session=session,
+        profile=told.profile,
     )
     try:
         view = View(zone=PolicyConfig(packs=("-",), timezone=told.timezone).timezone)
