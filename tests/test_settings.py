@@ -328,7 +328,6 @@ def test_a_mistake_in_a_file_is_said_with_the_files_name(tmp_path: Path) -> None
         (["npx", "-y", "@scope/x"], "npx"),
         (["/usr/bin/mcp_server.time"], "mcp-server-time"),
         (["…"], "server"),
-        (["./gateway"], "server"),
         ([""], ""),
     ],
 )

@@ -52,9 +52,7 @@ def fmt_input(  # noqa: PLR0913 - every option of a command is a parameter
     role: Annotated[
         list[str] | None, typer.Option("--role", metavar="NAME", help="A role of the principal. May be repeated.")
     ] = None,
-    profile: Annotated[
-        str, typer.Option("--profile", metavar="NAME", help="The profile through whose endpoint the client comes.")
-    ] = "",
+    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="The profile it comes through.")] = "",
     tool: Annotated[
         str | None, typer.Option("--tool", metavar="FILE", help="The tool's definition, as the server lists it; JSON.")
     ] = None,
@@ -84,13 +82,12 @@ def fmt_input(  # noqa: PLR0913 - every option of a command is a parameter
             _check(given, file)
             return
         who = tidegate.Principal(principal, "none" if principal == "anonymous" else "token", tuple(role or ()))
-        asked = None if request is None else output.read_object(request)
         told = _Told(
             tidegate.Server(_name(server), kind, trust, tuple(label or ())),
             who,
             profile,
             None if tool is None else output.read_object(tool),
-            asked,
+            None if request is None else output.read_object(request),
             session_label or [],
             sender or ("client" if ("method" in given) else "server"),
             timezone,
