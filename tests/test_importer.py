@@ -125,8 +125,10 @@ def test_a_switched_off_server_is_a_comment() -> None:
 
 
 def test_names_are_made_to_fit_and_stay_different() -> None:
-    imported = read({"mcpServers": {name: {"command": "x"} for name in ("my files", "my/files", "a__b", "é", "")}})
-    assert list(imported.servers) == ["my-files", "my-files-2", "a_b", "server", "server-2"]
+    imported = read(
+        {"mcpServers": {name: {"command": "x"} for name in ("my files", "my/files", "a__b", "é", "", "gateway")}}
+    )
+    assert list(imported.servers) == ["my-files", "my-files-2", "a_b", "server", "server-2", "gateway-2"]
     assert ("my-files-2", "the client calls it 'my/files', which can't be a name here") in imported.notes
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tidegate import sandbox, sensitive
+from tidegate import gateway_settings, sandbox, sensitive
 from tidegate.settings import ServerSettings, sentence
 
 _TOP_GROUPS = ("mcpServers", "servers", "context_servers")
@@ -284,7 +284,7 @@ def _free_name(given: str, taken: dict[str, Any]) -> str:
     """Return a name that the settings allow and that is free, as like the given one as can be."""
     name = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9._-]+", "-", given)).strip("._-")[:60].rstrip("._-") or "server"
     number, free = 2, name
-    while free in taken:
+    while free in taken or free == gateway_settings.SERVER:
         free, number = f"{name}-{number}", number + 1
     return free
 
