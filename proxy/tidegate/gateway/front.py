@@ -119,6 +119,7 @@ class Front(Conversation):
             "prompts": Names("prompt", self.prefixes, settings.gateway.clash),
         }
         self.owners = Owners()
+        self._rules = self._rules_now()
         self.lists.fresh.clear()
 
     def serves(self, server: str, tool: str) -> bool:
@@ -187,6 +188,8 @@ class Front(Conversation):
         self._connecting.pop(key, None)
         if not task.cancelled() and task.exception() is None:
             peer = task.result()
+            if peer.can("resources") and peer.name in self.prefixes:
+                self.owners.update(peer.name)
             self.shared.known[self.principal.name, peer.name] = peer.capabilities
 
     def heard(self, peer: Peer, reply: Message) -> None:
@@ -216,11 +219,27 @@ class Front(Conversation):
         """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
         self.lists.fresh.discard(kind)
 
-    async def reloaded(self, changed: set[str]) -> None:
-        """Take over changed settings: servers that were changed or taken away are let go of."""
+    async def reloaded(self, changed: set[str]) -> bool:
+        """Take over changed settings: servers that were changed or taken away are let go of.
+
+        Returns:
+            Whether anything of it concerns this front's clients.
+        """
+        before, rules = self.prefixes, self._rules
         gone = [name for name in self.peers if name in changed]
         await asyncio.gather(*(self.peers.pop(name).close() for name in gone))
+        if not changed & before.keys() and self._rules_now() == rules:
+            return False
         self._settle()
+        for name, peer in self.peers.items():
+            if peer.can("resources") and name in self.prefixes:
+                self.owners.update(name)
+        return True
+
+    def _rules_now(self) -> tuple[Any, ...]:
+        settings = self.core.now.settings
+        prefixes = list(gateway_settings.prefixes(settings, self.profile).items())
+        return prefixes, settings.gateway, settings.profiles.get(self.profile)
 
     # -- from the client --------------------------------------------------------------------------------
 
@@ -347,6 +366,7 @@ class Front(Conversation):
         if self.over.is_set():
             return
         self.over.set()
+        self.lists.close()
         connecting = list(self._connecting.values())
         for task in connecting:
             task.cancel()

@@ -138,13 +138,14 @@ class SessionFront(Front):
             if out.message is not None:
                 self._own.put_latest(out.message)
 
-    async def reloaded(self, changed: set[str]) -> None:
+    async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings, and tell the client that its lists may have changed."""
         for name in changed & self._pumps.keys():
             self._pumps.pop(name).cancel()
-        await super().reloaded(changed)
-        if self.version:
+        concerned = await super().reloaded(changed)
+        if concerned and self.version:
             await self._announce(list(_NOTICES))
+        return concerned
 
     # -- requests ---------------------------------------------------------------------------------------
 

@@ -125,15 +125,16 @@ class StatelessFront(Front):
         self.shared.keepers.discard(peer)
         await peer.close()
 
-    async def reloaded(self, changed: set[str]) -> None:
+    async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings."""
         gone = [self._kinds.pop(key) for key in list(self._kinds) if key[0] in changed]
         for peer in gone:
             self.peers.pop(peer.name, None)
             await self._let_go(peer)
-        await super().reloaded(changed)
-        for subscription in list(self.subscriptions):
+        concerned = await super().reloaded(changed)
+        for subscription in list(self.subscriptions) if concerned else ():
             subscription.reloaded()
+        return concerned
 
     # -- requests ---------------------------------------------------------------------------------------
 
