@@ -185,3 +185,19 @@ async def test_what_a_policy_denies_of_the_gateway_itself_is_denied_whatever_the
         assert is_denied(reply)
         denied = [flow.server.name for flow, found in zip(witness.flows, witness.decided, strict=True)]
         assert set(denied) <= {"gateway", "one"}
+
+
+async def test_a_stream_of_a_servers_that_ends_at_once_is_not_asked_for_again_and_again_without_a_pause() -> None:
+    async def brief(exchange: Exchange) -> None:
+        await exchange.stream()
+
+    toy = Toy("brief", "a", answers={"GET": brief})
+    async with gateway(toys=[toy]) as made:
+        talk = await made.session()
+        reply = await talk.front.listen(None, HTTP)
+        for _ in range(20):
+            await talk.call("brief__a")
+        asked = [exchange for exchange in toy._server.got if exchange.method == "GET"]
+        assert 1 <= len(asked) <= 3
+        assert reply.events is not None
+        await reply.events.aclose()

@@ -6,6 +6,7 @@ messages is changed before they are judged, so that what is judged is what the c
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -47,6 +48,8 @@ OWN_META: dict[str, Any] = {
 """What a request of 2026-07-28 of the gateway's own says of who asks, where no client does."""
 
 _LOST = 404  # a session that an HTTP server doesn't know any more (2025-11-25, session management)
+_LATER = frozenset((_LOST, 500, 502, 503, 504))  # answers to one who listens that another time may get another
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds until a server's own stream that has ended is opened again
 _numbers = iter(range(1, 2**63))
 
 
@@ -230,24 +233,27 @@ class Peer:
         await self.relay.take(message, PLAIN)
 
     async def pump(self) -> None:
-        """Take what the server says by itself, for as long as it has a stream for that."""
+        """Take what the server says by itself, as long as it has a stream for that; one that ends is opened again."""
         last: str | None = None
+        tries = 0
         while True:
             try:
                 reply = await self.relay.listen(last, PLAIN)
+                if reply.events is None and reply.status not in _LATER:
+                    return
+                if reply.events is not None:
+                    async with contextlib.aclosing(reply.events) as events:
+                        async for out in events:
+                            tries, last = 0, out.id or last
+                            said = out.message or out.data
+                            if said is not None:
+                                await self.aside(said)
             except Unavailable as failure:
                 log.debug("the server has no stream of its own", server=self.name, reason=str(failure))
-                return
-            if reply.events is None:
-                return
-            async with contextlib.aclosing(reply.events) as events:
-                async for out in events:
-                    last = out.id or last
-                    said = out.message or out.data
-                    if said is not None:
-                        await self.aside(said)
             if self.relay.upstream.ordered:
                 return
+            await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
 
     async def close(self) -> None:
         """Put away what is this client's own."""
