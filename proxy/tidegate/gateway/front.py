@@ -215,6 +215,10 @@ class Front(Conversation):
         """Note that lists of names or URIs are to be learnt anew before they are used."""
         self.stale(method.split("/")[1])
 
+    def has_tasks(self, peer: Peer) -> bool:
+        """Whether a server has begun tasks for the client, of which it may tell when their requests are answered."""
+        return peer.name in self.tasks.values()
+
     def stale(self, kind: str) -> None:
         """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
         self.lists.fresh.discard(kind)

@@ -22,6 +22,7 @@ from tidegate.gateway.replies import bare
 from tidegate.message import Message
 from tidegate.upstream import Context, Unavailable
 from tidegate.version import __version__
+from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +89,10 @@ class Host(Protocol):
 
     def changed(self, peer: Peer, method: str) -> None:
         """Note that a server's lists have changed, or that it is back."""
+        ...
+
+    def has_tasks(self, peer: Peer) -> bool:
+        """Whether a server has begun tasks for the client."""
         ...
 
 
@@ -270,8 +275,14 @@ class Peer:
     def reply(self, message: Message, entry: Open | None) -> Message:
         """Return a reply as the client is to see it."""
 
-    def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
-        """Return a request or notification as the client is to see it."""
+    def spoken(self, message: Message, about: Open | None) -> Message | None:
+        """Return a request or notification as the client is to see it.
+
+        Raises:
+            Rejected: for progress of what this server doesn't work on: another one's request may have that token.
+        """
+        if about is None and message.method == "notifications/progress" and not self.host.has_tasks(self):
+            raise Rejected("unsolicited", "The progress is about no open request.")
         return message
 
 
@@ -324,8 +335,9 @@ class SessionPeer(Peer):
             return older_reply(message, method=entry.request.method or "", version=self.host.version)
         return message
 
-    def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
-        """Return what the server says with ids that no other server's message has."""
+    def spoken(self, message: Message, about: Open | None) -> Message | None:
+        """Return what the server says with ids that no other server's message has; see :meth:`Peer.spoken`."""
+        super().spoken(message, about)
         if message.kind == "request":
             return self.host.asked.mint(self, message)
         if message.method == "notifications/cancelled":
