@@ -148,7 +148,10 @@ class Toy:
 
     async def _listed(self, exchange: Exchange, method: str, params: Any) -> None:
         member = {"resources/templates/list": "resourceTemplates"}.get(method, method.partition("/")[0])
-        if method.endswith("/list"):
+        kind = {"tools/call": "tools", "prompts/get": "prompts"}.get(method)
+        if kind is not None and params.get("name") not in [item.get("name") for item in self.lists.get(kind, [])]:
+            await self.error(exchange, -32602)
+        elif method.endswith("/list"):
             await self.result(exchange, {member: self.lists.get(member, [])})
         elif method == "tools/call":
             await self.result(exchange, text(f"{self.name}: {params['name']} {json.dumps(params.get('arguments'))}"))

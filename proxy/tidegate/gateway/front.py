@@ -17,12 +17,12 @@ from tidegate import gateway_settings, values, wire
 from tidegate.conversation import Conversation
 from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
-from tidegate.gateway.aiming import Aim
+from tidegate.gateway.aiming import Aim, Tools
 from tidegate.gateway.asked import Asked
 from tidegate.gateway.listing import Lists
 from tidegate.gateway.names import Names
 from tidegate.gateway.peers import Peer, Refused
-from tidegate.gateway.resources import AmbiguousError, Owners
+from tidegate.gateway.resources import AmbiguousError, Owners, uris_in
 from tidegate.piped import STATUS
 from tidegate.relay import Relay
 from tidegate.streams import Out, Reply
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.gateway")
 
 GATEWAY = Server(gateway_settings.SERVER, "remote", "low", ())
+_LINKING = frozenset(("tools/call", "prompts/get"))
 _MOST_TASKS = 4096  # tasks whose server is remembered
 
 
@@ -50,19 +51,6 @@ class Denied(Exception):  # noqa: N818 - it says what was done
     def __init__(self, reply: Reply) -> None:
         super().__init__()
         self.reply = reply
-
-
-class Tools:
-    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
-
-    def __init__(self, front: Front) -> None:
-        self._front = front
-
-    def get(self, shown: str) -> Mapping[str, Any] | None:
-        """Return a tool's definition as last listed; ``None`` where it isn't known."""
-        found = self._front.names["tools"].meant(shown)
-        peer = self._front.peers.get(found[0]) if found is not None else None
-        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
 
 
 class Front(Conversation):
@@ -197,12 +185,8 @@ class Front(Conversation):
         result = reply.tree.get("result")
         if type(result) is not dict:
             return
-        if reply.method == "tools/call":
-            content = result.get("content")
-            if type(content) is list and len(self.prefixes) > 1:
-                uris = [uri for block in content if (uri := _uri(block)) is not None]
-                if uris:
-                    self.owners.saw(peer.name, uris)
+        if reply.method in _LINKING and len(self.prefixes) > 1 and (uris := uris_in(result)):
+            self.owners.saw(peer.name, uris)
         task = result.get("task") if "task" in result else result if "taskId" in result else None
         identity = task.get("taskId") if type(task) is dict else None
         if type(identity) is str:
@@ -378,18 +362,3 @@ class Front(Conversation):
             await asyncio.wait(connecting)
         peers, self.peers = list(self.peers.values()), {}
         await asyncio.gather(*(peer.close() for peer in peers))
-
-
-def _uri(block: Any) -> str | None:
-    """Return the URI of a resource that a block of content links or embeds."""
-    if type(block) is not dict:
-        return None
-    kind = block.get("type")
-    if kind == "resource_link":
-        uri = block.get("uri")
-    elif kind == "resource":
-        resource = block.get("resource")
-        uri = resource.get("uri") if type(resource) is dict else None
-    else:
-        return None
-    return uri if type(uri) is str else None
