@@ -31,7 +31,7 @@ from tidegate.verdict import Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Collection, Coroutine, Mapping
 
     from tidegate.flow import Principal
     from tidegate.gateway.shared import Shared
@@ -83,6 +83,7 @@ class Front(Conversation):
         self.peers: dict[str, Peer] = {}
         self._tools = Tools(self)
         self._connecting: dict[Any, asyncio.Task[Peer]] = {}
+        self._wanted: dict[asyncio.Task[Peer], str] = {}
         self.lists = Lists(self)
         self.aim = Aim(self)
         self.tasks: OrderedDict[str, str] = OrderedDict()
@@ -165,15 +166,26 @@ class Front(Conversation):
             return found
         if self.over.is_set():
             raise Unavailable("The session is over.")
+        if name not in self.prefixes:  # since a reload
+            raise Unavailable("The server isn't served here any more.")
         key = self.key(name, meta)
         task = self._connecting.get(key)
         if task is None:
             task = self._connecting[key] = asyncio.create_task(self.connect(name, meta), name="gateway connect")
             task.add_done_callback(lambda done: self._connected(key, done))
-        return await asyncio.shield(task)
+            self._wanted[task] = name
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if not task.cancelled() or (current is not None and current.cancelling()):
+                raise
+        return await self.peer(name, meta)  # a reload has changed the server meanwhile
 
     def _connected(self, key: Any, task: asyncio.Task[Peer]) -> None:
-        self._connecting.pop(key, None)
+        if self._connecting.get(key) is task:
+            del self._connecting[key]
+        self._wanted.pop(task, None)
         if not task.cancelled() and task.exception() is None:
             peer = task.result()
             if peer.can("resources") and peer.name in self.prefixes:
@@ -214,15 +226,28 @@ class Front(Conversation):
             Whether anything of it concerns this front's clients.
         """
         before, rules = self.prefixes, self._rules
-        gone = [name for name in self.peers if name in changed]
-        await asyncio.gather(*(self.peers.pop(name).close() for name in gone))
-        if not changed & before.keys() and self._rules_now() == rules:
+        now = gateway_settings.prefixes(self.core.now.settings, self.profile)
+        gone = (changed & before.keys()) | (before.keys() - now.keys())
+        concerned = bool(gone) or self._rules_now() != rules
+        if concerned:
+            self._settle()
+        connecting = [task for task, name in self._wanted.items() if name in gone]
+        for task in connecting:
+            task.cancel()
+        if connecting:
+            await asyncio.wait(connecting)
+        await self.let_go(gone)
+        if not concerned:
             return False
-        self._settle()
         for name, peer in self.peers.items():
             if peer.can("resources") and name in self.prefixes:
                 self.owners.update(name)
         return True
+
+    async def let_go(self, names: Collection[str]) -> None:
+        """Let go of servers that are changed, or not served here any more."""
+        gone = [self.peers.pop(name) for name in names if name in self.peers]
+        await asyncio.gather(*(peer.close() for peer in gone))
 
     def _rules_now(self) -> tuple[Any, ...]:
         settings = self.core.now.settings
