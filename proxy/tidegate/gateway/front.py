@@ -175,12 +175,14 @@ class Front(Conversation):
             task.add_done_callback(lambda done: self._connected(key, done))
             self._wanted[task] = name
         try:
-            return await asyncio.shield(task)
+            peer = await asyncio.shield(task)
+            if self.key(name, meta) == key:
+                return peer
         except asyncio.CancelledError:
             current = asyncio.current_task()
             if not task.cancelled() or (current is not None and current.cancelling()):
                 raise
-        return await self.peer(name, meta)  # a reload has changed the server meanwhile
+        return await self.peer(name, meta)  # changed by a reload, or found out to be another's way only
 
     def _connected(self, key: Any, task: asyncio.Task[Peer]) -> None:
         if self._connecting.get(key) is task:
