@@ -195,8 +195,11 @@ class StatelessFront(Front):
         async def reach(name: str) -> Peer | None:
             try:
                 async with asyncio.timeout(patience):
-                    return await self.peer(name, message.meta)
-            except Unavailable as failure:
+                    known = self.found(name, message.meta)
+                    if isinstance(known, StatelessPeer):  # it may be another one by now
+                        known.discovered(await known.ask("server/discover", meta=message.meta))
+                    return known or await self.peer(name, message.meta)
+            except (Unavailable, Refused) as failure:
                 lacking[name] = self.lacking(name, str(failure))
             except TimeoutError:
                 lacking[name] = self.lacking(name, f"The server didn't answer within {patience:g} seconds.")
