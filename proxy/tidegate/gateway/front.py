@@ -10,6 +10,7 @@ import asyncio
 from abc import abstractmethod
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -22,6 +23,7 @@ from tidegate.gateway.asked import Asked
 from tidegate.gateway.listing import Lists
 from tidegate.gateway.names import Names
 from tidegate.gateway.peers import Peer, Refused
+from tidegate.gateway.replies import Denied, cancelled
 from tidegate.gateway.resources import AmbiguousError, Owners, uris_in
 from tidegate.piped import STATUS
 from tidegate.relay import Relay
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from tidegate.flow import Principal
     from tidegate.gateway.shared import Shared
+    from tidegate.homes import Seat
     from tidegate.mailbox import Mailbox
     from tidegate.message import Message
 
@@ -43,14 +46,6 @@ log = structlog.get_logger("tidegate.gateway")
 GATEWAY = Server(gateway_settings.SERVER, "remote", "low", ())
 _LINKING = frozenset(("tools/call", "prompts/get"))
 _MOST_TASKS = 4096  # tasks whose server is remembered
-
-
-class Denied(Exception):  # noqa: N818 - it says what was done
-    """An interceptor stopped a message of the client's that the gateway would answer itself."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__()
-        self.reply = reply
 
 
 class Front(Conversation):
@@ -84,6 +79,7 @@ class Front(Conversation):
         self._tools = Tools(self)
         self._connecting: dict[Any, asyncio.Task[Peer]] = {}
         self._wanted: dict[asyncio.Task[Peer], str] = {}
+        self._seats: WeakKeyDictionary[Relay, Seat] = WeakKeyDictionary()
         self.lists = Lists(self)
         self.aim = Aim(self)
         self.tasks: OrderedDict[str, str] = OrderedDict()
@@ -130,8 +126,23 @@ class Front(Conversation):
         relay.flows.profile = self.profile
         relay.flows.session_id = self.flows.session_id
         if seat is not None:
-            seat.renewed = relay.asked.clear
+            self._seats[relay] = seat
+
+            def renewed() -> None:
+                relay.asked.clear()
+                self.back(name)
+
+            seat.renewed = renewed
         return relay
+
+    def ended(self, relay: Relay) -> bool:
+        """Whether a relay's server can't go on with what it began: started again, it agreed on another version."""
+        seat = self._seats.get(relay)
+        return seat is not None and seat.ended
+
+    def back(self, name: str) -> None:  # noqa: ARG002 - for those who can tell their client
+        """Note that a server was away, and may have other lists now."""
+        self.lists.fresh.clear()
 
     def registered(self, session_id: str) -> None:
         """Note the id of the session."""
@@ -148,8 +159,9 @@ class Front(Conversation):
         """
 
     def found(self, name: str, meta: Mapping[str, Any]) -> Peer | None:  # noqa: ARG002 - for those that need it
-        """Return a server that was reached already."""
-        return self.peers.get(name)
+        """Return a server that was reached already, and can go on."""
+        found = self.peers.get(name)
+        return None if found is not None and self.ended(found.relay) else found
 
     def key(self, name: str, meta: Mapping[str, Any]) -> Any:  # noqa: ARG002 - for those that need it
         """Return what tells one way to a server from another."""
@@ -233,11 +245,7 @@ class Front(Conversation):
         concerned = bool(gone) or self._rules_now() != rules
         if concerned:
             self._settle()
-        connecting = [task for task, name in self._wanted.items() if name in gone]
-        for task in connecting:
-            task.cancel()
-        if connecting:
-            await asyncio.wait(connecting)
+        await cancelled([task for task, name in self._wanted.items() if name in gone])
         await self.let_go(gone)
         if not concerned:
             return False
@@ -382,10 +390,6 @@ class Front(Conversation):
             return
         self.over.set()
         self.lists.close()
-        connecting = list(self._connecting.values())
-        for task in connecting:
-            task.cancel()
-        if connecting:
-            await asyncio.wait(connecting)
+        await cancelled(self._connecting.values())
         peers, self.peers = list(self.peers.values()), {}
         await asyncio.gather(*(peer.close() for peer in peers))

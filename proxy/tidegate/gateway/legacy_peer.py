@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tidegate.correlate import Key, Open
     from tidegate.gateway.handles import Held
-    from tidegate.gateway.peers import Host
+    from tidegate.gateway.host import Host
     from tidegate.message import Id
     from tidegate.relay import Relay
     from tidegate.upstream import Arrived
@@ -300,6 +300,15 @@ class LegacyPeer(Peer):
         if self._subscribed[uri] <= 0:
             del self._subscribed[uri]
             await self.ask("resources/unsubscribe", {"uri": uri})
+
+    def back(self) -> None:
+        """Note that the server was away; who listens is told that its lists may have changed."""
+        super().back()
+        for kind in ("tools", "prompts", "resources"):
+            if self.can(kind):
+                tree = {"jsonrpc": "2.0", "method": f"notifications/{kind}/list_changed"}
+                for told in list(self._listeners):
+                    told(wire.classify(tree, "server"))
 
     async def aside(self, message: Arrived) -> None:
         """Take what belongs to no request of a client's: notices go to who listens, and nobody can be asked."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from tidegate.correlate import Key, Open
-    from tidegate.gateway.peers import Host
+    from tidegate.gateway.host import Host
     from tidegate.message import Id, Message
     from tidegate.relay import Relay
     from tidegate.upstream import Context

@@ -11,7 +11,7 @@ import contextlib
 import json
 import secrets
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tidegate.correlate import Open
-    from tidegate.gateway.asked import Asked
-    from tidegate.mailbox import Mailbox
+    from tidegate.gateway.host import Host
     from tidegate.message import Id
     from tidegate.relay import Relay
     from tidegate.streams import Reply
@@ -64,36 +63,6 @@ class Refused(Exception):  # noqa: N818 - it says what the server did
     def __init__(self, method: str, code: int) -> None:
         super().__init__(f"The server refuses {method} (code {code}).")
         self.code = code
-
-
-class Host(Protocol):
-    """What peers need of the front that they belong to.
-
-    Attributes:
-        asked: what servers ask the client.
-        version: the protocol version that the client speaks.
-        own: the stream on which the client is told what belongs to no request; ``None`` where it has none.
-    """
-
-    asked: Asked[Peer]
-
-    @property
-    def own(self) -> Mailbox | None: ...  # noqa: D102 - above
-
-    @property
-    def version(self) -> str: ...  # noqa: D102 - above
-
-    def heard(self, peer: Peer, reply: Message) -> None:
-        """Note what a reply says of resources and tasks, so that later requests about them find their server."""
-        ...
-
-    def changed(self, peer: Peer, method: str) -> None:
-        """Note that a server's lists have changed, or that it is back."""
-        ...
-
-    def has_tasks(self, peer: Peer) -> bool:
-        """Whether a server has begun tasks for the client."""
-        ...
 
 
 def request(method: str, params: Mapping[str, Any] | None = None) -> Message:
@@ -240,13 +209,16 @@ class Peer:
     async def pump(self) -> None:
         """Take what the server says by itself, as long as it has a stream for that; one that ends is opened again."""
         last: str | None = None
-        tries = 0
+        tries, lost = 0, False
         while True:
             try:
                 reply = await self.relay.listen(last, PLAIN)
                 if reply.events is None and reply.status not in _LATER:
                     return
                 if reply.events is not None:
+                    if lost:
+                        self.back()
+                    lost = False
                     async with contextlib.aclosing(reply.events) as events:
                         async for out in events:
                             tries, last = 0, out.id or last
@@ -254,11 +226,16 @@ class Peer:
                             if said is not None:
                                 await self.aside(said)
             except Unavailable as failure:
+                lost = True
                 log.debug("the server has no stream of its own", server=self.name, reason=str(failure))
             if self.relay.upstream.ordered:
                 return
             await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
+
+    def back(self) -> None:
+        """Note that the server was away, and may have other lists now."""
+        self.host.back(self.name)
 
     async def close(self) -> None:
         """Put away what is this client's own."""

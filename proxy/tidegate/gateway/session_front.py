@@ -13,11 +13,11 @@ from tidegate import methods, wire
 from tidegate.correlate import cancelled_id
 from tidegate.flow import Client
 from tidegate.gateway import capabilities
-from tidegate.gateway.front import Denied, Front
+from tidegate.gateway.front import Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
 from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer
-from tidegate.gateway.replies import bare, streamed
+from tidegate.gateway.replies import Denied, bare, cancelled, streamed
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
@@ -36,7 +36,6 @@ log = structlog.get_logger("tidegate.gateway")
 
 _KEPT = 256  # messages on the client's own stream that it may ask for again
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds until a missing server is tried again
-_NOTICES = ("tools", "prompts", "resources")
 
 
 class SessionFront(Front):
@@ -55,6 +54,7 @@ class SessionFront(Front):
         self._level: str | None = None
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._recovering: dict[str, asyncio.Task[None]] = {}
+        self._notices: set[asyncio.Task[None]] = set()
         self._listening = False
         self._answering = 0
 
@@ -83,7 +83,10 @@ class SessionFront(Front):
             self.shared.eras.pop(name, None)
             raise Unavailable("The server speaks no version of the protocol that Tidegate knows.")
         self.shared.eras[name] = "modern" if isinstance(peer, ModernPeer) else "legacy"
+        before = self.peers.get(name)
         self.peers[name] = peer
+        if before is not None:
+            await self.let_go_of(before)
         if isinstance(peer, SessionPeer) and self._level is not None and peer.can("logging"):
             with contextlib.suppress(Refused):
                 await peer.ask("logging/setLevel", {"level": self._level})
@@ -126,8 +129,17 @@ class SessionFront(Front):
             except Unavailable:
                 continue
             log.info("a server is back", server=name)
-            await self._announce([kind for kind in _NOTICES if peer.can(kind)])
+            await self._announce([kind for kind in capabilities.NOTICED if peer.can(kind)])
             return
+
+    def back(self, name: str) -> None:
+        """Note that a server was away, and tell the client that its lists may have changed."""
+        super().back(name)
+        peer = self.peers.get(name)
+        if peer is not None and not self.over.is_set():
+            task = asyncio.create_task(self._announce([kind for kind in capabilities.NOTICED if peer.can(kind)]))
+            self._notices.add(task)
+            task.add_done_callback(self._notices.discard)
 
     async def _announce(self, kinds: list[str]) -> None:
         """Tell the client that lists have changed."""
@@ -138,20 +150,22 @@ class SessionFront(Front):
             if out.message is not None:
                 self._own.put_latest(out.message)
 
+    async def let_go_of(self, peer: Peer) -> None:
+        """Let go of a server that another takes the place of."""
+        await cancelled([pump] if (pump := self._pumps.pop(peer.name, None)) is not None else [])
+        await peer.close()
+
     async def let_go(self, names: Collection[str]) -> None:
         """Let go of servers that are changed, or not served here any more."""
         pumps = [self._pumps.pop(name) for name in names if name in self._pumps]
-        for pump in pumps:
-            pump.cancel()
-        if pumps:
-            await asyncio.wait(pumps)
+        await cancelled(pumps)
         await super().let_go(names)
 
     async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings, and tell the client that its lists may have changed."""
         concerned = await super().reloaded(changed)
         if concerned and self.version:
-            await self._announce(list(_NOTICES))
+            await self._announce(list(capabilities.NOTICED))
         return concerned
 
     # -- requests ---------------------------------------------------------------------------------------
@@ -213,7 +227,7 @@ class SessionFront(Front):
         able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in lacking]
         result: dict[str, Any] = {
             "protocolVersion": self.version,
-            "capabilities": _noticed(capabilities.merged(able), several=len(self.prefixes) > 1),
+            "capabilities": capabilities.noticed(capabilities.merged(able), several=len(self.prefixes) > 1),
             "serverInfo": {"name": "tidegate", "version": __version__},
         }
         text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in reached)
@@ -362,20 +376,6 @@ class SessionFront(Front):
 
     async def close(self) -> None:
         """End the session on this side. Idempotent."""
-        tasks = [*self._recovering.values(), *self._pumps.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancelled([*self._recovering.values(), *self._pumps.values(), *self._notices])
         self._own.end(Unavailable("The session is over."))
         await super().close()
-
-
-def _noticed(able: dict[str, Any], *, several: bool) -> dict[str, Any]:
-    """Return capabilities of which the client is told changes: of several servers, one may come or go at any time."""
-    if not several:
-        return able
-    return {
-        key: {**value, "listChanged": True} if key in _NOTICES and isinstance(value, dict) else value
-        for key, value in able.items()
-    }

@@ -10,10 +10,11 @@ import structlog
 
 from tidegate import methods, values
 from tidegate.gateway import capabilities, eras
-from tidegate.gateway.front import Denied, Front
+from tidegate.gateway.front import Front
 from tidegate.gateway.legacy_peer import LegacyPeer
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.peers import Peer, Refused, StatelessPeer
+from tidegate.gateway.replies import Denied
 from tidegate.gateway.subscribing import Subscription
 from tidegate.streams import Reply
 from tidegate.upstream import Unavailable
@@ -66,14 +67,15 @@ class StatelessFront(Front):
         return name, values.encode(meta.get(eras.CAPABILITIES_KEY) or {})
 
     def found(self, name: str, meta: Mapping[str, Any]) -> Peer | None:
-        """Return a server that was reached already."""
+        """Return a server that was reached already, and can go on."""
         if self.shared.eras.get(name) == "legacy":
             key = name, values.encode(meta.get(eras.CAPABILITIES_KEY) or {})
             found = self._kinds.get(key)
-            if found is not None:
-                self._kinds.move_to_end(key)
+            if found is None or self.ended(found.relay):
+                return None
+            self._kinds.move_to_end(key)
             return found
-        return self.peers.get(name)
+        return super().found(name, meta)
 
     async def connect(self, name: str, meta: Mapping[str, Any]) -> Peer:
         """Reach a server: without a session, if it is of 2026-07-28.
@@ -114,6 +116,9 @@ class StatelessFront(Front):
             log.info("a server of an older era is bridged", server=name, version=peer.server_version)
         self.shared.eras[name] = "legacy"
         self.shared.watch(peer)
+        before = self._kinds.pop((name, values.encode(peer.declared)), None)
+        if before is not None:
+            await self._let_go(before)
         self._kinds[name, values.encode(peer.declared)] = peer
         self.peers[name] = peer
         while sum(key[0] == name for key in self._kinds) > _MOST_KINDS:
