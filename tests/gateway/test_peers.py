@@ -164,24 +164,44 @@ async def test_a_server_that_speaks_another_version_after_a_restart_is_begun_wit
         assert [told[0] for told in reply["result"]["told"]] == ["initialize", "notifications/initialized"]
 
 
-async def test_a_remote_session_that_the_server_has_lost_is_begun_anew_and_the_request_sent_again() -> None:
+@pytest.mark.parametrize("status", [404, 400])
+@pytest.mark.parametrize("method", ["tools/call", "tools/list"])
+async def test_a_remote_session_that_the_server_has_lost_is_begun_anew_and_the_request_sent_again(
+    method: str, status: int
+) -> None:
     lost: list[bool] = []
 
-    async def call(exchange: Exchange) -> None:
+    async def forgetful(exchange: Exchange) -> None:
         if lost:
             lost.clear()
-            await exchange.reply(status=404)
+            error = {"code": -32000, "message": "Bad Request: No valid session ID provided"}
+            tree = {"jsonrpc": "2.0", "id": None, "error": error}
+            await exchange.reply(tree if status == 400 else None, status=status)
         else:
-            await exchange.result(text("fine"))
+            await exchange.result({**text("fine"), "tools": toy.lists["tools"]})
 
-    toy = Toy("one", "add", answers={"tools/call": call})
+    toy = Toy("one", "add", answers={method: forgetful})
     async with gateway(toys=[toy]) as made:
         for talk in (await made.session(), made.stateless()):
             await talk.call("one__add")
             before = len(toy.asked("initialize"))
             lost.append(True)
-            assert said(await talk.call("one__add")) == "fine"
+            reply = await talk.ask(method, name="one__add")
+            assert reply["result"].get("tools") or said(reply) == "fine"
             assert len(toy.asked("initialize")) == before + 1
+
+
+async def test_a_request_that_a_server_refuses_again_and_again_is_sent_twice_and_then_refused() -> None:
+    async def refusing(exchange: Exchange) -> None:
+        error = {"code": -32000, "message": "Bad Request: No valid session ID provided"}
+        await exchange.reply({"jsonrpc": "2.0", "id": exchange.json["id"], "error": error}, status=400)
+
+    toy = Toy("one", "add", answers={"tools/call": refusing})
+    async with gateway(toys=[toy]) as made:
+        for talk in (await made.session(), made.stateless()):
+            before = len(toy.asked("tools/call"))
+            assert "error" in await talk.call("one__add")
+            assert len(toy.asked("tools/call")) == before + 2
 
 
 async def test_a_client_that_listens_is_told_when_a_remote_server_is_back() -> None:

@@ -129,7 +129,7 @@ class LegacyPeer(Peer):
         call = self._calls[key_of(sent.id)] = Call(message, sent.id)
         try:
             await self._set_level(call.level)
-            reply = await self._sent(sent, context)
+            reply = await self.sent(sent, WHOLE if context.http else PLAIN)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_up(call))
             raise
@@ -141,15 +141,15 @@ class LegacyPeer(Peer):
             return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
         return await condensed(await primed(self._passed(call, reply.events)), context)
 
-    async def _sent(self, sent: Message, context: Context) -> Reply:
-        context = WHOLE if context.http else PLAIN
-        reply = await self.relay.take(sent, context)
-        if reply.status == 404 and not self.relay.upstream.ordered:  # the session is lost (2025-11-25)
+    async def sent(self, message: Message, context: Context) -> Reply:
+        """Send a request; where the server has lost the session, begin another and send it again."""
+        reply = await self.relay.take(message, context)
+        if self.lost(message, reply):
             await self.begin()
             self._level = None
             for uri in self._subscribed:
                 await self.ask("resources/subscribe", {"uri": uri})
-            reply = await self.relay.take(sent, context)
+            reply = await self.relay.take(message, context)
         return reply
 
     async def _set_level(self, level: Any) -> None:

@@ -48,7 +48,8 @@ OWN_META: dict[str, Any] = {
 """What a request of 2026-07-28 of the gateway's own says of who asks, where no client does."""
 
 _LOST = 404  # a session that an HTTP server doesn't know any more (2025-11-25, session management)
-_LATER = frozenset((_LOST, 500, 502, 503, 504))  # answers to one who listens that another time may get another
+_NO_SESSION = -32000  # with status 400: what servers say that were written after the TypeScript SDK's examples
+_LATER = frozenset((_LOST, 400, 500, 502, 503, 504))  # answers to one who listens that another time may get another
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds until a server's own stream that has ended is opened again
 _numbers = iter(range(1, 2**63))
 
@@ -139,14 +140,24 @@ class Peer:
             Unavailable: where no answer comes, or an interceptor denies question or answer.
             Refused: where the server answers with an error.
         """
-        reply = await self.relay.take(message, WHOLE)
-        heard = await self._last(reply)
+        heard = await self._last(await self.sent(message, WHOLE))
         if isinstance(heard, Message) and heard.kind == "result":
             result = heard.tree["result"]
             return result if isinstance(result, dict) else {}
         if isinstance(heard, Message):
             raise Refused(message.method or "", heard.tree["error"]["code"])
         raise Unavailable(_reason(heard))
+
+    async def sent(self, message: Message, context: Context) -> Reply:
+        """Send a request; return the reply as the relay has it."""
+        return await self.relay.take(message, context)
+
+    def lost(self, message: Message, reply: Reply) -> bool:
+        """Whether a server with sessions says that it knows this one no more: by a 404, or, as many do, by a 400."""
+        if self.relay.upstream.ordered or message.method == "initialize" or reply.status not in (_LOST, 400):
+            return False
+        error = reply.message.tree.get("error") if reply.message is not None else None
+        return reply.status == _LOST or (isinstance(error, dict) and error.get("code") == _NO_SESSION)
 
     async def _last(self, reply: Reply) -> Message | bytes | None:
         """Return the reply of an answer; what the server says before it goes the way of what belongs to no request."""
@@ -295,13 +306,16 @@ class SessionPeer(Peer):
         await self.relay.take(notification("notifications/initialized"), PLAIN)
 
     async def take(self, message: Message, context: Context) -> Reply:
+        """Send a request of the client's that is for this server; its names are the server's own already."""
+        return await bare(await self.sent(message, WHOLE if context.http else PLAIN), self.name)
+
+    async def sent(self, message: Message, context: Context) -> Reply:
         """Send a request; where the server has lost the session, begin another and send it again."""
-        context = WHOLE if context.http else PLAIN
         reply = await self.relay.take(message, context)
-        if reply.status == _LOST and not self.relay.upstream.ordered:
+        if self.lost(message, reply):
             await self.begin()
             reply = await self.relay.take(message, context)
-        return await bare(reply, self.name)
+        return reply
 
     def reply(self, message: Message, entry: Open | None) -> Message:
         """Return a reply as the client is to see it: in its own version's words."""
