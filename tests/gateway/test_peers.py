@@ -191,6 +191,28 @@ async def test_a_remote_session_that_the_server_has_lost_is_begun_anew_and_the_r
             assert len(toy.asked("initialize")) == before + 1
 
 
+async def test_many_who_see_at_once_that_a_session_is_lost_begin_one_together() -> None:
+    lost: set[str] = set()
+
+    async def forgetful(exchange: Exchange) -> None:
+        name = exchange.json["params"]["arguments"]["n"]
+        if len(lost) < 5:
+            lost.add(name)
+            await until(lambda: len(lost) == 5)
+            await exchange.reply(status=404)
+        else:
+            await exchange.result(text(name))
+
+    toy = Toy("one", "add", answers={"tools/call": forgetful})
+    async with gateway(toys=[toy]) as made:
+        for talk in (await made.session(), made.stateless()):
+            lost.clear()
+            before = len(toy.asked("initialize"))
+            replies = await asyncio.gather(*(talk.call("one__add", n=str(number)) for number in range(5)))
+            assert [said(reply) for reply in replies] == list("01234")
+            assert len(toy.asked("initialize")) <= before + 2  # the second client's own first one is counted too
+
+
 async def test_a_request_that_a_server_refuses_again_and_again_is_sent_twice_and_then_refused() -> None:
     async def refusing(exchange: Exchange) -> None:
         error = {"code": -32000, "message": "Bad Request: No valid session ID provided"}

@@ -130,7 +130,9 @@ class Toy:
 
     async def _usual(self, exchange: Exchange, tree: Any) -> None:
         method, params = tree["method"], tree.get("params", {})
-        if method == ("initialize" if self.modern else "server/discover"):
+        if method == "initialize" and "mcp-session-id" in exchange.headers:
+            await exchange.reply(status=404)  # as servers do that look for the session first
+        elif method == ("initialize" if self.modern else "server/discover"):
             await self.error(exchange, -32601)
         elif method == "initialize":
             agreed = min(self.version, params.get("protocolVersion", self.version))

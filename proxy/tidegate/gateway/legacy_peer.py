@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate import correlate, methods, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
-from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, is_own, notification
+from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, WithSessions, is_own, notification, request
 from tidegate.gateway.replies import condensed
 from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply
@@ -60,7 +60,7 @@ class Call:
         return handles.digest_of(self.asked)
 
 
-class LegacyPeer(Peer):
+class LegacyPeer(WithSessions):
     """A server with sessions (2024-11-05 to 2025-11-25), for clients of 2026-07-28.
 
     Args:
@@ -97,7 +97,7 @@ class LegacyPeer(Peer):
         self.info: dict[str, Any] = {}
 
     async def begin(self) -> None:
-        """Begin a session for all who declare the same.
+        """Begin a session for all who declare the same; one begun anew is told what the last one was.
 
         Raises:
             Unavailable: where the server can't be reached.
@@ -112,6 +112,9 @@ class LegacyPeer(Peer):
         self.info = result.get("serverInfo") or {}
         self.server_version = self.relay.version
         await self.relay.take(notification("notifications/initialized"), PLAIN)
+        self._level = None
+        for uri in self._subscribed:  # without regard to whether this session is lost as well
+            await self._last(await self.relay.take(request("resources/subscribe", {"uri": uri}), WHOLE))
 
     # -- requests ---------------------------------------------------------------------------------------
 
@@ -140,17 +143,6 @@ class LegacyPeer(Peer):
             self._done(call)
             return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
         return await condensed(await primed(self._passed(call, reply.events)), context)
-
-    async def sent(self, message: Message, context: Context) -> Reply:
-        """Send a request; where the server has lost the session, begin another and send it again."""
-        reply = await self.relay.take(message, context)
-        if self.lost(message, reply):
-            await self.begin()
-            self._level = None
-            for uri in self._subscribed:
-                await self.ask("resources/subscribe", {"uri": uri})
-            reply = await self.relay.take(message, context)
-        return reply
 
     async def _set_level(self, level: Any) -> None:
         """Have the server log no less than any open request wants to hear of."""

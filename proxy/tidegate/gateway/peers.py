@@ -152,13 +152,6 @@ class Peer:
         """Send a request; return the reply as the relay has it."""
         return await self.relay.take(message, context)
 
-    def lost(self, message: Message, reply: Reply) -> bool:
-        """Whether a server with sessions says that it knows this one no more: by a 404, or, as many do, by a 400."""
-        if self.relay.upstream.ordered or message.method == "initialize" or reply.status not in (_LOST, 400):
-            return False
-        error = reply.message.tree.get("error") if reply.message is not None else None
-        return reply.status == _LOST or (isinstance(error, dict) and error.get("code") == _NO_SESSION)
-
     async def _last(self, reply: Reply) -> Message | bytes | None:
         """Return the reply of an answer; what the server says before it goes the way of what belongs to no request."""
         if reply.events is None:
@@ -274,7 +267,50 @@ class Peer:
         return message
 
 
-class SessionPeer(Peer):
+class WithSessions(Peer):
+    """A server with sessions, of which it may lose one."""
+
+    def __init__(self, host: Host, name: str, relay: Relay) -> None:
+        super().__init__(host, name, relay)
+        self._times = 0  # that a session was begun anew
+        self._beginning = asyncio.Lock()
+
+    async def sent(self, message: Message, context: Context) -> Reply:
+        """Send a request; where the server has lost the session, begin another and send it again."""
+        times = self._times
+        reply = await self.relay.take(message, context)
+        if self.lost(message, reply):
+            await self._begun_anew(times)
+            reply = await self.relay.take(message, context)
+        return reply
+
+    async def _begun_anew(self, times: int) -> None:
+        """Begin another session, once for all who see at the same time that it is lost.
+
+        Args:
+            times: how often one was begun anew when that was seen.
+
+        Raises:
+            Unavailable: where the server can't be reached, or begins none.
+        """
+        async with self._beginning:
+            if self._times != times:
+                return
+            try:
+                await self.begin()
+            except Refused as refusal:
+                raise Unavailable(str(refusal)) from None
+            self._times += 1
+
+    def lost(self, message: Message, reply: Reply) -> bool:
+        """Whether a server with sessions says that it knows this one no more: by a 404, or, as many do, by a 400."""
+        if self.relay.upstream.ordered or message.method == "initialize" or reply.status not in (_LOST, 400):
+            return False
+        error = reply.message.tree.get("error") if reply.message is not None else None
+        return reply.status == _LOST or (isinstance(error, dict) and error.get("code") == _NO_SESSION)
+
+
+class SessionPeer(WithSessions):
     """A server with sessions, for a client with a session (2024-11-05 to 2025-11-25).
 
     Args:
@@ -309,14 +345,6 @@ class SessionPeer(Peer):
         """Send a request of the client's that is for this server; its names are the server's own already."""
         return await bare(await self.sent(message, WHOLE if context.http else PLAIN), self.name)
 
-    async def sent(self, message: Message, context: Context) -> Reply:
-        """Send a request; where the server has lost the session, begin another and send it again."""
-        reply = await self.relay.take(message, context)
-        if self.lost(message, reply):
-            await self.begin()
-            reply = await self.relay.take(message, context)
-        return reply
-
     def reply(self, message: Message, entry: Open | None) -> Message:
         """Return a reply as the client is to see it: in its own version's words."""
         if entry is None or is_own(entry.request.id):
@@ -335,48 +363,6 @@ class SessionPeer(Peer):
             return self.host.asked.cancelled(self, message)
         if message.method is not None and message.method.endswith("/list_changed"):
             self.host.changed(self, message.method)
-        return message
-
-
-class StatelessPeer(Peer):
-    """A server without sessions, for a client without (2026-07-28)."""
-
-    modern = True
-
-    async def begin(self) -> None:
-        """Nothing is begun without sessions; see :meth:`discovered`."""
-
-    def discovered(self, result: Mapping[str, Any]) -> None:
-        """Note what the server says of itself."""
-        said = result.get("capabilities")
-        self.capabilities = said if isinstance(said, dict) else {}
-        text = result.get("instructions")
-        self.instructions = text if isinstance(text, str) else ""
-        self.server_version = methods.MODERN
-
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:
-        """Ask in the client's name, with its ``_meta``; see :meth:`Peer.ask`.
-
-        Raises:
-            Unavailable: where no answer comes, or an interceptor denies question or answer.
-            Refused: where the server answers with an error.
-        """
-        own = {key: value for key, value in (meta or OWN_META).items() if key != "progressToken"}
-        return await self.asked(request(method, {**(params or {}), "_meta": own}))
-
-    async def alive(self) -> None:
-        """Ask whether the server answers.
-
-        Raises:
-            Unavailable: where it doesn't.
-        """
-        with contextlib.suppress(Refused):
-            await self.ask("server/discover")
-
-    def reply(self, message: Message, entry: Open | None) -> Message:
-        """Return a reply as it is."""
-        if entry is not None and not is_own(entry.request.id):
-            self.host.heard(self, message)
         return message
 
 
