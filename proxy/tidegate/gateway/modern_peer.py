@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from tidegate import correlate, methods, wire
+from tidegate import correlate, methods, values, wire
 from tidegate.correlate import key_of
 from tidegate.gateway import asking, capabilities, eras
 from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, is_own, request
 from tidegate.gateway.replies import condensed
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
-from tidegate.verdict import error_bytes
+from tidegate.verdict import Deny, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -149,7 +149,9 @@ class ModernPeer(Peer):
                 try:
                     asked = await self._again(message, asked, last.message, rounds, queue)
                 except Rejected as refused:
-                    await queue.put(Out(error_bytes(refused.code, refused.reason, message.id)))
+                    await queue.put(
+                        await self._refused(message, Deny(refused.reason, code=refused.code, rule="gateway"))
+                    )
                     return
         finally:
             self._ids = {key: own for key, own in self._ids.items() if key_of(own) != key_of(message.id or "")}
@@ -168,9 +170,15 @@ class ModernPeer(Peer):
                 if out.message is None or out.message.is_reply:
                     return Out(out.data, message=out.message)
                 await queue.put(Out(out.data, message=out.message))
-        return Out(
-            error_bytes("unavailable", "The server ended the answer without a reply.", self.identity(asked.id or ""))
+        own = asked.rewired(id=self.identity(asked.id or ""))
+        return await self._refused(
+            own, Deny("The server ended the answer without a reply.", code="unavailable", rule="server")
         )
+
+    async def _refused(self, message: Message, deny: Deny) -> Out:
+        """Record that a request of the client's gets no answer, and say why."""
+        decision = await self.relay.core.now.pipeline.note("rejected", self.relay.flows.of(message), deny)
+        return Out(values.encode(rpc_error(decision, message.id)))
 
     async def _again(
         self, message: Message, asked: Message, reply: Message, rounds: int, queue: asyncio.Queue[Out | None]

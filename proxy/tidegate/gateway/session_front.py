@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from tidegate import methods, wire
+from tidegate import methods, values, wire
 from tidegate.correlate import cancelled_id
 from tidegate.flow import Client
 from tidegate.gateway import capabilities
@@ -21,7 +21,7 @@ from tidegate.gateway.replies import Denied, bare, cancelled, streamed
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
-from tidegate.verdict import error_bytes
+from tidegate.verdict import Deny, rpc_error
 from tidegate.version import __version__
 from tidegate.wire import Rejected
 
@@ -372,7 +372,9 @@ class SessionFront(Front):
         for peer in self.peers.values():
             if peer.has_open(identity):
                 return await peer.relay.unanswered(identity)
-        return error_bytes("unavailable", "The server's answer broke off and could not be resumed.", identity)
+        deny = Deny("The server's answer broke off and could not be resumed.", code="unavailable", rule="server")
+        decision = await self.core.now.pipeline.note("rejected", self.flows.of(), deny)
+        return values.encode(rpc_error(decision, identity))
 
     async def close(self) -> None:
         """End the session on this side. Idempotent."""
