@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from support.gateways import CAPABILITIES
 from support.rig import Witness
-from support.toys import CAPABILITIES, LEGACY, Toy
+from support.toys import LEGACY, Toy
 from support.web import Front, front
 from tidegate import endpoints, methods, settings
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from support.gateways import Gateway, gateway, said
 from support.mortal import mortal
 from support.pipes import is_denied
 from support.rig import Witness, entry
-from support.toys import LEGACY, Gateway, Toy, gateway, said, text
+from support.toys import LEGACY, Toy, text
 from support.web import Exchange, until, within
 from tidegate import Deny, Message, methods
 from tidegate.gateway.peers import OWN, is_own, request

@@ -6,8 +6,9 @@ import gc
 
 import pytest
 
+from support.gateways import CI, DEV, gateway, said
 from support.rig import loaded
-from support.toys import CI, DEV, LEGACY, Toy, gateway, said
+from support.toys import LEGACY, Toy
 from support.web import Exchange, until, within
 from tidegate import methods
 from tidegate.flows import Runtime

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from support.gateways import CAPABILITIES, CI, names, said
 from support.pipes import is_denied
 from support.proxy import tidegate, write_settings
 from support.rig import encoded, running_core
-from support.toys import CAPABILITIES, CI, LEGACY, Toy, names, said, text
+from support.toys import LEGACY, Toy, text
 from support.web import PATIENCE, Exchange, until, within
 from tidegate import methods
 from tidegate.duplex import Duplex

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.gateways import CI, Talk, gateway
 from support.pipes import denying
 from support.rig import Witness
-from support.toys import CI, LEGACY, Talk, Toy, gateway, text
+from support.toys import LEGACY, Toy, text
 from support.web import PATIENCE, Exchange
 from tidegate import methods
 from tidegate.verdict import DECISION_KEY
