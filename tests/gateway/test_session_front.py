@@ -175,6 +175,21 @@ async def test_notifications_of_the_client_that_are_for_no_server_in_particular_
         assert new.asked("notifications/roots/list_changed") == []
 
 
+async def test_a_server_that_is_there_and_never_lists_makes_a_client_list_less_and_less_often() -> None:
+    async def refusing(exchange: Exchange) -> None:
+        await ill.error(exchange, -32000)
+
+    ill = Toy("ill", "sub", answers={"tools/list": refusing})
+    async with gateway(toys=[ill, Toy("well", "add")]) as made:
+        talk = await made.session()
+        at: list[float] = []
+        for _ in range(2):
+            assert list(missing(await talk.ask("tools/list"))) == ["ill"]
+            await talk.told("notifications/tools/list_changed")
+            at.append(asyncio.get_running_loop().time())
+        assert at[1] - at[0] > 1.9
+
+
 @pytest.mark.parametrize("method", ["initialize", "tools/list", "ping", "logging/setLevel"])
 @pytest.mark.requirement("nothing-unjudged")
 async def test_what_a_policy_denies_of_the_gateway_itself_is_denied_whatever_the_servers_say(method: str) -> None:

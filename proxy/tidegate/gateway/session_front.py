@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.gateway")
 
 _KEPT = 256  # messages on the client's own stream that it may ask for again
+_SETTLED = 180.0  # seconds after which a server that came back counts as well
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds until a missing server is tried again
 
 
@@ -54,6 +55,7 @@ class SessionFront(Front):
         self._level: str | None = None
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._recovering: dict[str, asyncio.Task[None]] = {}
+        self._returns: dict[str, tuple[int, float]] = {}  # how often a server came back lately, and when it did last
         self._notices: set[asyncio.Task[None]] = set()
         self._listening = False
         self._answering = 0
@@ -119,7 +121,10 @@ class SessionFront(Front):
         return super().lacking(server, reason)
 
     async def _recover(self, name: str) -> None:
-        for pause in itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1])):
+        now = asyncio.get_running_loop().time
+        times, last = self._returns.get(name, (0, -_SETTLED))
+        times = times if now() - last < _SETTLED else 0
+        for pause in itertools.chain(_PAUSES[times:], itertools.repeat(_PAUSES[-1])):
             await asyncio.sleep(pause)
             if name not in self.prefixes:
                 return
@@ -129,6 +134,7 @@ class SessionFront(Front):
             except Unavailable:
                 continue
             log.info("a server is back", server=name)
+            self._returns[name] = times + 1, now()
             await self._announce([kind for kind in capabilities.NOTICED if peer.can(kind)])
             return
 
