@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from support.gateways import CI, Gateway, gateway, said
+from support.mortal import mortal
 from support.pipes import is_denied
 from support.rig import loaded
-from support.toys import LEGACY, Toy
+from support.toys import LEGACY, Toy, text
 from support.web import Exchange, until, within
 from tidegate import methods
 from tidegate.flows import Runtime
@@ -119,3 +120,51 @@ async def test_a_session_that_begins_while_a_reload_takes_a_server_away_is_not_s
         talk, _ = await within(opening)
         assert await talk.listed() == ["one__add"]
         assert is_denied(await talk.call("two__sub"), "unknown")
+
+
+async def never(exchange: Exchange) -> None:
+    await exchange.gone.wait()
+
+
+@both
+async def test_a_request_that_waits_for_a_server_to_be_reached_has_an_error_when_its_session_ends(version: str) -> None:
+    begin = "initialize" if version == LEGACY else "server/discover"
+    slow = Toy("slow", "add", version=version, answers={begin: never})
+    async with gateway(toys=[slow, Toy("well", "sub")], gateway={"patience": 0.1}) as made:
+        talk = await made.client(version)
+        calling = asyncio.create_task(talk.call("slow__add"))
+        await until(lambda: slow.asked(begin))
+        await talk.front.close()
+        assert "error" in await within(calling)
+
+
+@both
+async def test_a_call_that_a_remote_server_works_on_when_a_reload_changes_it_has_its_answer_and_the_next_one_too(
+    version: str,
+) -> None:
+    going = asyncio.Event()
+
+    async def slow(exchange: Exchange) -> None:
+        await going.wait()
+        await one.result(exchange, text("late"))
+
+    one = Toy("one", "add", version=version, answers={"tools/call": slow})
+    async with gateway(toys=[one]) as made:
+        talk = await made.client(version)
+        calling = asyncio.create_task(talk.call("one__add"))
+        await until(lambda: one.asked("tools/call"))
+        await reload(made, changed={"one"}, **settings_of(one))
+        one.answers.clear()
+        assert said(await talk.call("one__add")) == "one: add {}"
+        going.set()
+        assert said(await within(calling)) == "late"
+
+
+async def test_a_call_that_a_process_works_on_when_a_reload_changes_it_has_an_error_and_the_next_one_works() -> None:
+    async with gateway(toys=[], servers={"m": mortal()}) as made:
+        talk = await made.session()
+        calling = asyncio.create_task(talk.call("m__mute"))
+        await until(lambda: talk.front.waiting)
+        await reload(made, changed={"m"}, servers={"m": mortal(prefix="n_")})
+        assert is_denied(await within(calling), "unavailable")
+        assert "result" in await talk.call("n_echo")

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import secrets
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from support.rig import entry
 from support.toys import Toy, text
 from support.web import Exchange, until, within
 from tidegate import Deny, methods
+from tidegate.gateway.handles import Handles, Held
 
 MODERN = methods.MODERN
 
@@ -150,6 +153,26 @@ async def test_two_clients_of_one_principal_are_asked_only_what_each_declared_ev
         assert said(second) == "done -32601"
         declared = [tree["params"]["capabilities"] for tree in toy.asked("initialize")]
         assert [each.keys() for each in declared] == [{"elicitation"}, set()]
+
+
+async def test_a_held_call_that_nobody_comes_back_for_is_cancelled_at_its_server_and_can_not_be_resumed() -> None:
+    toy = Toy("one", "buy", answers=asking())
+    async with gateway(toys=[toy]) as made:
+        shared = made.sessions.shared
+        shared.held = Held(Handles(secrets.token_bytes(32), 0.05, time.monotonic))
+        talk = made.stateless(declared={"elicitation": {}})
+        held = (await talk.call("one__buy"))["result"]
+        expired: list[Any] = []
+        await until(lambda: expired.extend(shared.held.expired()) or expired)
+        (peer,) = shared.keepers
+        for call in expired:
+            assert peer.has(call)
+            await peer.expire(call)
+        assert [tree["params"]["requestId"] for tree in toy.asked("notifications/cancelled")] == [
+            toy.asked("tools/call")[0]["id"]
+        ]
+        again = {"requestState": held["requestState"], "inputResponses": {}}
+        assert is_denied(await talk.ask("tools/call", name="one__buy", arguments={}, **again), "state")
 
 
 @pytest.mark.requirement("principals-apart")
