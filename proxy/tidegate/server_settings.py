@@ -125,6 +125,14 @@ class ServerSettings(Model):
         description="What the gateway puts before the names of its tools and prompts: by default the server's own name "
         'and two underscores, as in `files__read`; with `""` nothing, where no other has the name.',
     )
+    on_demand: Flag = Field(
+        default=False,
+        description="Whether the gateway serves it only to sessions that have added it; see `dynamic`. It "
+        "has its own address in any case.",
+    )
+    description: str = Field(
+        "", max_length=1000, description="What it is for: people and models read it, and search in it."
+    )
     share: Literal["session", "principal", "all", "call"] = Field(
         "session",
         description="Who has an instance together: one session of a client, all sessions of a principal, all clients; "

@@ -19,8 +19,10 @@ from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
 from tidegate.gateway.aiming import Aim
 from tidegate.gateway.asked import Asked
+from tidegate.gateway.definitions import Tools
 from tidegate.gateway.listing import Lists
 from tidegate.gateway.names import Names
+from tidegate.gateway.offers import Offers
 from tidegate.gateway.peers import Peer, Refused
 from tidegate.gateway.resources import AmbiguousError, Owners
 from tidegate.piped import STATUS
@@ -52,19 +54,6 @@ class Denied(Exception):  # noqa: N818 - it says what was done
         self.reply = reply
 
 
-class Tools:
-    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
-
-    def __init__(self, front: Front) -> None:
-        self._front = front
-
-    def get(self, shown: str) -> Mapping[str, Any] | None:
-        """Return a tool's definition as last listed; ``None`` where it isn't known."""
-        found = self._front.names["tools"].meant(shown)
-        peer = self._front.peers.get(found[0]) if found is not None else None
-        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
-
-
 class Front(Conversation):
     """One client's session at the gateway, or one principal's messages that belong to none.
 
@@ -79,6 +68,7 @@ class Front(Conversation):
         owners: whose resources are whose.
         peers: the servers that were reached, by name.
         asked: what servers ask the client.
+        offers: the gateway's own tools.
     """
 
     ordered = False
@@ -97,8 +87,9 @@ class Front(Conversation):
         self._connecting: dict[Any, asyncio.Task[Peer]] = {}
         self.lists = Lists(self)
         self.aim = Aim(self)
+        self.offers = Offers(self)
         self.tasks: OrderedDict[str, str] = OrderedDict()
-        self._settle()
+        self.settle()
 
     @property
     def own(self) -> Mailbox | None:
@@ -110,16 +101,21 @@ class Front(Conversation):
         """The definitions of tools as last listed, by the names that the client knows."""
         return self._tools
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Take over which servers there are, and what their names look like."""
         settings = self.core.now.settings
-        self.prefixes = gateway_settings.prefixes(settings, self.profile)
+        self.prefixes = self.served()
         self.names = {
-            "tools": Names("tool", self.prefixes, settings.gateway.clash),
+            "tools": Names("tool", self.prefixes, settings.gateway.clash, self.offers.names),
             "prompts": Names("prompt", self.prefixes, settings.gateway.clash),
         }
         self.owners = Owners()
         self.lists.fresh.clear()
+
+    def served(self) -> dict[str, str]:
+        """Return the prefixes of the servers that are served now: those of the settings, and those that were added."""
+        self.offers.settle()
+        return gateway_settings.prefixes(self.core.now.settings, self.profile, self.offers.on_demand.added)
 
     def serves(self, server: str, tool: str) -> bool:
         """Whether a tool is one of the profile's, by its server's own name for it."""
@@ -218,9 +214,13 @@ class Front(Conversation):
 
     async def reloaded(self, changed: set[str]) -> None:
         """Take over changed settings: servers that were changed or taken away are let go of."""
-        gone = [name for name in self.peers if name in changed]
+        self.settle()
+        gone = [name for name in self.peers if name in changed or name not in self.prefixes]
         await asyncio.gather(*(self.peers.pop(name).close() for name in gone))
-        self._settle()
+
+    @abstractmethod
+    async def notify(self, kinds: list[str]) -> None:
+        """Tell the client that lists have changed: of ``tools``, ``prompts`` or ``resources``."""
 
     # -- from the client --------------------------------------------------------------------------------
 
@@ -253,7 +253,7 @@ class Front(Conversation):
     async def _request(self, message: Message, context: Context) -> Reply:
         try:
             self.check(message, context)
-            target = await self.aim.whose(message)
+            target = None if self.offers.mine(message) else await self.aim.whose(message)
             if target is None:
                 return self.stated(await self.answer(message, context))
             peer, sent = target
@@ -301,7 +301,8 @@ class Front(Conversation):
             return decision.message, flow
         if message.kind != "request":
             raise Denied(Reply(202))
-        tree = denial(decision, message, as_result=False, modern=self.modern)
+        as_result = self.core.now.settings.proxy.deny_as == "tool_result"
+        tree = denial(decision, message, as_result=as_result, modern=self.modern)
         raise Denied(Reply(body=values.encode(tree)))
 
     async def result(self, request: Message, flow: Flow, result: dict[str, Any]) -> Reply:
@@ -325,7 +326,7 @@ class Front(Conversation):
             Rejected: for a cursor that was none of the gateway's.
         """
         message, flow = await self.judged(message)
-        return await self.result(message, flow, self.dressed(await self.lists.page(message)))
+        return await self.result(message, flow, self.dressed(await self.lists.page(message, flow)))
 
     def dressed(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return a result as the client's version has it."""

@@ -14,6 +14,7 @@ from tidegate.upstream import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tidegate.flow import Flow
     from tidegate.gateway.front import Front
     from tidegate.message import Message
 
@@ -72,12 +73,13 @@ class Lists:
             The items, in a stable order and by the names that clients know; and why servers are missing, or not whole.
         """
         member, kind = LISTS[method]
-        servers = tuple(self._front.prefixes)
+        servers, names = tuple(self._front.prefixes), self._front.names
         found = await asyncio.gather(*(self._of(server, method, meta) for server in servers))
         for server, (items, _) in zip(servers, found, strict=True):
             if items is not None and server in self._front.prefixes:
                 self._learn(server, member, items)
-        if method != "resources/list":  # the templates are asked for after them
+        # The templates are asked for after the resources; and what was settled meanwhile has more to be learnt.
+        if method != "resources/list" and names is self._front.names:
             self.fresh.add(kind)
         problems = {server: why for server, (_, why) in zip(servers, found, strict=True) if why}
         made = [self._shown(server, kind, items or ()) for server, (items, _) in zip(servers, found, strict=True)]
@@ -133,8 +135,12 @@ class Lists:
         except TimeoutError:
             return None, front.lacking(server, f"The server didn't answer within {settings.patience:g} seconds.")
 
-    async def page(self, message: Message) -> dict[str, Any]:
+    async def page(self, message: Message, flow: Flow) -> dict[str, Any]:
         """Return the result of a judged request for a list.
+
+        Args:
+            message: the request.
+            flow: its flow.
 
         Raises:
             Rejected: for a cursor that was none of the gateway's.
@@ -145,7 +151,10 @@ class Lists:
         owner = (front.principal.name, front.profile, front.flows.session_id, method)
         problems: dict[str, str] = {}
         if cursor is None:
-            items, problems = await self.whole(method, message.meta)
+            if method == "tools/list":
+                items, problems = await front.offers.listed(message, flow)
+            else:
+                items, problems = await self.whole(method, message.meta)
             page, following = front.shared.pages.first(owner, items)
         else:
             page, following = front.shared.pages.next(owner, cursor if isinstance(cursor, str) else "")

@@ -130,8 +130,12 @@ class SessionFront(Front):
             return
 
     async def _announce(self, kinds: list[str]) -> None:
-        """Tell the client that lists have changed."""
+        """Tell the client that lists have changed, and have them learnt anew."""
         self.lists.fresh.difference_update(kinds)
+        await self.notify(kinds)
+
+    async def notify(self, kinds: list[str]) -> None:
+        """Tell the client that lists have changed, whose names are known already."""
         for kind in kinds:
             tree = {"jsonrpc": "2.0", "method": f"notifications/{kind}/list_changed"}
             out = await self.composed(wire.classify(tree, "server"))
@@ -173,6 +177,8 @@ class SessionFront(Front):
         self._answering += 1
         try:
             method = message.method or ""
+            if self.offers.mine(message):
+                return await streamed(await self.offers.take(message, context), context)
             if method in LISTS:
                 return await streamed(await self.list(message), context)
             if method == "initialize":
@@ -196,19 +202,21 @@ class SessionFront(Front):
         message, flow = await self.judged(message)
         params = message.tree.get("params")
         self._initialize = params if isinstance(params, dict) else {}
-        said = methods.client_in(message)
-        self.flows.client = Client(*said) if said else Client()
+        client = methods.client_in(message)
+        self.flows.client = Client(*client) if client else Client()
         self.flows.version = capabilities.agreed(methods.version_in(message))
         lacking = await self._reach_all()
         reached = [self.peers[name] for name in self.prefixes if name in self.peers]
         able = [peer.capabilities for peer in reached]
         able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in lacking]
+        able += self.offers.capabilities
         result: dict[str, Any] = {
             "protocolVersion": self.version,
             "capabilities": _noticed(capabilities.merged(able), several=len(self.prefixes) > 1),
             "serverInfo": {"name": "tidegate", "version": __version__},
         }
-        text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in reached)
+        said = [(peer.name, peer.instructions) for peer in reached]
+        text = capabilities.merged_instructions([*said, *self.offers.instructions])
         if text is not None:
             result["instructions"] = text
         if lacking:

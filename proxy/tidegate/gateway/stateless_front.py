@@ -127,11 +127,16 @@ class StatelessFront(Front):
 
     async def reloaded(self, changed: set[str]) -> None:
         """Take over changed settings."""
-        gone = [self._kinds.pop(key) for key in list(self._kinds) if key[0] in changed]
+        served = self.served()
+        gone = [self._kinds.pop(key) for key in list(self._kinds) if key[0] in changed or key[0] not in served]
         for peer in gone:
             self.peers.pop(peer.name, None)
             await self._let_go(peer)
         await super().reloaded(changed)
+        await self.notify([])
+
+    async def notify(self, kinds: list[str]) -> None:  # noqa: ARG002 - each tells of those that it was asked for
+        """Tell all who listen that lists have changed."""
         for subscription in list(self.subscriptions):
             subscription.reloaded()
 
@@ -170,6 +175,8 @@ class StatelessFront(Front):
             Unavailable: where the server that it is for can't be reached.
         """
         method = message.method or ""
+        if self.offers.mine(message):
+            return await self.offers.take(message, context)
         if method in LISTS:
             return await self.list(message)
         if method == "server/discover":
@@ -201,12 +208,14 @@ class StatelessFront(Front):
         peers = [peer for peer in found if peer is not None]
         able = [peer.capabilities for peer in peers]
         able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in lacking]
+        able += self.offers.capabilities
         result: dict[str, Any] = {
             "supportedVersions": [methods.MODERN],
             "capabilities": capabilities.merged(able),
             "_meta": {eras.SERVER_KEY: {"name": "tidegate", "version": __version__}},
         }
-        text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in peers)
+        said = [(peer.name, peer.instructions) for peer in peers]
+        text = capabilities.merged_instructions([*said, *self.offers.instructions])
         if text is not None:
             result["instructions"] = text
         if lacking:

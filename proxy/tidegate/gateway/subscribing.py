@@ -76,7 +76,7 @@ class Subscription:
 
     async def _able(self) -> set[str]:
         """Return of which kinds any server has something; one that is missing counts as having what it had."""
-        found: set[str] = set()
+        found = {kind for own in self._front.offers.capabilities for kind in own}
         for name in self._front.prefixes:
             try:
                 async with asyncio.timeout(self._front.core.now.settings.gateway.patience):
