@@ -19,7 +19,7 @@ from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
 from tidegate.gateway.aiming import Aim
 from tidegate.gateway.asked import Asked
-from tidegate.gateway.listing import Lists
+from tidegate.gateway.listing import Lists, Tools
 from tidegate.gateway.names import Names
 from tidegate.gateway.peers import Peer, Refused
 from tidegate.gateway.resources import AmbiguousError, Owners
@@ -50,19 +50,6 @@ class Denied(Exception):  # noqa: N818 - it says what was done
     def __init__(self, reply: Reply) -> None:
         super().__init__()
         self.reply = reply
-
-
-class Tools:
-    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
-
-    def __init__(self, front: Front) -> None:
-        self._front = front
-
-    def get(self, shown: str) -> Mapping[str, Any] | None:
-        """Return a tool's definition as last listed; ``None`` where it isn't known."""
-        found = self._front.names["tools"].meant(shown)
-        peer = self._front.peers.get(found[0]) if found is not None else None
-        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
 
 
 class Front(Conversation):
@@ -160,7 +147,17 @@ class Front(Conversation):
 
     def found(self, name: str, meta: Mapping[str, Any]) -> Peer | None:  # noqa: ARG002 - for those that need it
         """Return a server that was reached already."""
-        return self.peers.get(name)
+        found = self.peers.get(name)
+        return None if found is None or self.replaced(found) else found
+
+    def replaced(self, peer: Peer) -> bool:
+        """Let go of a server that can't go on with its session, as where it speaks another version since a restart."""
+        if not peer.relay.upstream.ended:
+            return False
+        if self.peers.get(peer.name) is peer:
+            del self.peers[peer.name]
+        self.shared.fleet.spawn(peer.close())
+        return True
 
     def key(self, name: str, meta: Mapping[str, Any]) -> Any:  # noqa: ARG002 - for those that need it
         """Return what tells one way to a server from another."""
@@ -218,6 +215,9 @@ class Front(Conversation):
     def stale(self, kind: str) -> None:
         """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
         self.lists.fresh.discard(kind)
+
+    def renewed(self, peer: Peer) -> None:
+        """Note that a server has begun another session."""
 
     async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings: servers that were changed or taken away are let go of.

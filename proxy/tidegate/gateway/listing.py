@@ -50,6 +50,19 @@ LISTS = {
 _IDENTITY = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
 
 
+class Tools:
+    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def get(self, shown: str) -> Mapping[str, Any] | None:
+        """Return a tool's definition as last listed; ``None`` where it isn't known."""
+        found = self._front.names["tools"].meant(shown)
+        peer = self._front.peers.get(found[0]) if found is not None else None
+        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
+
+
 class Lists:
     """The lists that one front's servers make together.
 
