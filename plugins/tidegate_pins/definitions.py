@@ -47,6 +47,7 @@ TELLS: Final[dict[str, str]] = {
     "server": "the server's instructions",
     "other": "other members",
     "removed": "it is no longer listed",
+    "limit": "it can't be kept",
 }
 """Per class, what changed, in words for people."""
 

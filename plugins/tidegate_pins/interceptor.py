@@ -90,10 +90,13 @@ class Pins:
         if found is None:
             return self._greeting(message, flow, body) if message.method in _HANDSHAKES else None
         kind, member = _KINDS[found[1]], found[1]
+        if self._twice(flow, body, member):
+            return None
+        message = self._private(message, body)
         items = body.get(member) if type(body) is dict else None
         if type(items) is not list:
             if items is None:
-                return None
+                return message
             return message.replace(f"/result/{member}", [], label="what is no list was removed")
         page = Page(_cursor(flow.request), _text(body, "nextCursor"), flow.principal.name)
         judge = self._running()
@@ -130,7 +133,7 @@ class Pins:
         """Carry out what was judged of a list."""
         pointer, said = f"/result/{member}", judged.said
         if not said and not judged.removed and judged.kept is None:
-            return None
+            return message
         classes = tuple(dict.fromkeys(name for one in said for name in one.classes))
         denied = tuple(dict.fromkeys(name for one in said if one.action == "deny" for name in one.classes))
         if judged.removed:
@@ -142,7 +145,7 @@ class Pins:
             deny = tidegate.Deny(telling.list_denied(flow.server.name, kind, denied), rule=denied[0])
         self._note(flow, _Outcome(pointer, classes, deny))
         if judged.kept is None:
-            return None
+            return message
         items = message.tree["result"][member]
         held = len(items) - len(judged.kept)
         kept = [items[index] for index in judged.kept]
@@ -151,7 +154,7 @@ class Pins:
     def _greeting(
         self, message: tidegate.Message, flow: tidegate.Flow, body: Any
     ) -> tidegate.Message | Coroutine[Any, Any, tidegate.Message | None] | None:
-        if type(body) is not dict:
+        if type(body) is not dict or self._twice(flow, body, "instructions"):
             return None
         said = body.get("instructions")
         given = {} if said is None else {"instructions": said}
@@ -193,6 +196,21 @@ class Pins:
         kept = {key: value for key, value in message.tree["result"].items() if key != "instructions"}
         return message.replace("/result", kept, label="the server's instructions wait for approval")
 
+    def _twice(self, flow: tidegate.Flow, body: Any, member: str) -> bool:
+        """Whether a result has a member also in other capitals, which some clients take for it; then it is denied."""
+        if type(body) is not dict or all(key == member or key.casefold() != member.casefold() for key in body):
+            return False
+        reason = f"The server {flow.server.name} gives {member!r} in other capitals, which clients read differently."
+        self._note(flow, _Outcome("/result", (), tidegate.Deny(reason, "ambiguous", "capitals")))
+        return True
+
+    def _private(self, message: tidegate.Message, body: Any) -> tidegate.Message:
+        """Keep a list that is one principal's out of caches that others share (MCP 2026-07-28, caching)."""
+        scope = body.get("cacheScope") if type(body) is dict else None
+        if self._config.by != "principal" or scope in (None, "private"):
+            return message
+        return message.replace("/result/cacheScope", "private", label="private, because pins differ per principal")
+
     def _failed(self, flow: tidegate.Flow, pointer: str, why: str) -> None:
         """Note that what a server says can't be compared, so that it is denied."""
         log.error("what a server offers can't be compared with its pins", server=flow.server.name, why=why)
@@ -229,12 +247,14 @@ class Pins:
                 found += [tidegate.Finding("pin", rule) for rule in rules]
         return found
 
-    @tidegate.hook(kinds=("request", "result"))
+    @tidegate.hook(kinds=("request", "notification", "result"))
     def decide(self, message: tidegate.Message, flow: tidegate.Flow) -> tidegate.Deny | None:
         """Deny lists by what was found in them, and calls of what isn't as it was approved."""
         if message.kind == "result":
             outcome = self._outcomes.get(flow.id)
             return outcome.deny if outcome is not None and message.sender == "server" else None
+        if message.sender != "client":
+            return None  # of what a server says of its resources, who may read them is told
         for target in tidegate.targets(message):
             if target.kind not in _PINNED:
                 continue

@@ -141,8 +141,8 @@ class Judge:
         digest = definitions.digest(definitions.steady(kind, item))
         pinned = cache.scope.item(kind, name)
         if pinned is None:
-            full = _full(cache.scope, name)
-            return _Known(raw, digest, Said(name, "hide", ("limit",))) if full else None
+            odd_one = _full(cache.scope, name) or self._secret(name)
+            return _Known(raw, digest, Said(name, "hide", ("limit",))) if odd_one else None
         if not books.settled(pinned, digest):
             # One that is listed twice, as it is pinned and as it isn't, is as the book has it.
             odd = pinned.pending.digest if pinned.pending is not None and pinned.digest == digest else ""
@@ -152,6 +152,10 @@ class Judge:
         if pinned.pending is None or pinned.pending.digest == digest:
             cache.items[kind, name] = found
         return found
+
+    def _secret(self, name: str) -> bool:
+        """Whether a name holds what is never kept, so that it can't be pinned."""
+        return any(secret in name for secret in self._secrets)
 
     def follow(self, server: str, kind: Kind, items: Sequence[Any], page: Page) -> frozenset[str] | None:
         """Follow a list from page to page; return the names of a whole one at its last page, else ``None``."""
@@ -213,7 +217,7 @@ class Judge:
         return call
 
     def _called(self, cache: _Cache, kind: str, name: str, *, template: bool) -> Call:
-        if len(name) > books.MAX_NAME:
+        if len(name) > books.MAX_NAME or self._secret(name):
             return Call("deny", "limit", ())
         kinds: tuple[Kind, ...]
         if kind == "resource":
@@ -297,7 +301,7 @@ class Judge:
 
     def _seen(self, kind: Kind, item: Any) -> Seen | None:
         name = SERVER_ITEM if kind == "server" else item.get(definitions.NAMED_BY[kind]) if type(item) is dict else None
-        if type(name) is not str:
+        if type(name) is not str or self._secret(name):
             return None
         kept = definitions.steady(kind, item)
         size = len(definitions.encoded(kept))

@@ -47,7 +47,7 @@ def why(kind: str, server: str, name: str, call: Call) -> str:
         case "spelling":
             return f"This {kind} of the server {server} is spelt like one that waits for approval."
         case "limit":
-            return f"The name of the {kind} is longer than any that is pinned."
+            return f"The name of the {kind} is none that can be pinned: it is too long, or holds a secret."
     return f"{shown} was never listed by the server, so nothing of it is approved. List the {kind}s first."
 
 

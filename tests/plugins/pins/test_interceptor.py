@@ -14,6 +14,7 @@ from tidegate.testing import (
     assert_passes,
     flow,
     harness,
+    notification,
     request,
     result_of,
     samples,
@@ -327,10 +328,16 @@ async def test_a_secret_in_a_definition_is_not_kept(tmp_path: Path) -> None:
         message, about = listed([tool(description=f"Uses the key {secret} of the user.")])
         waits = pins.transform(message, about)
         assert asyncio.iscoroutine(waits)
-        assert await waits is None
+        assert await waits is message
         assert secret not in (tmp_path / "pins.json").read_text()
         assert "[secret]" in (tmp_path / "pins.json").read_text()
-        assert pins.transform(message, about) is None
+        assert pins.transform(message, about) is message
+        kept: Any = pins.transform(*listed([*message.body["tools"], tool(f"use_{secret}")]))
+        assert [item["name"] for item in kept.body["tools"]] == ["read_file"]
+        assert secret not in (tmp_path / "pins.json").read_text()
+        deny = pins.decide(*read(f"file:///{secret}"))
+        assert deny is not None
+        assert deny.rule == "limit"
         pins.shutdown()
         h.interceptor.startup(Proxy("pins", tmp_path))
 
@@ -358,6 +365,33 @@ async def test_a_server_that_pages_forever_does_not_keep_its_first_list_open() -
         await h.judge(*listed([other("a")], cursor="2", following="3"))
         assert names(await h.judge(*listed([tool()], following="2"))) == ["read_file"]
         assert names(await h.judge(*listed([other("b")], cursor="2", following="3"))) == []
+
+
+async def test_a_call_without_an_id_is_a_call() -> None:
+    async with harness("pins", **S) as h:
+        message = notification("tools/call", {"name": "ghost"}, sender="client")
+        assert_denied(await h.judge(message, flow(message, server=SERVER)), rule="unlisted")
+
+
+@pytest.mark.parametrize("member", ["Tools", "TOOLS", "tool\u017f"])
+async def test_a_second_list_in_other_capitals_denies(member: str) -> None:
+    async with harness("pins", **S) as h:
+        asked = request("tools/list")
+        reply = result_of(asked, {"tools": [tool()], member: [other("evil")]})
+        assert_denied(await h.judge(reply, flow(reply, server=SERVER, request=asked)), code="ambiguous")
+        asked = request("initialize", {})
+        reply = result_of(asked, {"instructions": "a", "Instructions": "b"})
+        assert_denied(await h.judge(reply, flow(reply, server=SERVER, request=asked)), code="ambiguous")
+
+
+async def test_lists_that_differ_per_principal_stay_out_of_shared_caches() -> None:
+    for by, expected in (("principal", "private"), ("server", "public")):
+        async with harness("pins", {"by": by}, **S) as h:
+            asked = request("tools/list")
+            reply = result_of(asked, {"tools": [tool()], "cacheScope": "public"})
+            for _ in range(2):
+                decision = await h.judge(reply, flow(reply, server=SERVER, request=asked))
+                assert assert_passes(decision).body["cacheScope"] == expected
 
 
 async def test_everything_else_passes_untouched() -> None:
