@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 140  # columns where the output isn't shown on a terminal
 _AROUND = 2  # lines of a diff that stay around a change
-_LONGEST, _MOST_LINES = 2000, 2000  # characters of a line, and lines, that are shown
+_MATCHED = 1000  # lines up to which what stayed in the midst of a change is looked for; it would take long
+_BREAKS = 200  # line ends of a text up to which it is shown in lines; nothing of it is ever left out
 _CHARS = 400  # of a line, up to which the changed characters in it are marked
 _TAB = "    "
 
@@ -161,7 +162,8 @@ def _member(head: str, value: Any, indent: str) -> Iterator[str]:
         for item in value:
             yield from _member(f"{indent}  -", item, indent + "  ")
     elif isinstance(value, str):
-        parts = value.replace("\r\n", "\n").replace("\t", _TAB).split("\n")
+        value = value.replace("\t", _TAB)
+        parts = value.split("\n") if value.count("\n") <= _BREAKS else [value]
         yield f"{head} {plain(parts[0])}"
         yield from (f"{indent}  {plain(part)}" for part in parts[1:])
     else:
@@ -173,18 +175,14 @@ def _sides(out: Console, before: list[str], after: list[str], headings: tuple[st
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for heading in headings:
         table.add_column(Text(heading, "bold"), ratio=1, overflow="fold")
-    for number, (left, right) in enumerate(_pairs(before, after)):
-        if number >= _MOST_LINES:
-            table.add_row(Text("...", "dim"), Text("...", "dim"))
-            break
+    for left, right in _pairs(before, after):
         table.add_row(left, right)
     out.print(table)
 
 
 def _pairs(before: list[str], after: list[str]) -> Iterator[tuple[Text, Text]]:
-    before, after = [line[:_LONGEST] for line in before], [line[:_LONGEST] for line in after]
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for number, group in enumerate(matcher.get_grouped_opcodes(_AROUND)):
+    """Yield what stands beside each other: all that changed, and a little of what stayed around it."""
+    for number, group in enumerate(_grouped(before, after)):
         if number:
             yield Text("...", "dim"), Text("...", "dim")
         for what, a, b, c, d in group:
@@ -192,6 +190,16 @@ def _pairs(before: list[str], after: list[str]) -> Iterator[tuple[Text, Text]]:
                 left = before[a + offset] if a + offset < b else None
                 right = after[c + offset] if c + offset < d else None
                 yield (Text(f"  {left}"), Text(f"  {right}")) if what == "equal" else _changed(left, right)
+
+
+def _grouped(before: list[str], after: list[str]) -> Iterator[list[tuple[str, int, int, int, int]]]:
+    if max(len(before), len(after)) <= _MATCHED:
+        yield from difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(_AROUND)
+        return
+    same = 0
+    while same < min(len(before), len(after)) and before[same] == after[same]:
+        same += 1
+    yield [("replace", same, len(before), same, len(after))]
 
 
 def _changed(left: str | None, right: str | None) -> tuple[Text, Text]:

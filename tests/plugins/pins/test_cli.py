@@ -1,6 +1,10 @@
 """`tidegate pins`: what it shows, what it approves, and how it ends."""
 
+import asyncio
 import json
+import os
+import pty
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from plugins.pins.offering import SERVER, call, greeting, listed, other, show, tool
+from support.proxy import tidegate
 from tidegate.testing import Harness, assert_denied, assert_passes, harness
 from tidegate_pins.cli import app
 
@@ -71,6 +76,23 @@ async def test_nothing_of_a_server_steers_the_terminal(h: Harness, tmp_path: Pat
     assert "\\u202e" in output
 
 
+@pytest.mark.parametrize(
+    "hiding", ["\n" * 5000, "x" * 100_000, "word " * 20_000, "a\nb\n" * 90, "\u00a0" * 3000], ids=len
+)
+async def test_nothing_of_what_is_approved_is_left_out_of_the_diff(h: Harness, tmp_path: Path, hiding: str) -> None:
+    await show(h, tool())
+    await show(h, tool(description=f"Reads one file.{hiding}EVIL"))
+    assert "EVIL" in pins(tmp_path, "diff").output
+
+
+async def test_a_definition_of_many_members_is_shown_whole_and_soon(h: Harness, tmp_path: Path) -> None:
+    await show(h, tool(_meta={f"m{number}": 1 for number in range(3000)}))
+    await show(h, tool(_meta={f"m{number}": 1 for number in range(2999)} | {"zz": "EVIL"}))
+    started = time.process_time()
+    assert "EVIL" in pins(tmp_path, "diff").output
+    assert time.process_time() - started < 10
+
+
 async def test_what_is_approved_goes_on_at_once(h: Harness, tmp_path: Path) -> None:
     await show(h, tool(), other("a"))
     changed = [tool(title="Other"), other("a", title="Other")]
@@ -100,6 +122,27 @@ async def test_nothing_is_approved_that_nobody_confirmed(h: Harness, tmp_path: P
     done = pins(tmp_path, "approve", "files/read_file", answer="y\n")  # no terminal, so nobody is asked
     assert (done.exit_code, "use --yes" in done.output) == (2, True)
     assert_denied(await h.judge(*call()))
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(b"y\n", 0), (b"n\n", 1)])
+async def test_who_sits_at_a_terminal_is_asked(h: Harness, tmp_path: Path, answer: bytes, expected: int) -> None:
+    await show(h, tool())
+    await show(h, tool(title="Other"))
+    mine, theirs = pty.openpty()
+    try:
+        os.write(mine, answer)
+        done = await asyncio.create_subprocess_exec(
+            *tidegate("pins", "approve", "files", "--settings", tmp_path / "tidegate.toml"),
+            stdin=theirs,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        out, _ = await done.communicate()
+    finally:
+        os.close(mine)
+        os.close(theirs)
+    assert (done.returncode, b"Approve 1 definition?" in out) == (expected, True)
+    assert (await h.judge(*call())).allowed is (expected == 0)
 
 
 async def test_what_is_gone_is_forgotten_when_that_is_approved(h: Harness, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ JSON = st.recursive(
     ("after", "expected"),
     [
         (tool(), ()),
-        (tool(description="Reads one fiel of the project and gives its text."), ("typo",)),
+        (tool(description="Reads one file of the projcet and gives its text."), ("typo",)),
         (tool(title="Read"), ("wording",)),
         (tool(inputSchema={}), ("schema",)),
         (tool(annotations={}), ("annotations",)),

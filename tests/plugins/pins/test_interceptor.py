@@ -118,6 +118,14 @@ async def test_a_renamed_copy_is_recognised() -> None:
         assert "is a copy of another" in assert_denied(await h.judge(*call("read_file_v2"))).reason
 
 
+async def test_a_renamed_tool_is_recognised_and_the_old_one_is_missed() -> None:
+    async with harness("pins", **S) as h:
+        await show(h, tool(), other("a"))
+        decision = await h.judge(*listed([tool("read_all"), other("a")]))
+        assert names(decision) == ["a"]
+        assert set(rules(decision)) == {"name", "removed"}
+
+
 async def test_with_approve_nothing_goes_on_that_nobody_approved() -> None:
     async with harness("pins", {"first": "approve"}, **S) as h:
         assert await show(h, tool()) == []
@@ -277,6 +285,15 @@ async def test_pins_outlive_a_restart(tmp_path: Path) -> None:
         assert await show(h, tool(title="Other")) == []
     async with harness("pins", folder=tmp_path, **S) as h:
         assert_denied(await h.judge(*call()))
+
+
+async def test_two_that_run_at_once_share_the_file(tmp_path: Path) -> None:
+    async with harness("pins", folder=tmp_path, **S) as old:
+        await show(old, tool())
+        async with harness("pins", {"new": "report"}, folder=tmp_path, **S) as new:
+            assert await show(new, tool(), other("a")) == ["read_file", "a"]
+            assert await show(old, tool(), other("a")) == ["read_file", "a"]
+        assert_passes(await old.judge(*call("a")))
 
 
 async def test_a_file_that_is_broken_stops_the_start(tmp_path: Path) -> None:

@@ -61,6 +61,12 @@ def test_ordinary_text_has_no_instruction(text: str) -> None:
         ("Undoes the change.", "Does the change.", False),
         ("Reads one.", "Reads two.", False),
         ("Port 8080 of it.", "Port 8081 of it.", False),
+        ("Reads the prject.", "Reads the project.", True),
+        ("Reads the projeect.", "Reads the project.", True),
+        ("Encrypts the file.", "Decrypts the file.", False),
+        ("Internal hosts only.", "External hosts only.", False),
+        ("In ascending order.", "In descending order.", False),
+        ("Reads a project.", "Reads a pr\u043eject.", False),
     ],
 )
 def test_a_typo_turns_no_meaning_round(before: str, after: str, expected: bool) -> None:  # noqa: FBT001 - a column
