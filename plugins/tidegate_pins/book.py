@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 MAX_ITEMS = 20_000
 MAX_NAME = 1024
 MAX_DEFINITION = 256 * 1024
-"""Bounds of a scope's items, and of one item's name and definition. What is beyond them is never passed on."""
+MAX_BYTES = 32 * 1024 * 1024
+"""Bounds of a scope's items, of one item's name and definition, and of all definitions of a scope together. What is
+beyond them is never passed on, so no server can make the file so large that those of others suffer."""
 
 SERVER_ITEM = "instructions"
 """The name under which a server's instructions are pinned."""
@@ -79,6 +81,7 @@ class Scope(_Model):
         begun: of which kinds a list was begun.
         complete: of which kinds a list was seen to its end, so that what comes later is new.
         items: by kind, the items by name or URI.
+        full: whether a definition came for which there was no room; from then on nothing new is learnt.
     """
 
     server: str
@@ -86,6 +89,11 @@ class Scope(_Model):
     begun: tuple[FileKind, ...] = ()
     complete: tuple[FileKind, ...] = ()
     items: dict[FileKind, dict[str, Item]] = Field(default_factory=dict)
+    full: bool = False
+
+    def takes(self, name: str) -> bool:
+        """Whether a new item of a name can be pinned."""
+        return not self.full and len(name) <= MAX_NAME and sum(map(len, self.items.values())) < MAX_ITEMS
 
     def item(self, kind: definitions.Kind, name: str) -> Item | None:
         """Return one item; ``None`` where it was never seen."""
@@ -174,19 +182,29 @@ def learnt(scope: Scope, seen: Iterable[Seen], who: str, rules: Rules) -> Scope:
         rules: how to learn.
     """
     items = {kind: dict(named) for kind, named in scope.items.items()}
-    total = sum(map(len, items.values()))
+    total, room, full = sum(map(len, items.values())), MAX_BYTES - _size(items), scope.full
     copies = _Copies(items)
     for one in sorted(seen, key=lambda one: one.digest != _pinned(items, one)):  # what is as pinned comes first
         named = items.setdefault(one.kind, {})
         item = named.get(one.name)
-        if item is None:
-            if total >= MAX_ITEMS or len(one.name) > MAX_NAME:
-                continue
-            total += 1
+        if item is not None:
+            if not settled(item, one.digest):
+                kept = one if one.size <= room else one._replace(size=MAX_DEFINITION + 1)
+                named[one.name] = _again(item, kept, rules, copies)
+                room -= one.size
+        elif one.size <= MAX_DEFINITION and one.size > room:
+            full = True
+        elif not full and total < MAX_ITEMS and len(one.name) <= MAX_NAME:
+            total, room = total + 1, room - min(one.size, MAX_DEFINITION)
             named[one.name] = _first(scope, one, who, rules, copies)
-        elif not settled(item, one.digest):
-            named[one.name] = _again(item, one, rules, copies)
-    return scope.model_copy(update={"items": items})
+    return scope.model_copy(update={"items": items, "full": full})
+
+
+def _size(items: Mapping[FileKind, Mapping[str, Item]]) -> int:
+    """Return the bytes of all definitions of a scope."""
+    found = [item for named in items.values() for item in named.values()]
+    held = [item.pending.definition for item in found if item.pending is not None]
+    return sum(len(definitions.encoded(kept)) for kept in [*held, *(item.definition for item in found)] if kept)
 
 
 def _pinned(items: Mapping[FileKind, Mapping[str, Item]], one: Seen) -> str:

@@ -268,7 +268,7 @@ def reset(
     def change(book: Book) -> Book:
         made = book.mapped(lambda scope, kind, name, item: None if choice.has(scope, kind, name) else item)
         whole = [
-            scope
+            scope.model_copy(update={"full": False})
             for scope in made.scopes
             if not ((every or scope.server in servers) and principal in (None, scope.principal))
         ]

@@ -141,7 +141,7 @@ class Judge:
         digest = definitions.digest(definitions.steady(kind, item))
         pinned = cache.scope.item(kind, name)
         if pinned is None:
-            odd_one = _full(cache.scope, name) or self._secret(name)
+            odd_one = not cache.scope.takes(name) or self._secret(name)
             return _Known(raw, digest, Said(name, "hide", ("limit",))) if odd_one else None
         if not books.settled(pinned, digest):
             # One that is listed twice, as it is pinned and as it isn't, is as the book has it.
@@ -244,7 +244,7 @@ class Judge:
         stopped = [call for call in fitting if call.action in ("hide", "deny")]
         if stopped or fitting:
             return (stopped or fitting)[0]
-        allowed = self.config.unlisted_resources == "allow" and not _full(cache.scope, uri)
+        allowed = self.config.unlisted_resources == "allow" and cache.scope.takes(uri)
         return Call("pass" if allowed else "deny", "unlisted", ())
 
     def _state(self, kind: Kind, name: str, item: Item) -> Call:
@@ -324,10 +324,6 @@ class Judge:
                 told = {"kind": kind, "item": shown, "classes": list(call.classes), "action": call.action}
                 log.warning("a definition is not as it is pinned", server=server, **told)
         return tuple(news)
-
-
-def _full(scope: Scope, name: str) -> bool:
-    return len(name) > books.MAX_NAME or sum(map(len, scope.items.values())) >= books.MAX_ITEMS
 
 
 def _noted(scope: Scope, kind: Kind, *, begun: bool = False, complete: bool = False) -> Scope:

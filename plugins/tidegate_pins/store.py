@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MODE = 0o600
 _LOCK_SECONDS, _LOCK_LOOK = 1.5, 0.01
-_MOST_BYTES = 512 * 1024 * 1024
+_MOST_BYTES = 2 * 1024 * 1024 * 1024
 
 Stamp = tuple[int, int, int]
 

@@ -92,3 +92,11 @@ async def test_a_secret_in_a_definition_is_not_kept(tmp_path: Path) -> None:
         assert deny.rule == "limit"
         pins.shutdown()
         h.interceptor.startup(Proxy("pins", tmp_path))
+
+
+async def test_whatever_json_can_say_is_kept_and_compared(tmp_path: Path) -> None:
+    odd = tool(_meta={"big": 2**70, "small": 1e-300, "\u2028": ["\U0001f600", None, True, {}], "": ""})
+    for _ in range(2):
+        async with harness("pins", folder=tmp_path, **S) as h:
+            assert await show(h, odd) == ["read_file"]
+            assert await show(h, {**odd, "_meta": {**odd["_meta"], "big": 2**70 + 1}}) == []
