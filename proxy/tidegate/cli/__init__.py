@@ -18,11 +18,13 @@ from tidegate.cli import (
     images,
     launching,
     output,
+    pinging,
     plugins,
     running,
     secret,
     serving,
     setup,
+    tools,
 )
 
 if TYPE_CHECKING:
@@ -62,13 +64,15 @@ def root(
     """
 
 
-_SERVE, _RUNNING, _LOOK, _SET_UP = "Serve", "What runs", "Look before, and look closer", "Set up"
+_SERVE, _RUNNING, _ASK, _LOOK, _SET_UP = "Serve", "What runs", "Ask servers", "Look before, and look closer", "Set up"
 app.command("run", rich_help_panel=_SERVE)(serving.run)
 app.command("wrap", rich_help_panel=_SERVE)(serving.wrap)
 app.command("launcher", rich_help_panel=_SERVE)(launching.launcher)
 app.command("ps", rich_help_panel=_RUNNING)(running.ps)
 app.add_typer(running.app, name="servers", rich_help_panel=_RUNNING)
 app.command("health", rich_help_panel=_RUNNING)(serving.health)
+app.add_typer(tools.app, name="tools", rich_help_panel=_ASK)
+app.command("ping", rich_help_panel=_ASK)(pinging.ping)
 app.command("check", rich_help_panel=_LOOK)(checking.check)
 app.command("explain", rich_help_panel=_LOOK)(explaining.explain)
 app.command("init", rich_help_panel=_SET_UP)(setup.init)

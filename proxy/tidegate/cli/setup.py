@@ -78,6 +78,10 @@ def import_(
 def new(
     name: Annotated[str, typer.Argument(help="The principal: who the token is for.")],
     *,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="The profile that the token is for, and nothing else; by default all.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")] = False,
 ) -> None:
     """Make a token, print it once, and print the line of the settings that knows it.
@@ -89,15 +93,18 @@ def new(
     from tidegate.settings import Name, sentence  # noqa: PLC0415 - heavy
 
     try:
-        TypeAdapter(Name).validate_python(name)
+        for given in (name, *([] if profile is None else [profile])):
+            TypeAdapter(Name).validate_python(given)
     except ValidationError as error:
         raise output.Failure(sentence(error)) from None
     made = f"tg_{secrets.token_urlsafe(32)}"
     digest = hashlib.sha256(made.encode()).hexdigest()
     if as_json:
-        output.dump({"name": name, "token": made, "sha256": digest})
+        bound = {} if profile is None else {"profile": profile}
+        output.dump({"name": name, "token": made, "sha256": digest, **bound})
         return
     output.say(f"{made}\n")
     output.note("This is the token. It is shown this once; the client sends it as Authorization: Bearer TOKEN.")
     output.note("Put this into the settings, beside other entries of [auth] tokens:\n")
-    output.say(f'[auth]\ntokens = [{{ name = "{name}", sha256 = "{digest}" }}]')
+    bound_to = "" if profile is None else f', profile = "{profile}"'
+    output.say(f'[auth]\ntokens = [{{ name = "{name}", sha256 = "{digest}"{bound_to} }}]')

@@ -51,6 +51,7 @@ class HttpUpstream:
     ordered = False
     cancels = False
     late = False
+    ended = False
 
     def __init__(
         self, url: str, headers: dict[str, str], client: HttpClient, proxy: Callable[[], ProxySettings]
@@ -100,7 +101,7 @@ class HttpUpstream:
 
     def _add_session(self, headers: dict[str, str], message: Message | None) -> None:
         """What Tidegate sends of itself, or for a client that speaks no HTTP, is in the session too."""
-        if self._session_id is not None:
+        if self._session_id is not None and (message is None or message.method != "initialize"):
             headers[http_headers.SESSION] = self._session_id
         if self._version is not None and (message is None or http_headers.VERSION not in headers):
             headers[http_headers.VERSION] = self._version

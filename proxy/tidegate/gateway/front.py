@@ -19,12 +19,11 @@ from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
 from tidegate.gateway.aiming import Aim
 from tidegate.gateway.asked import Asked
-from tidegate.gateway.definitions import Tools
-from tidegate.gateway.listing import Lists
+from tidegate.gateway.listing import Lists, Tools
 from tidegate.gateway.names import Names
 from tidegate.gateway.offers import Offers
 from tidegate.gateway.peers import Peer, Refused
-from tidegate.gateway.resources import AmbiguousError, Owners
+from tidegate.gateway.resources import AmbiguousError, Owners, uri_in
 from tidegate.piped import STATUS
 from tidegate.relay import Relay
 from tidegate.streams import Out, Reply
@@ -110,6 +109,10 @@ class Front(Conversation):
             "prompts": Names("prompt", self.prefixes, settings.gateway.clash),
         }
         self.owners = Owners()
+        for name, peer in self.peers.items():
+            if peer.can("resources") and name in self.prefixes:
+                self.owners.update(name)
+        self._rules = self._rules_now()
         self.lists.fresh.clear()
 
     def served(self) -> dict[str, str]:
@@ -155,7 +158,17 @@ class Front(Conversation):
 
     def found(self, name: str, meta: Mapping[str, Any]) -> Peer | None:  # noqa: ARG002 - for those that need it
         """Return a server that was reached already."""
-        return self.peers.get(name)
+        found = self.peers.get(name)
+        return None if found is None or self.replaced(found) else found
+
+    def replaced(self, peer: Peer) -> bool:
+        """Let go of a server that can't go on with its session, as where it speaks another version since a restart."""
+        if not peer.relay.upstream.ended:
+            return False
+        if self.peers.get(peer.name) is peer:
+            del self.peers[peer.name]
+        self.shared.fleet.spawn(peer.close())
+        return True
 
     def key(self, name: str, meta: Mapping[str, Any]) -> Any:  # noqa: ARG002 - for those that need it
         """Return what tells one way to a server from another."""
@@ -183,6 +196,8 @@ class Front(Conversation):
         self._connecting.pop(key, None)
         if not task.cancelled() and task.exception() is None:
             peer = task.result()
+            if peer.can("resources") and peer.name in self.prefixes:
+                self.owners.update(peer.name)
             self.shared.known[self.principal.name, peer.name] = peer.capabilities
 
     def heard(self, peer: Peer, reply: Message) -> None:
@@ -193,7 +208,7 @@ class Front(Conversation):
         if reply.method == "tools/call":
             content = result.get("content")
             if type(content) is list and len(self.prefixes) > 1:
-                uris = [uri for block in content if (uri := _uri(block)) is not None]
+                uris = [uri for block in content if (uri := uri_in(block)) is not None]
                 if uris:
                     self.owners.saw(peer.name, uris)
         task = result.get("task") if "task" in result else result if "taskId" in result else None
@@ -212,11 +227,27 @@ class Front(Conversation):
         """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
         self.lists.fresh.discard(kind)
 
-    async def reloaded(self, changed: set[str]) -> None:
-        """Take over changed settings: servers that were changed or taken away are let go of."""
-        self.settle()
+    def renewed(self, peer: Peer) -> None:
+        """Note that a server has begun another session."""
+
+    async def reloaded(self, changed: set[str]) -> bool:
+        """Take over changed settings: servers that were changed or taken away are let go of.
+
+        Returns:
+            Whether anything of it concerns this front's clients.
+        """
+        before, rules = self.prefixes, self._rules
+        concerned = bool(changed & before.keys()) or self._rules_now() != rules
+        if concerned:
+            self.settle()
         gone = [name for name in self.peers if name in changed or name not in self.prefixes]
         await asyncio.gather(*(self.peers.pop(name).close() for name in gone))
+        return concerned
+
+    def _rules_now(self) -> tuple[Any, ...]:
+        settings = self.core.now.settings
+        prefixes = list(gateway_settings.prefixes(settings, self.profile).items())
+        return prefixes, settings.gateway, settings.profiles.get(self.profile)
 
     @abstractmethod
     async def notify(self, kinds: list[str]) -> None:
@@ -348,6 +379,7 @@ class Front(Conversation):
         if self.over.is_set():
             return
         self.over.set()
+        self.lists.close()
         connecting = list(self._connecting.values())
         for task in connecting:
             task.cancel()
@@ -355,18 +387,3 @@ class Front(Conversation):
             await asyncio.wait(connecting)
         peers, self.peers = list(self.peers.values()), {}
         await asyncio.gather(*(peer.close() for peer in peers))
-
-
-def _uri(block: Any) -> str | None:
-    """Return the URI of a resource that a block of content links or embeds."""
-    if type(block) is not dict:
-        return None
-    kind = block.get("type")
-    if kind == "resource_link":
-        uri = block.get("uri")
-    elif kind == "resource":
-        resource = block.get("resource")
-        uri = resource.get("uri") if type(resource) is dict else None
-    else:
-        return None
-    return uri if type(uri) is str else None

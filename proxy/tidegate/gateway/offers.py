@@ -54,7 +54,7 @@ class Offers:
         self._search.forget()
         defined = self._front.flows.tools
         defined.clear()
-        defined.update((name, values.freeze(own_tools.DEFINITIONS[name])) for name in self.names)
+        defined.learn([own_tools.DEFINITIONS[name] for name in self.names])
 
     @property
     def capabilities(self) -> list[dict[str, Any]]:

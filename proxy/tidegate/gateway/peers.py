@@ -6,6 +6,7 @@ messages is changed before they are judged, so that what is judged is what the c
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -85,6 +86,10 @@ class Host(Protocol):
 
     def changed(self, peer: Peer, method: str) -> None:
         """Note that a server's lists have changed, or that it is back."""
+        ...
+
+    def renewed(self, peer: Peer) -> None:
+        """Note that a server has begun another session."""
         ...
 
 
@@ -283,6 +288,8 @@ class SessionPeer(Peer):
         super().__init__(host, name, relay)
         self._initialize = initialize
         self._older = False
+        self._sessions = 0
+        self._beginning = asyncio.Lock()
 
     async def begin(self) -> None:
         """Begin a session, as the client began its own.
@@ -298,14 +305,18 @@ class SessionPeer(Peer):
         self.instructions = text if isinstance(text, str) else ""
         self.server_version = self.relay.version
         self._older = self.host.version < self.server_version
+        self._sessions += 1
         await self.relay.take(notification("notifications/initialized"), PLAIN)
 
     async def take(self, message: Message, context: Context) -> Reply:
         """Send a request; where the server has lost the session, begin another and send it again."""
-        context = WHOLE if context.http else PLAIN
+        context, before = WHOLE if context.http else PLAIN, self._sessions
         reply = await self.relay.take(message, context)
         if reply.status == _LOST and not self.relay.upstream.ordered:
-            await self.begin()
+            async with self._beginning:
+                if before == self._sessions:  # else another request has done it meanwhile
+                    await self.begin()
+                    self.host.renewed(self)
             reply = await self.relay.take(message, context)
         return await bare(reply, self.name)
 

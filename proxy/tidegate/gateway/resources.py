@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegate.gateway.templates import Template
 
@@ -125,3 +125,18 @@ def _only(what: str, servers: list[str]) -> str | None:
     if len(servers) > 1:
         raise AmbiguousError(what, servers)
     return servers[0] if servers else None
+
+
+def uri_in(block: Any) -> str | None:
+    """Return the URI of a resource that a block of content links or embeds."""
+    if type(block) is not dict:
+        return None
+    kind = block.get("type")
+    if kind == "resource_link":
+        uri = block.get("uri")
+    elif kind == "resource":
+        resource = block.get("resource")
+        uri = resource.get("uri") if type(resource) is dict else None
+    else:
+        return None
+    return uri if type(uri) is str else None

@@ -85,7 +85,7 @@ class SessionFront(Front):
         self.shared.eras[name] = "modern" if isinstance(peer, ModernPeer) else "legacy"
         self.peers[name] = peer
         if isinstance(peer, SessionPeer) and self._level is not None and peer.can("logging"):
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(Refused, Unavailable):
                 await peer.ask("logging/setLevel", {"level": self._level})
         if self._listening:
             self._pump(peer)
@@ -142,13 +142,14 @@ class SessionFront(Front):
             if out.message is not None:
                 self._own.put_latest(out.message)
 
-    async def reloaded(self, changed: set[str]) -> None:
+    async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings, and tell the client that its lists may have changed."""
         for name in changed & self._pumps.keys():
             self._pumps.pop(name).cancel()
-        await super().reloaded(changed)
-        if self.version:
+        concerned = await super().reloaded(changed)
+        if concerned and self.version:
             await self._announce(list(_NOTICES))
+        return concerned
 
     # -- requests ---------------------------------------------------------------------------------------
 
@@ -161,7 +162,7 @@ class SessionFront(Front):
         method = message.method or ""
         if context.headers.get("mcp-protocol-version", methods.V2024) not in methods.VERSIONS:
             raise Rejected("invalid", "The header MCP-Protocol-Version names no known version.", id=message.id)
-        if method != "initialize" and not self.version:
+        if method not in ("initialize", "ping") and not self.version:
             raise Rejected("invalid", "The session has not begun: send initialize first.", id=message.id)
         if not methods.may_send("client", method, self.version or methods.V2025_11):
             raise Rejected("method", "This version of the protocol has no such method.", id=message.id)
@@ -307,6 +308,11 @@ class SessionFront(Front):
         await asyncio.gather(*(peer.relay.take(message, PLAIN) for peer in peers))
 
     # -- what is told by itself -------------------------------------------------------------------------
+
+    def renewed(self, peer: Peer) -> None:
+        """Listen to a server anew that has begun another session."""
+        if self._listening:
+            self._pump(peer)
 
     def _pump(self, peer: Peer) -> None:
         running = self._pumps.get(peer.name)
