@@ -59,6 +59,10 @@ class Definitions:
             found = self._frozen[name] = values.freeze(self._listed[name])
         return found
 
+    def lacks(self, name: str) -> bool:
+        """Whether a tool isn't known that another list could say; never where there is room for no more."""
+        return name not in self._listed and len(self._listed) < MAX_TOOLS
+
     def learn(self, items: list[Any]) -> None:
         """Take over what a list says; of new names, no more than there is room for."""
         for item in items:

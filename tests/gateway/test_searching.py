@@ -150,6 +150,22 @@ async def test_a_call_is_judged_once_in_front_of_its_server_and_the_gateway_is_a
 
 
 @pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("way", ["call-tool", "directly"])
+async def test_what_is_called_before_it_was_found_is_known_to_interceptors_all_the_same(era: Era, way: str) -> None:
+    witness = Witness()
+    async with searching({"box": toolbox.server("box", 3, "grow")}, witness.entry()) as running:
+        client = await GatewayClient(running, era).begin()
+        for tool in ("op_2", "grow", "grown"):  # after the second, the server says that its list is another
+            await (client.call("call-tool", name=f"box__{tool}") if way == "call-tool" else client.call(f"box__{tool}"))
+        told = [
+            flow.tool["name"] if flow.tool else None
+            for message, flow in zip(witness.decided, witness.flows, strict=True)
+            if message.kind == "request" and message.method == "tools/call" and flow.server.name == "box"
+        ]
+        assert told == ["op_2", "grow", "grown"]
+
+
+@pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("tool", ["call-tool", "find-tool"])
 async def test_a_list_can_deny_the_gateways_own_tools_and_then_they_are_not_listed(era: Era, tool: str) -> None:
     lists = entry({"use": "lists", "deny": [f"gateway/{tool}"]})

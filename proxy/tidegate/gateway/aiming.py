@@ -42,6 +42,8 @@ class Aim:
         if method in _NAMED:
             server, own = await self._meant(_NAMED[method], params.get("name"), message)
             peer = front.found(server, message.meta) or await front.peer(server, message.meta)
+            if front.offers.searches and method == "tools/call" and peer.relay.flows.tools.lacks(own):
+                await front.lists.of(server, "tools/list", message.meta)  # who searches needn't have listed it
             return peer, message if own == params["name"] else message.rewired(at={"/params/name": own})
         if method in _BY_URI:
             return await front.peer(await self.owner(params.get("uri"), message), message.meta), message

@@ -91,7 +91,7 @@ class Lists:
         """
         member, kind = LISTS[method]
         servers, names = tuple(self._front.prefixes), self._front.names
-        found = await asyncio.gather(*(self._of(server, method, meta) for server in servers))
+        found = await asyncio.gather(*(self.of(server, method, meta) for server in servers))
         for server, (items, _) in zip(servers, found, strict=True):
             if items is not None and server in self._front.prefixes:
                 self._learn(server, member, items)
@@ -137,7 +137,7 @@ class Lists:
                 out.append(item if shown == name else {**item, "name": shown})
         return out
 
-    async def _of(self, server: str, method: str, meta: Mapping[str, Any]) -> tuple[list[dict[str, Any]] | None, str]:
+    async def of(self, server: str, method: str, meta: Mapping[str, Any]) -> tuple[list[dict[str, Any]] | None, str]:
         """Return what one server lists, and what is wrong with it."""
         front, (member, kind) = self._front, LISTS[method]
         settings = front.core.now.settings.gateway
