@@ -283,7 +283,7 @@ async def test_a_call_that_asks_its_client_goes_on_when_it_is_answered() -> None
         asked = await client.ask("tools/call", params)
         assert asked["resultType"] == "input_required"
         (key,) = asked["inputRequests"]
-        answers = {key: {"action": "accept", "content": {"word": "blue"}}}
+        answers = {key: {"action": "accept", "content": {"name": "blue"}}}
         more = {"requestState": asked["requestState"], "inputResponses": answers}
         done = await client.ask("tools/call", {**params, **more})
         assert done["content"][0]["text"] == "blue"

@@ -90,9 +90,9 @@ class Toolbox:
         elif params["name"] == "where":
             said = str(os.getpid())
         elif params["name"] == "ask":
-            schema = {"type": "object", "properties": {"word": {"type": "string"}}}
+            schema = {"type": "object", "properties": {"name": {"type": "string"}}}
             self.say(id=1, method="elicitation/create", params={"message": "Which?", "requestedSchema": schema})
-            said = json.loads(sys.stdin.readline())["result"]["content"]["word"]
+            said = json.loads(sys.stdin.readline())["result"]["content"]["name"]
         return {"content": [{"type": "text", "text": said}]}
 
 
