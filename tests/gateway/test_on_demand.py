@@ -26,7 +26,7 @@ def catalog(**more: dict[str, Any]) -> Servers:
     return {
         "base": toolbox.server("base", 1),
         "travel": toolbox.server("travel", 2, "where", on_demand=True, description="Trains, flights and hotels"),
-        "money": toolbox.server("money", 2, on_demand=True, description="Accounts and payments"),
+        "money": toolbox.server("money", 2, "modern", on_demand=True, description="Accounts and payments"),
         **more,
     }
 
@@ -285,3 +285,32 @@ async def test_a_catalog_of_hundreds_is_searched_and_nothing_of_it_runs() -> Non
         assert (found["servers"][0]["name"], found["searched"]) == ("s263", 300)
         assert len((await client.said("find-server"))["servers"]) == 20
         assert running.sessions.fleet.listed() == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_what_is_open_with_a_server_that_is_taken_away_is_answered(era: Era) -> None:
+    def busy() -> bool:
+        fronts = running.sessions._fronts()
+        return any(peer.busy for each in fronts for name, peer in each.peers.items() if name == "slow")
+
+    servers = catalog(slow=toolbox.server("slow", 0, "hang", on_demand=True))
+    async with dynamic(servers=servers) as running:
+        client = await GatewayClient(running, era).begin()
+        await client.said("add-server", name="slow")
+        call = asyncio.create_task(client.post("tools/call", {"name": "slow__hang", "arguments": {}}))
+        await until(busy)
+        await client.said("remove-server", name="slow")
+        reply = await asyncio.wait_for(call, 10)
+        assert "error" in reply
+        assert set(await client.tools()) == {*OWN, "base__op_0"}
+
+
+async def test_a_client_that_does_not_wait_for_a_server_has_it_all_the_same() -> None:
+    async with dynamic() as running:
+        client = await GatewayClient(running, "modern").begin()
+        call = asyncio.create_task(client.call("add-server", name="travel"))
+        await until(lambda: any(front.offers.on_demand._adding for front in running.sessions._fronts()))
+        call.cancel()
+        await asyncio.wait((call,))
+        await until(lambda: not any(front.offers.on_demand._adding for front in running.sessions._fronts()))
+        assert "travel__op_0" in await client.tools()

@@ -32,7 +32,7 @@ def names(found: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_with_500_tools_behind_it_a_client_sees_two_and_reaches_all(era: Era) -> None:
-    boxes = {f"box{number}": toolbox.server(f"box{number}", 100) for number in range(5)}
+    boxes = {f"box{number}": toolbox.server(f"box{number}", 100, *["modern"][: number % 2]) for number in range(5)}
     async with searching(boxes) as running:
         client = await GatewayClient(running, era).begin()
         assert client.began["capabilities"]["tools"]["listChanged"]
@@ -174,6 +174,15 @@ async def test_a_list_can_deny_the_gateways_own_tools_and_then_they_are_not_list
         assert set(await client.tools()) == SEARCH - {tool}
         arguments = {"name": "box__op_1", "arguments": {}} if tool == "call-tool" else {"query": "invoice"}
         assert "Denied by Tidegate" in await client.complains(tool, **arguments)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_denied_call_is_an_error_where_the_settings_want_errors(era: Era) -> None:
+    lists = entry({"use": "lists", "deny": ["gateway/find-tool", "box/op_1"]})
+    async with searching({"box": toolbox.server("box", 3)}, lists, proxy={"deny_as": "error"}) as running:
+        client = await GatewayClient(running, era).begin()
+        assert "gateway" in await client.refused("find-tool", query="invoice")
+        assert "box" in await client.refused("call-tool", name="box__op_1")
 
 
 @pytest.mark.parametrize("era", ERAS)

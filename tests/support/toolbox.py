@@ -2,7 +2,7 @@
 
 Each tool answers with the params that it was called with. Of `MORE`, `modern` makes it one of 2026-07-28, and any other
 word the name of one more tool. `grow` has one more tool then, and says so; `ask` asks the client something first;
-`where` answers with the process id. Names, descriptions and what is asked for are the same each time.
+`where` answers with the process id; `hang` never does. Names and descriptions are the same each time.
 """
 
 import json
@@ -87,6 +87,8 @@ class Toolbox:
         if params["name"] == "grow":
             self.tools.append(tool("grown", "Something quite new."))
             self.say(method="notifications/tools/list_changed")
+        elif params["name"] == "hang":
+            sys.stdin.read()
         elif params["name"] == "where":
             said = str(os.getpid())
         elif params["name"] == "ask":
