@@ -55,6 +55,15 @@ def test_a_check_writes_nothing_and_works_beside_a_running_tidegate(command: Com
     assert set(home.rglob("*")) == before
 
 
+def test_a_server_on_demand_that_nobody_can_add_is_told(command: Command, home: Path) -> None:
+    servers: dict[str, dict[str, object]] = {"time": {"command": TIME, "on_demand": True}}
+    settings(home, servers)
+    assert "time: on_demand, but nobody can add it at the gateway" in command("check", "--no-servers").out
+    assert json.loads(command("check", "--no-servers", "--json").out)["unserved"] == ["time"]
+    write_settings(home / "tidegate.toml", servers, [], {}, {"gateway": {"dynamic": True}})
+    assert "on_demand" not in command("check", "--no-servers").out
+
+
 def test_servers_can_be_left_alone(command: Command, home: Path) -> None:
     settings(home, {"missing": {"command": ["no-such-program"]}})
     ended = command("check", "--no-servers")

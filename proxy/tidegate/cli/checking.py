@@ -43,6 +43,7 @@ def check(
     interceptors, probes, images, secrets = _looked(settings, servers=not no_servers, shown=not as_json)
     loose = {name: each for name, server in settings.servers.items() if (each := loosened(server))}
     lacking = {name: said for name, server in settings.servers.items() if (said := secrets.lacks(server))}
+    unserved = [name for name, server in settings.servers.items() if server.on_demand and not settings.gateway.dynamic]
     well = all(probe.ok for probe in probes.values()) and not lacking
     if as_json:
         output.dump(
@@ -55,6 +56,7 @@ def check(
                 ],
                 "lacking": lacking,
                 "loosened": loose,
+                "unserved": unserved,
             }
         )
     else:
@@ -67,6 +69,8 @@ def check(
         for name, sentences in loose.items():
             for sentence in sentences:
                 output.say(f"{name}: {sentence}")
+        for name in unserved:
+            output.say(f"{name}: on_demand, but nobody can add it at the gateway: [gateway] dynamic is off")
     if not well:
         raise typer.Exit(output.NOT_WELL)
 
