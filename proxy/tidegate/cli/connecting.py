@@ -187,10 +187,9 @@ def clients(
         (
             row["client"],
             "yes" if row["installed"] else "no",
-            row["problem"] or row["connected"] or ("no" if row["exists"] else ""),
+            row["problem"] or row["connected"] or ("no" if row["exists"] else "no file"),
             "" if row["servers"] is None else str(row["servers"]),
-            ("" if row["file"] is None else row["file"].replace(home, "~", 1))
-            + ("" if row["exists"] else " (none yet)"),
+            row["file"].replace(home, "~", 1),
         )
         for row in rows
         if row["file"] is not None
@@ -243,15 +242,19 @@ def _show(snapshot: Snapshot, after: str, kind: Format) -> None:
     """Print what changes in a file, without what looks like a secret."""
     from rich.text import Text  # noqa: PLC0415 - heavy
 
-    from tidegate.clients import differing  # noqa: PLC0415 - heavy
-
-    before = (snapshot.data or b"").decode(errors="replace")
     styles = {"+": "green", "-": "red", "@": "cyan"}
     console = output.console()
-    for line in differing.lines(before, after, str(snapshot.named), kind):
+    for line in _diff(snapshot, after, kind):
         style = "bold" if line.startswith(("+++", "---")) else styles.get(line[:1], "")
         console.print(Text(output.plain(line), style=style), soft_wrap=True)
     console.print()
+
+
+def _diff(snapshot: Snapshot, after: str, kind: Format) -> list[str]:
+    from tidegate.clients import differing  # noqa: PLC0415 - heavy
+
+    before = (snapshot.data or b"").decode(errors="replace")
+    return list(differing.lines(before, after, str(snapshot.named), kind))
 
 
 def _tell(planned: Plan, record: Record | None, *, changed: bool, dry_run: bool, as_json: bool) -> None:
@@ -268,6 +271,7 @@ def _tell(planned: Plan, record: Record | None, *, changed: bool, dry_run: bool,
                 "changed": changed,
                 "written": record is not None,
                 "backup": str(backup) if backup else None,
+                "diff": _diff(planned.file.snapshot, planned.file.after, wish.client.format),
                 "notes": [{"server": name, "note": said} for name, said in planned.notes],
             }
         )

@@ -256,7 +256,7 @@ def _dropped(text: str, holder: Node, change: Drop) -> str:
     if has_comma or index == 0:
         return text[:start] + text[end:]
     before = _skip(text, members[index - 1].node.end)  # the comma that nothing comes after any more
-    if start <= before:
+    if start <= before or not text[before + 1 : start].strip(" \t"):
         start = before + 1
     return text[:before] + text[before + 1 : start] + text[end:]
 
