@@ -102,6 +102,23 @@ def test_a_container_is_preferred_and_has_no_network_until_it_is_given_one() -> 
     assert "name them in egress" in told
 
 
+def test_the_keys_of_the_formats_first_versions_are_known() -> None:
+    old = {
+        "registry_type": "nuget",
+        "identifier": "Weather.Mcp",
+        "version": "1.0.2",
+        "package_arguments": [{"type": "positional", "value_hint": "town", "is_required": True}],
+        "environment_variables": [{"name": "KEY", "is_required": True, "is_secret": True}],
+    }
+    assert read(packages=[old]).servers["weather"] == {
+        "command": ["dnx", "--yes", "Weather.Mcp@1.0.2", "--", "<town>"],
+        "egress": "unrestricted",
+        "secrets": {"KEY": "secret:key"},
+    }
+    remote = {"transport_type": "sse", "url": "https://a.example.com/x"}
+    assert read(remotes=[remote]).servers["weather"]["transport"] == "sse"
+
+
 def test_a_container_of_the_older_form_and_one_that_listens() -> None:
     old = package("docker", identifier="someone/weather", registryBaseUrl="https://ghcr.io")
     assert read(packages=[old]).servers["weather"]["image"] == "ghcr.io/someone/weather:1.0.2"

@@ -98,6 +98,7 @@ def test_yaml_is_changed_in_place(before: str, edit: Edit, after: str) -> None:
         ("yaml", "a: &x {b: 1}\nc: *x\n", Set(("c", "d"), 1)),
         ("yaml", "a: 1\n", Set(("a", "b"), 1)),
         ("yaml", "- 1\n", Set(("a",), 1)),
+        ("yaml", "a: x\ty\nb: http\t://x\n", Set(("c",), 1)),
         ("yaml", "a: 1\n---\nb: 2\n", Set(("a",), 1)),
     ],
 )

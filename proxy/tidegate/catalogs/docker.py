@@ -35,7 +35,11 @@ def is_catalog(tree: dict[str, Any]) -> bool:
 def is_server(tree: dict[str, Any]) -> bool:
     """Whether a text is one server's ``server.yaml``."""
     about = tree.keys() & {"about", "meta", "source", "config", "run"}
-    return isinstance(tree.get("name"), str) and bool(about) and bool(tree.keys() & {"image", "remote"})
+    return (
+        isinstance(tree.get("name"), str)
+        and bool(about)
+        and (bool(tree.keys() & {"image", "remote"}) or tree.get("type") == "poci")
+    )
 
 
 def servers(tree: dict[str, Any]) -> Iterator[Described]:

@@ -16,8 +16,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BRACES = re.compile(r"\{([^{}]+)\}")
-_TELLS = ("$schema", "_meta", "description", "icons", "meta", "repository", "status", "title", "version", "websiteUrl")
+_TELLS = (
+    "$schema",
+    "_meta",
+    "description",
+    "icons",
+    "meta",
+    "repository",
+    "status",
+    "title",
+    "version",
+    "version_detail",
+    "websiteUrl",
+)
 _KINDS = ("oci", "npm", "pypi", "nuget")
+_OLDER = {
+    "registry_type": "registryType",
+    "registry_name": "registryType",
+    "registry_base_url": "registryBaseUrl",
+    "runtime_hint": "runtimeHint",
+    "runtime_arguments": "runtimeArguments",
+    "package_arguments": "packageArguments",
+    "environment_variables": "environmentVariables",
+    "is_required": "isRequired",
+    "is_secret": "isSecret",
+    "is_repeated": "isRepeated",
+    "value_hint": "valueHint",
+    "file_sha256": "fileSha256",
+    "transport_type": "type",
+}
+"""Keys of the format's first versions."""
+
 _HTTP, _SSE = "streamable-http", "sse"
 
 
@@ -44,8 +73,8 @@ def servers(tree: dict[str, Any]) -> Iterator[Described]:
 
 def _one(entry: dict[str, Any]) -> Described:
     notes: list[str] = []
-    packages = [item for item in entry.get("packages") or () if isinstance(item, dict)]
-    remotes = [item for item in entry.get("remotes") or () if isinstance(item, dict)]
+    packages = [item for item in _newer(entry.get("packages") or []) if isinstance(item, dict)]
+    remotes = [item for item in _newer(entry.get("remotes") or []) if isinstance(item, dict)]
     members, used = _of_packages(packages, entry, notes)
     if members is None and remotes:
         members, used = _remote(remotes[0], notes), remotes[0]
@@ -80,8 +109,22 @@ def _of_packages(
     return None, None
 
 
+def _newer(tree: Any) -> Any:
+    """Return a part with the keys that the format has now."""
+    if isinstance(tree, list):
+        return [_newer(item) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {
+        _OLDER.get(key, key): {name: _newer(one) for name, one in item.items()}
+        if key == "variables" and isinstance(item, dict)  # whose keys are names
+        else _newer(item)
+        for key, item in tree.items()
+    }
+
+
 def _kind(item: dict[str, Any]) -> str:
-    said = str(item.get("registryType", item.get("registry_type", item.get("registry_name", ""))))
+    said = str(item.get("registryType", ""))
     return "oci" if said == "docker" else said
 
 
@@ -123,8 +166,7 @@ class _Package:
         self._item = item
         self._kind = _kind(item)
         self._notes = notes
-        for key in ("registryType", "registry_type", "registry_name"):
-            item.pop(key, None)
+        item.pop("registryType", None)
         self._name = str(item.pop("identifier", item.pop("name", "")))
         self._version = str(item.pop("version", version))
 
@@ -159,10 +201,10 @@ class _Package:
             runtime.append(asks)
         package = f"{self._name}@{self._version}" if self._version else self._name
         self._notes.append("it is fetched anew at each start, into a home that is empty then; better install it")
-        return {
-            "command": [hint, *runtime, package, *self._arguments("packageArguments")],
-            "egress": "unrestricted",
-        }
+        arguments = self._arguments("packageArguments")
+        if hint == "dnx" and arguments:
+            arguments.insert(0, "--")
+        return {"command": [hint, *runtime, package, *arguments], "egress": "unrestricted"}
 
     def _container(self, base: str, transport: dict[str, Any]) -> dict[str, Any] | None:
         image = self._name
@@ -254,7 +296,7 @@ class _Package:
 def _remote(item: dict[str, Any], notes: list[str]) -> dict[str, Any] | None:
     """Return the members for a remote server."""
     address = _value({"value": item.get("url"), "variables": item.get("variables")})
-    kind = item.get("type", item.get("transport_type", _HTTP))
+    kind = item.get("type", _HTTP)
     out: dict[str, Any] = {"url": address.text}
     if not address.known or _BRACES.search(address.text):
         notes.append("its address has a placeholder: write the value there")
@@ -273,7 +315,7 @@ def _remote(item: dict[str, Any], notes: list[str]) -> dict[str, Any] | None:
     notes += [
         f"'remotes.{key}' has no counterpart; left out"
         for key in item
-        if key not in ("type", "transport_type", "url", "headers", "variables")
+        if key not in ("type", "url", "headers", "variables")
     ]
     return out
 

@@ -100,7 +100,10 @@ def edit(text: str, change: Edit) -> str:
     Raises:
         NotThere: where the place isn't there, or is written in a way that isn't known here.
     """
-    root = yaml.compose(text, Loader=_Loader)
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:  # libyaml reads some texts that this parser doesn't
+        raise NotThere("its values") from None
     if root is None:
         if isinstance(change, Drop | Prefix):
             raise NotThere(change.path[0])
