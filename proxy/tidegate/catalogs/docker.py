@@ -76,6 +76,8 @@ def _one(name: str, entry: dict[str, Any]) -> Described:
         return Described(name, None, ["each of its tools is a container of its own, which has no counterpart"])
     reader = _Reader(entry, notes)
     members = reader.members()
+    if members is None:
+        return Described(name, None, ["it has neither an image nor an address"])
     told = sorted(key for key in entry if key in _TELLS)
     if told:
         notes.append(f"left out, as it only describes the server: {listed(told)}")

@@ -83,6 +83,8 @@ def _one(entry: dict[str, Any]) -> Described:
     ]
     if members is not None and others:
         notes.append(f"it can be had in another way, too, which is left out: {listed(others)}")
+    if members is None:
+        return Described(entry["name"].rpartition("/")[2], None, notes)
     told = [key for key in entry if key in _TELLS]
     if told:
         notes.append(f"left out, as it only describes the server: {listed(told)}")
