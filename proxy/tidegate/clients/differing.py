@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from difflib import unified_diff
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegate.clients import edits
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "…"
 _NAME = r"[^\s\"'=:]*(?:token|secret|passw|api[-_]?key|[-_]key|credential|authorization)[^\s\"'=:]*"
+_SOUNDS = re.compile(rf"-*{_NAME}", re.IGNORECASE)
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _ASSIGNED = re.compile(
     rf"(?P<key>[\"']?{_NAME}[\"']?\s*[:=]\s*)(?P<value>{_QUOTED}|'[^']*'|[^\s,}}#\[{{\"'][^,}}#]*)", re.IGNORECASE
@@ -36,7 +37,7 @@ def lines(before: str, after: str, name: str, kind: Format) -> Iterator[str]:
         name: the file's.
         kind: what it is written in.
     """
-    values = {value for text in (before, after) for value in _headers(text, kind)}
+    values = {value for text in (before, after) for value in _private(text, kind)}
     old, new = before.splitlines(), after.splitlines()
     for line in unified_diff(old, new, name, name, lineterm=""):
         shown = hidden(line)
@@ -46,23 +47,20 @@ def lines(before: str, after: str, name: str, kind: Format) -> Iterator[str]:
         yield shown
 
 
-def _headers(text: str, kind: Format) -> Iterator[str]:
-    """Yield the values of all headers in a text that aren't references."""
+def _private(text: str, kind: Format) -> Iterator[str]:
+    """Yield what in a text is a header, or stands at a key or behind an option that sounds like a secret."""
     try:
-        waiting = [edits.language(kind).read(text)]
+        waiting: list[tuple[str, Any]] = [("", edits.language(kind).read(text))]
     except edits.FileRefused:
         return
     while waiting:
-        tree = waiting.pop()
-        items = (
-            list(tree.items()) if isinstance(tree, dict) else list(enumerate(tree)) if isinstance(tree, list) else []
-        )
-        for key, item in items:
-            if key in ("headers", "http_headers") and isinstance(item, dict):
-                values = (value for value in item.values() if isinstance(value, str))
-                yield from (value for value in values if value and not _REFERENCE.fullmatch(value))
-            else:
-                waiting.append(item)
+        key, tree = waiting.pop()
+        if isinstance(tree, dict):
+            waiting += [("secret" if key in ("headers", "http_headers") else str(name), tree[name]) for name in tree]
+        elif isinstance(tree, list):
+            waiting += zip(["", *(str(item) for item in tree)], tree, strict=False)
+        elif isinstance(tree, str) and len(tree) > 1 and _SOUNDS.fullmatch(key) and not _REFERENCE.fullmatch(tree):
+            yield tree
 
 
 def hidden(line: str) -> str:
