@@ -75,14 +75,27 @@ def odd(text: str, *, overwrites: bool = True) -> list[Odd]:
             over what came before.
     """
     found: list[Odd] = []
+    right_to_left: bool | None = None  # not known before it is asked for
+    end, before = -1, "\n"  # of what was found last, where it ends and what stands before it
     for match in _ODD.finditer(text):
-        rule, start, end = str(match.lastgroup), match.start(), match.end()
+        rule, start = str(match.lastgroup), match.start()
+        if start != end:
+            before = text[start - 1] if start else "\n"
         if rule == TERMINAL:
-            if overwrites or match[0] != "\r":
-                found.append(Odd(rule, start, end))
-            continue
-        start += _legitimate(rule, match, _before(text, found, start))
-        if start < end:
+            if not overwrites and match[0] == "\r":
+                continue
+        elif rule == BIDI:
+            if right_to_left is None:
+                right_to_left = _RTL.search(text) is not None
+            if right_to_left and len(match[0]) == 1 and match[0] in _MARKS and before not in _MARKS:
+                continue
+        else:
+            legitimate = _legitimate(rule, match, before)
+            if legitimate:
+                start += legitimate
+                before = text[start - 1]
+        if start < match.end():
+            end = match.end()
             found.append(Odd(rule, start, end))
     return found
 
@@ -94,20 +107,7 @@ def _legitimate(rule: str, match: re.Match[str], before: str) -> int:
         return len(part) if before == _FLAG and part in _FLAGS else 0
     if rule == VARIATION:
         return _selected(part, before)
-    if rule == BIDI:
-        single = len(part) == 1 and part in _MARKS and before not in _MARKS
-        return 1 if single and _RTL.search(text) else 0
     return 1 if _joins(part, before, text[match.end() : match.end() + 1], match.start()) else 0
-
-
-def _before(text: str, found: list[Odd], start: int) -> str:
-    """Return the character before a place that stays, so that taking the rest out makes nothing new of it."""
-    at = start
-    for one in reversed(found):
-        if one.end != at:
-            break
-        at = one.start
-    return text[at - 1] if at else "\n"
 
 
 def _selected(part: str, before: str) -> int:

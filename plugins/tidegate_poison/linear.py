@@ -53,14 +53,29 @@ class Regex:
     def spans(self, text: str) -> Iterator[list[Span]]:
         """Yield the same for a string, in characters."""
         data = text.encode(errors="replace")
-        plain = len(data) == len(text)
+        if len(data) == len(text):
+            yield from self.within(data, 0, len(data))
+            return
+        characters = Characters(data)
         for found in self.within(data, 0, len(data)):
-            yield found if plain else [in_characters(data, span) for span in found]
+            yield [span if span == _NOTHING else characters.span(span) for span in found]
 
 
-def in_characters(data: bytes, span: Span) -> Span:
-    """Return a span of UTF-8 bytes as one of characters."""
-    if span == _NOTHING:
-        return span
-    start = len(data[: span[0]].decode(errors="ignore"))
-    return start, start + len(data[span[0] : span[1]].decode(errors="ignore"))
+class Characters:
+    """Says which character a byte of a UTF-8 text is; quick for places that follow each other."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._byte = self._character = 0
+
+    def span(self, span: Span) -> Span:
+        """Return a span of bytes as one of characters."""
+        return self._at(span[0]), self._at(span[1])
+
+    def _at(self, byte: int) -> int:
+        if byte >= self._byte:
+            self._character += len(self._data[self._byte : byte].decode(errors="ignore"))
+        else:
+            self._character -= len(self._data[byte : self._byte].decode(errors="ignore"))
+        self._byte = byte
+        return self._character

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate_poison.linear import Regex, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HTML, EXFILTRATION, ROLES = "html", "exfiltration", "roles"
 
@@ -73,20 +77,27 @@ def marked(text: str) -> list[Marked]:
         found += [Marked(HTML, span, 0.8) for span, *_ in _SCRIPT.spans(text)]
         found += [Marked(EXFILTRATION, span, 0.9) for span, *_ in _TAG_IMAGE.spans(text)]
     if "](" in text:
-        found += [Marked(EXFILTRATION, span, 0.9) for span, *_ in _IMAGE.spans(text)]
-        found += [Marked(EXFILTRATION, span, 0.7) for span, *_ in _LINK.spans(text) if not _overlaps(span, found)]
+        images = [span for span, *_ in _IMAGE.spans(text)]
+        shown = Spans(images)
+        found += [Marked(EXFILTRATION, span, 0.9) for span in images]
+        found += [Marked(EXFILTRATION, span, 0.7) for span, *_ in _LINK.spans(text) if not shown.meet(span)]
     if "]:" in text and _USED.matches(text.encode(errors="replace")):
         found += [Marked(EXFILTRATION, span, 0.9) for span, *_ in _REFERENCE.spans(text)]
     found += [Marked(ROLES, span, 0.7) for span, *_ in _TAG.spans(text)]
     if not found or "`" not in text:
         return found
-    code = [span for span, *_ in _IN_CODE.spans(text)]
-    return [one for one in found if one.rule == EXFILTRATION or not _within(one.span, code)]
+    code = Spans(span for span, *_ in _IN_CODE.spans(text))
+    return [one for one in found if one.rule == EXFILTRATION or not code.meet(one.span)]
 
 
-def _within(span: Span, others: list[Span]) -> bool:
-    return any(start <= span[0] and span[1] <= end for start, end in others)
+class Spans:
+    """Spans that don't overlap, and whether one meets any of them; quick for very many."""
 
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = sorted(spans)
+        self._starts = [start for start, _ in self._spans]
 
-def _overlaps(span: Span, found: list[Marked]) -> bool:
-    return any(one.rule == EXFILTRATION and span[0] < one.span[1] and one.span[0] < span[1] for one in found)
+    def meet(self, span: Span) -> bool:
+        """Whether a span overlaps one of them."""
+        at = bisect_left(self._starts, span[1])
+        return at > 0 and self._spans[at - 1][1] > span[0]

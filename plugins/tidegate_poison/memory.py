@@ -18,7 +18,8 @@ MOST_NAMES = 16_384
 LONGEST = 128
 _LEAST = 6  # letters of a name that stands out in a text
 
-_NAME_IN_TEXT = re.compile(r"[A-Za-z0-9]+(?:[_\-.]+[A-Za-z0-9]+)+|[A-Za-z0-9]*[a-z0-9][A-Z][A-Za-z0-9]*")
+_NAME_IN_TEXT = re.compile(r"[A-Za-z0-9]+(?:[_\-.]+[A-Za-z0-9]+)*")
+_STANDS_OUT = re.compile(r"[_\-.]|[a-z0-9][A-Z]")
 _BY_HABIT = re.compile(
     r"\A(?:(?:e\.g|i\.e|re-\w+|\w+-\w+|\d[\w.\-]*|\w+\.(?:com|org|net|io|dev|example|md|json|py|js|ts|txt|toml|yaml|yml))"
     r"|(?:Java|Type)Script|GitHub|GitLab|OpenAI|YouTube|LinkedIn|PostgreSQL|GraphQL|JSON\w*|OAuth)\Z",
@@ -100,9 +101,21 @@ class Memory:
 def mentions(text: str, own: set[str], others: list[Listed]) -> Iterator[tuple[int, int]]:
     """Yield where a text names a tool that other servers have and its own server doesn't."""
     for match in _NAME_IN_TEXT.finditer(text):
-        name = match[0]
-        if len(name) < _LEAST or name in own or not any(name in listed.names for listed in others):
-            continue
-        if _BY_HABIT.match(name) and text[match.start() - 1 : match.start()] not in ("`", '"', "'"):
-            continue
-        yield match.span()
+        for name, start in _names(match):
+            if name in own or not any(name in listed.names for listed in others):
+                continue
+            if _BY_HABIT.match(name) and text[start - 1 : start] not in ("`", '"', "'"):
+                continue
+            yield start, start + len(name)
+            break
+
+
+def _names(match: re.Match[str]) -> Iterator[tuple[str, int]]:
+    """Yield what a word of a text may name, and where: all of it, and what stands behind a server's name."""
+    word, start = match[0], match.start()
+    if len(word) < _LEAST or len(word) > 4 * LONGEST:
+        return
+    for at in (0, word.rfind(".") + 1, word.rfind("__") + 2 if "__" in word else 0):
+        name = word[at:]
+        if len(name) >= _LEAST and (not at or word != name) and _STANDS_OUT.search(name):
+            yield name, start + at

@@ -108,6 +108,7 @@ class Scan:
         self._own: set[str] = set()
         self._others: list[Listed] = []
         self._late: set[str] = set()
+        self._actions: dict[tuple[Place, str, float, str], str] = {}
 
     def run(self, message: tidegate.Message) -> Result:
         """Look at a server's message."""
@@ -263,33 +264,42 @@ class Scan:
             clean.add(text)
         if shadowed:
             found += [texts.Wrong("shadowing", span, 0.6) for span in mentions(text, self._own, self._others)]
-        strips = False
-        for one in found:
-            action = self._action(place, one.rule, one.confidence)
-            if action == "strip" and (fixed or in_key):
-                action = "report"  # it would be another name, which nobody knows
-            if action == "strip":
-                strips = True
-            elif action == "deny":
-                self._denied = self._denied or one.rule
-            if action != "off":
-                span = None if action == "strip" else one.span
-                self._note(tidegate.Finding(KIND, one.rule, pointer, span, one.confidence, in_key=in_key), action)
-        if not strips:
+        if not self._judged(found, pointer, place, in_key=in_key, fixed=fixed or in_key):
             return text
         return texts.stripped(text, lambda one: self._strips(one, place), content=place == "content")
 
+    def _judged(self, found: list[texts.Wrong], pointer: str, place: Place, *, in_key: bool, fixed: bool) -> bool:
+        """Note what was found in a text, and return whether something has to be taken out of it."""
+        strips: set[str] = set()
+        for one in found:
+            action = self._action(place, one.rule, one.confidence)
+            if action == "strip" and fixed:
+                action = "report"  # it would be another name, which nobody knows
+            if action == "off" or (action == "strip" and one.rule in strips):
+                continue
+            if action == "strip":
+                strips.add(one.rule)  # told once for each string and class
+            elif action == "deny":
+                self._denied = self._denied or one.rule
+            if len(self._findings) < MOST_FINDINGS or action == "deny":
+                span = None if action == "strip" else one.span
+                self._note(tidegate.Finding(KIND, one.rule, pointer, span, one.confidence, in_key=in_key), action)
+        return bool(strips)
+
     def _note(self, finding: tidegate.Finding, action: str = "") -> None:
-        """Keep a finding: what was taken out of a string once for each class, and of very many only what denies."""
-        if action == "strip" and finding in self._findings[-12:]:
-            return
+        """Keep a finding; of very many only what denies."""
         if len(self._findings) < MOST_FINDINGS or (action == "deny" and finding.rule not in self._late):
             if len(self._findings) >= MOST_FINDINGS:
                 self._late.add(finding.rule)
             self._findings.append(finding)
 
     def _action(self, place: Place, rule: str, confidence: float) -> str:
-        return self._config.action(place, rule, self._server, self._target, confidence)
+        key = (place, rule, confidence, self._target)
+        if key not in self._actions:
+            if len(self._actions) >= MOST_FINDINGS:
+                self._actions.clear()
+            self._actions[key] = self._config.action(place, rule, self._server, self._target, confidence)
+        return self._actions[key]
 
     def _strips(self, one: texts.Wrong, place: Place) -> bool:
         return self._action(place, one.rule, one.confidence) == "strip"

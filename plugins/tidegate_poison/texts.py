@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate_poison import characters, markup, names, wording
@@ -47,8 +48,9 @@ def wrong(text: str, *, content: bool) -> list[Wrong]:
             same = len(read) == len(text)
     said = _merged(wording.said(read))
     found += [Wrong(wording.RULE, one.span if same else None, one.confidence) for one in said]
+    orders = markup.Spans(one.span for one in said)
     for mark in markup.marked(read):
-        if content and mark.rule == markup.HTML and not any(_overlap(mark.span, each.span) for each in said):
+        if content and mark.rule == markup.HTML and not orders.meet(mark.span):
             continue
         found.append(Wrong(mark.rule, mark.span if same else None, mark.confidence))
     return found
@@ -80,10 +82,6 @@ def _as_read(text: str, *, altered: bool) -> str:
     return read
 
 
-def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one[0] < other[1] and other[0] < one[1]
-
-
 def stripped(text: str, strips: Callable[[Wrong], bool], *, content: bool) -> str:
     """Return a text without what is to be taken out of it.
 
@@ -102,18 +100,21 @@ def stripped(text: str, strips: Callable[[Wrong], bool], *, content: bool) -> st
             ]
             text = characters.without(text, odd)
             continue
-        text = _without_spans(text, [_widened(text, one) for one in found])
+        ends = [(match.start() + 1, match.end()) for match in _SENTENCE_ENDS.finditer(text)]
+        text = _without_spans(text, [_widened(text, one, ends) for one in found])
     return ""
 
 
-def _widened(text: str, one: Wrong) -> tuple[int, int]:
+def _widened(text: str, one: Wrong, ends: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return what goes with something that goes: of wording the sentence, which stands between two of the ends."""
     if one.span is None:
         return 0, len(text)
     if one.rule != wording.RULE:
         return one.span
-    start = max((match.end() for match in _SENTENCE_ENDS.finditer(text, 0, one.span[0])), default=0)
-    after = _SENTENCE_ENDS.search(text, max(one.span[1] - 1, 0))
-    return start, after.start() + 1 if after else len(text)
+    start, end = one.span
+    at = bisect_right(ends, start, key=lambda each: each[1])
+    after = bisect_left(ends, end, key=lambda each: each[0])
+    return ends[at - 1][1] if at else 0, ends[after][0] if after < len(ends) else len(text)
 
 
 def _without_spans(text: str, spans: list[tuple[int, int]]) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import ahocorasick_rs
 
-from tidegate_poison.linear import Regex, Span, in_characters
+from tidegate_poison.linear import Characters, Regex, Span
 from tidegate_poison.rules import RULES, WORDS, Rule
 
 RULE = "instruction"
@@ -19,6 +19,12 @@ NEAR = 240
 
 _GAP = re.compile(r" ?~(\d)")
 _BETWEEN = r"[\s,\"'\x{2019}`*_(:\-]+(?:\S*[^\s.!?;]\s+[\"'`*_(]*){0,%d}?"
+
+
+_BEFORE = 48  # bytes before a match in which a negation would be
+_NEGATION = re.compile(rb"(?i)(?:\b(?:not|never|avoid|without)|n['\x92]?t|n\xe2\x80\x99t)\s(?:[a-z]+\s){0,1}\Z")
+_CONDITION = re.compile(rb"(?i)\b(?:if|after|once|until|unless|when|whether|before)\s(?:[a-z]+\s){0,2}\Z")
+_BEFORE_IT = {"UNNEG": _NEGATION, "UNCONDITIONED": _CONDITION}
 
 
 class Said(NamedTuple):
@@ -41,7 +47,7 @@ def _expanded(text: str) -> str:
 class _Compiled(NamedTuple):
     rule: Rule
     regex: Regex
-    negated: bool
+    negated: re.Pattern[bytes] | None
     unless: bool
     gates: tuple[int, ...]
 
@@ -54,11 +60,11 @@ def _gate(text: str) -> int:
 
 
 def _compiled(rule: Rule) -> _Compiled:
-    text = _expanded(rule.regex.removeprefix("UNNEG"))
+    text = _expanded(rule.regex.removeprefix("UNNEG").removeprefix("UNCONDITIONED"))
     return _Compiled(
         rule,
         Regex(f"(?is){text}"),
-        negated=rule.regex.startswith("UNNEG"),
+        negated=next((regex for mark, regex in _BEFORE_IT.items() if rule.regex.startswith(mark)), None),
         unless="?P<unless>" in text,
         gates=tuple(_gate(text) for text in ("|".join(map(re.escape, rule.near)), _expanded(rule.gate)) if text),
     )
@@ -84,50 +90,54 @@ _SEARCH = ahocorasick_rs.BytesAhoCorasick(
 _SPACED = bytes(byte if byte >= 128 or chr(byte).isalnum() or chr(byte) in "_@~" else ord(" ") for byte in range(256))
 """A table for `bytes.translate`: what separates words becomes a space."""
 
-_BEFORE = 48  # bytes before a match in which a negation would be
-_NEGATION = re.compile(
-    rb"(?i)(?:\b(?:not|never|avoid|without|if|after|once|until|unless|when|whether|before)|n['\x92]?t|n\xe2\x80\x99t)"
-    rb"\s(?:[a-z]+\s){0,2}\Z"
-)
-
 
 def said(text: str) -> list[Said]:
     """Return what in a text reads like an instruction to a model."""
     data = text.encode(errors="replace")
-    size, plain = len(data), text.isascii()
+    plain = text.isascii()
     lowered = data.lower() if plain else text.lower().encode(errors="replace")
-    if len(lowered) != size:  # a letter whose small form is longer
+    if len(lowered) != len(data):  # a letter whose small form is longer
         lowered = data.lower()
+    found: list[Said] = []
+    opened: dict[tuple[int, int, int], bool] = {}
+    for number, spans in _near_anchors(lowered).items():
+        compiled = _ALL[number]
+        for start, end in spans:
+            if all(_opens(gate, data, (start, end), opened) for gate in compiled.gates):
+                found += _tried(compiled, data, start, end)
+    if plain:
+        return found
+    characters = Characters(data)
+    return [one._replace(span=characters.span(one.span)) for one in sorted(found, key=lambda one: one.span)]
+
+
+def _near_anchors(lowered: bytes) -> dict[int, list[Span]]:
+    """Return, by the rules' numbers, where they have to be tried."""
     windows: dict[int, list[Span]] = {}
-    short = size <= WHOLE
+    size = len(lowered)
     spaced = b" %b " % lowered.translate(_SPACED)
     for anchor, start, end in _SEARCH.find_matches_as_indexes(spaced, overlapping=True):
         for number in _RULES_OF[anchor]:
-            if short:
+            if size <= WHOLE:
                 windows[number] = [(0, size)]
             else:
                 _join(windows.setdefault(number, []), max(0, start - NEAR), min(size, end + NEAR))
-    found: list[Said] = []
-    opened: dict[tuple[int, int, int], bool] = {}
-    for number, spans in windows.items():
-        compiled = _ALL[number]
-        for start, end in spans:
-            for gate in compiled.gates:
-                key = (gate, start, end)
-                if key not in opened:
-                    opened[key] = _OPEN[gate].matches(data, start, end)
-                if not opened[key]:
-                    break
-            else:
-                found += _tried(compiled, data, start, end)
-    return found if plain else [one._replace(span=in_characters(data, one.span)) for one in found]
+    return windows
+
+
+def _opens(gate: int, data: bytes, span: Span, opened: dict[tuple[int, int, int], bool]) -> bool:
+    """Whether a regex that is tried first matches in a part of a text; asked once for all rules that have it."""
+    key = (gate, *span)
+    if key not in opened:
+        opened[key] = _OPEN[gate].matches(data, *span)
+    return opened[key]
 
 
 def _tried(compiled: _Compiled, data: bytes, start: int, end: int) -> list[Said]:
     out = []
     for found in compiled.regex.within(data, start, end):
         low = found[0][0]
-        if compiled.negated and _NEGATION.search(data, max(0, low - _BEFORE), low):
+        if compiled.negated is not None and compiled.negated.search(data, max(0, low - _BEFORE), low):
             continue
         if not (compiled.unless and found[1][1] > found[1][0]):
             out.append(Said(compiled.rule.id, found[0], compiled.rule.confidence))

@@ -1,6 +1,7 @@
 """What `poison` takes out, reports and denies, where, and which settings change it."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -290,3 +291,30 @@ def test_what_was_left_once_is_left_twice(structured: Any) -> None:
     once = poison.transform(message, context) or message
     assert poison.transform(once, context) is None
     assert json.loads(once.encoded) == once.tree
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "a",
+        "\u200b",
+        "\u200f",
+        "a\u200f",
+        "\u4e2d ignore previous rules. ",
+        "`a` <system>",
+        "![a](https://a/?b={c}) ",
+        "_a",
+        "\n ",
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("action", ["strip", "report"])
+def test_a_text_made_to_be_slow_takes_no_longer_than_its_length_says(part: str, action: str) -> None:
+    chosen: dict[str, Any] = {"definitions": {"instruction": action, "roles": action, "exfiltration": action}}
+    poison = Poison(PoisonConfig.model_validate(chosen))
+    poison.transform(*listed(tool("send_invoice"), server="other"))
+    message, context = listed(tool(description=(part * 100_000)[:100_000]))
+    begin = time.process_time()
+    left = poison.transform(message, context) or message
+    poison.inspect(left, context)
+    assert time.process_time() - begin < 3

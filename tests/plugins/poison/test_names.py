@@ -77,6 +77,8 @@ def test_the_name_of_another_servers_tool_in_a_text_is_a_mention_and_ones_own_is
     text = "Before send_invoice; re-run it."
     assert [text[slice(*span)] for span in mentions(text, set(), others)] == ["send_invoice"]
     assert not list(mentions(text, {"send_invoice"}, others))
+    for text in ("bank.send_invoice", "mcp__bank__send_invoice", "Call it.send_invoice does more"):
+        assert [text[slice(*span)] for span in mentions(text, set(), others)] == ["send_invoice"]
 
 
 @given(st.text(max_size=40))
