@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from tidegate import methods, wire
-from tidegate.gateway import eras
+from tidegate.gateway import asking, eras
 from tidegate.gateway.older import older_reply
 from tidegate.gateway.replies import bare
 from tidegate.message import Message
@@ -24,7 +24,7 @@ from tidegate.upstream import Context, Unavailable
 from tidegate.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from tidegate.correlate import Open
     from tidegate.gateway.asked import Asked
@@ -139,6 +139,13 @@ class Peer:
         self.instructions = ""
         self.server_version = ""
         relay.face = self
+        self._later: set[asyncio.Task[object]] = set()
+
+    def later(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something that nobody waits for, until this is closed at the latest."""
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     def can(self, capability: str) -> bool:
         """Whether the server says that it has a capability."""
@@ -257,6 +264,10 @@ class Peer:
     async def close(self) -> None:
         """Put away what is this client's own."""
         self.host.asked.forget(self)
+        for task in self._later:
+            task.cancel()
+        if self._later:
+            await asyncio.wait(self._later)
         await self.relay.close()
 
     # -- its face ---------------------------------------------------------------------------------------
@@ -287,6 +298,8 @@ class SessionPeer(Peer):
     def __init__(self, host: Host, name: str, relay: Relay, initialize: Mapping[str, Any]) -> None:
         super().__init__(host, name, relay)
         self._initialize = initialize
+        declared = initialize.get("capabilities")
+        self._declared: dict[str, Any] = declared if isinstance(declared, dict) else {}
         self._older = False
         self._sessions = 0
         self._beginning = asyncio.Lock()
@@ -332,53 +345,17 @@ class SessionPeer(Peer):
     def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
         """Return what the server says with ids that no other server's message has."""
         if message.kind == "request":
-            return self.host.asked.mint(self, message)
+            lacking = None
+            if message.method in asking.ASKED:
+                lacking = asking.undeclared(message, self._declared, self.host.version)
+            if lacking is None:
+                return self.host.asked.mint(self, message)
+            self.later(self.relay.take(asking.refusal(message, lacking), PLAIN))
+            return None
         if message.method == "notifications/cancelled":
             return self.host.asked.cancelled(self, message)
         if message.method is not None and message.method.endswith("/list_changed"):
             self.host.changed(self, message.method)
-        return message
-
-
-class StatelessPeer(Peer):
-    """A server without sessions, for a client without (2026-07-28)."""
-
-    modern = True
-
-    async def begin(self) -> None:
-        """Nothing is begun without sessions; see :meth:`discovered`."""
-
-    def discovered(self, result: Mapping[str, Any]) -> None:
-        """Note what the server says of itself."""
-        said = result.get("capabilities")
-        self.capabilities = said if isinstance(said, dict) else {}
-        text = result.get("instructions")
-        self.instructions = text if isinstance(text, str) else ""
-        self.server_version = methods.MODERN
-
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:
-        """Ask in the client's name, with its ``_meta``; see :meth:`Peer.ask`.
-
-        Raises:
-            Unavailable: where no answer comes, or an interceptor denies question or answer.
-            Refused: where the server answers with an error.
-        """
-        own = {key: value for key, value in (meta or OWN_META).items() if key != "progressToken"}
-        return await self.asked(request(method, {**(params or {}), "_meta": own}))
-
-    async def alive(self) -> None:
-        """Ask whether the server answers.
-
-        Raises:
-            Unavailable: where it doesn't.
-        """
-        with contextlib.suppress(Refused):
-            await self.ask("server/discover")
-
-    def reply(self, message: Message, entry: Open | None) -> Message:
-        """Return a reply as it is."""
-        if entry is not None and not is_own(entry.request.id):
-            self.host.heard(self, message)
         return message
 
 

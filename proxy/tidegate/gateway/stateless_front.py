@@ -13,7 +13,8 @@ from tidegate.gateway import capabilities, eras
 from tidegate.gateway.front import Denied, Front
 from tidegate.gateway.legacy_peer import LegacyPeer
 from tidegate.gateway.listing import LISTS, missing
-from tidegate.gateway.peers import Peer, Refused, StatelessPeer
+from tidegate.gateway.peers import Peer, Refused
+from tidegate.gateway.stateless_peer import StatelessPeer
 from tidegate.gateway.subscribing import Subscription
 from tidegate.streams import Reply
 from tidegate.upstream import Unavailable
