@@ -222,6 +222,15 @@ def test_what_a_server_is_called_and_when_it_is_served_does_not_end_it() -> None
     assert "" in gateway_settings.changed(one, other)
 
 
-@pytest.mark.parametrize("line", ["on_demand = 1", "on_demand = 'yes'", f"description = '{'x' * 1001}'"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "on_demand = 1",
+        "on_demand = 'yes'",
+        'description = "a\\nb"',
+        f"description = '{'x' * 1001}'",
+        'description = "a\\u200bb"',
+    ],
+)
 def test_what_can_not_be_said_of_a_server_is_refused_with_its_place(line: str) -> None:
     assert wrong(SERVERS + line).startswith(f"servers.web.{line.partition(' ')[0]}: ")

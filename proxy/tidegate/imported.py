@@ -23,6 +23,7 @@ class Imported:
             sentence that holds no value of the file.
         disabled: names of servers that the client has switched off.
         unfilled: names of servers with something in them that only the client can fill in.
+        on_demand: whether sessions are to add the servers by themselves.
     """
 
     source: str
@@ -30,11 +31,14 @@ class Imported:
     notes: list[tuple[str, str]] = field(default_factory=list)
     disabled: set[str] = field(default_factory=set)
     unfilled: set[str] = field(default_factory=set)
+    on_demand: bool = False
 
     def toml(self) -> str:
         """Return ``tidegate.toml`` text: the servers, with the notes as comments, and the audit log."""
         lines = [f"# From {_comment(self.source)}. Relative paths start from this file's folder."]
         lines += [f"# Note: {_comment(said)}" for name, said in self.notes if not name]
+        if self.on_demand:
+            lines += ["", "[gateway]", "dynamic = true"]
         for name in self.servers:
             lines += ["", *self.table(name)]
         lines += ["", "[[interceptors]]", 'use = "audit"', "required = true", 'path = "audit.jsonl"']

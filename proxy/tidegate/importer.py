@@ -37,19 +37,20 @@ _LAUNCHERS = ("bunx", "npx", "pipx", "pnpm", "uv", "uvx", "yarn")
 _SSE, _HTTP = "sse", ("http", "streamable-http", "streamableHttp", "streamable_http")
 
 
-def read(text: str, source: str, chosen: Sequence[str] = ()) -> Imported:
+def read(text: str, source: str, chosen: Sequence[str] = (), *, on_demand: bool = False) -> Imported:
     """Read a description of servers: a client's configuration, Docker's catalog, or the registry's ``server.json``.
 
     Args:
         text: JSON, in which comments and trailing commas are allowed, as in VS Code; YAML; or TOML.
         source: the file's name, for the first line; its ending says which of them it is.
         chosen: the names of the servers to take; all by default.
+        on_demand: whether sessions are to add the servers by themselves.
 
     Raises:
         ImportRefused: where it can't be read, has no servers, or none of a chosen name.
     """
     tree = _tree(text, source)
-    out = Imported(source)
+    out = Imported(source, on_demand=on_demand)
     catalog = next((one for one in (docker, registry) if _describes(one, tree)), None)
     if catalog is None:
         given = _of_client(out, tree)
@@ -67,6 +68,8 @@ def read(text: str, source: str, chosen: Sequence[str] = ()) -> Imported:
         out.notes.append(
             ("", "local processes run in a sandbox, with the network; take egress away from those without need")
         )
+    if on_demand:
+        out.servers = {name: {**members, "on_demand": True} for name, members in out.servers.items()}
     if not out.servers:
         out.notes.append(("", "there were no servers to import"))
     return out

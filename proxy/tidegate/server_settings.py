@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from tidegate import box_settings as box
 from tidegate import flow, image_names, remote, sandbox, secret_refs
-from tidegate.settings_types import Egress, Flag, Model, Prefix, Seconds, SettingsError
+from tidegate.settings_types import Egress, Flag, Line, Model, Prefix, Seconds, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,9 +130,7 @@ class ServerSettings(Model):
         description="Whether the gateway serves it only to sessions that have added it; see `dynamic`. It "
         "has its own address in any case.",
     )
-    description: str = Field(
-        "", max_length=1000, description="What it is for: people and models read it, and search in it."
-    )
+    description: Line = Field("", description="What it is for: people and models read it, and search in it.")
     share: Literal["session", "principal", "all", "call"] = Field(
         "session",
         description="Who has an instance together: one session of a client, all sessions of a principal, all clients; "

@@ -88,6 +88,7 @@ def test_a_container_keeps_its_arguments_variables_secrets_folders_and_hosts() -
             "user": "1000:1000",
             "egress": ["tickets.example.com:443", "cdn.example.com:443", "*.example.org:8443"],
             "idle_timeout": 86400.0,
+            "description": "Reads tickets",
         }
     }
     settings.parse(imported.toml(), folder=Path())
@@ -104,7 +105,7 @@ def test_what_has_no_counterpart_is_named() -> None:
         "2 tools",
         "parameters",
         "'extraHosts' has no counterpart",
-        "'description', 'title'",
+        "left out, as it only describes the server: 'title'",
     ):
         assert part in told
 
@@ -165,6 +166,7 @@ config:
             "image": "mcp/notes",
             "pull": "tag-ok",
             "args": ["--stdio"],
+            "description": "Keeps notes",
             "env": {"MODE": "plain"},
             "secrets": {"NOTES_KEY": "secret:notes.key"},
             "mounts": ["/srv/notes:/notes:rw"],
@@ -217,3 +219,24 @@ def test_whatever_a_catalog_says_the_settings_are_valid_and_each_server_is_there
     assert set(made.servers) == set(imported.servers)
     left_out = [text for name, text in imported.notes if not name and "left out" in text]
     assert len(imported.servers) + len(left_out) == len(registry)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Two\n  lines\tand a tab", "Two lines and a tab"),
+        ("in\u200bvisible\u202e and \U000e0041tags", "invisible and tags"),
+        ("x" * 2000, "x" * 1000),
+    ],
+)
+def test_a_description_becomes_one_line_of_characters_that_show(text: str, kept: str) -> None:
+    catalog = yaml.safe_dump({"registry": {"a": {"image": "a", "description": text}}})
+    imported = read(catalog)
+    assert imported.servers["a"]["description"] == kept
+    settings.parse(imported.toml(), folder=Path())
+
+
+def test_what_is_no_description_is_left_out() -> None:
+    for text in (5, ["a"], "", "\u200b"):
+        made = read(yaml.safe_dump({"registry": {"a": {"image": "a", "description": text}}}))
+        assert "description" not in made.servers["a"]

@@ -12,6 +12,9 @@ from tidegate.imported import Imported
 STDIO = {"type": "stdio"}
 
 
+DESCRIBED = {"description": "Says the weather"}
+
+
 def read(**members: Any) -> Imported:
     tree = {
         "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
@@ -39,7 +42,7 @@ def package(kind: str, **members: Any) -> dict[str, Any]:
 )
 def test_a_package_is_run_by_its_launcher(kind: str, command: list[str]) -> None:
     imported = read(packages=[package(kind)])
-    assert imported.servers["weather"] == {"command": command, "egress": "unrestricted"}
+    assert imported.servers["weather"] == {"command": command, "egress": "unrestricted", **DESCRIBED}
 
 
 def test_arguments_become_words_and_what_is_missing_is_pointed_out() -> None:
@@ -92,6 +95,7 @@ def test_a_container_is_preferred_and_has_no_network_until_it_is_given_one() -> 
     oci = package("oci", identifier="ghcr.io/someone/weather:1.0.2", packageArguments=[{"type": "named", "name": "-v"}])
     imported = read(packages=[package("npm"), oci])
     assert imported.servers["weather"] == {
+        **DESCRIBED,
         "image": "ghcr.io/someone/weather:1.0.2",
         "pull": "tag-ok",
         "args": ["-v"],
@@ -111,6 +115,7 @@ def test_the_keys_of_the_formats_first_versions_are_known() -> None:
         "environment_variables": [{"name": "KEY", "is_required": True, "is_secret": True}],
     }
     assert read(packages=[old]).servers["weather"] == {
+        **DESCRIBED,
         "command": ["dnx", "--yes", "Weather.Mcp@1.0.2", "--", "<town>"],
         "egress": "unrestricted",
         "secrets": {"KEY": "secret:key"},
@@ -143,6 +148,7 @@ def test_a_remote_server_keeps_address_transport_and_headers() -> None:
         ]
     )
     assert imported.servers["weather"] == {
+        **DESCRIBED,
         "url": "https://eu.example.com/sse",
         "transport": "sse",
         "headers": {"Authorization": "Bearer secret:authorization", "X-Team": "blue"},

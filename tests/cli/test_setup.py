@@ -89,6 +89,16 @@ def test_tokens_differ_and_are_long(command: Command) -> None:
     assert len(made[0]["token"]) >= 40
 
 
+def test_import_on_demand_makes_settings_by_which_sessions_add_the_servers(command: Command, home: Path) -> None:
+    catalog = "registry: {a: {image: a, description: Keeps notes}, b: {image: b}}"
+    (home / "catalog.yaml").write_text(catalog)
+    tree = tomllib.loads(command("import", "catalog.yaml", "--on-demand").out)
+    assert tree["gateway"] == {"dynamic": True}
+    assert [each["on_demand"] for each in tree["servers"].values()] == [True, True]
+    assert tree["servers"]["a"]["description"] == "Keeps notes"
+    assert "gateway" not in tomllib.loads(command("import", "catalog.yaml").out)
+
+
 def test_import_prints_settings_and_says_what_has_no_counterpart(command: Command, home: Path) -> None:
     (home / "mcp.json").write_text(
         json.dumps({"mcpServers": {"time": {"command": "mcp-server-time", "autoApprove": ["*"]}}})

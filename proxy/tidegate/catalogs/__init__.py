@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+MOST_CHARACTERS = 1000
+"""Of a server's description in the settings."""
+
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -28,6 +31,13 @@ class Described(NamedTuple):
 def secret_name(name: str) -> str:
     """Return a name that a secret can have, as like the given one as can be."""
     return _NOT_IN_NAMES.sub("-", name).strip("._-")[:128].rstrip("._-") or "secret"
+
+
+def description(text: Any) -> str:
+    """Return what a description says of a server, as the settings may have it: one line of characters that show."""
+    if not isinstance(text, str):
+        return ""
+    return "".join(char for char in " ".join(text.split()) if char.isprintable())[:MOST_CHARACTERS].rstrip()
 
 
 def listed(names: list[str]) -> str:

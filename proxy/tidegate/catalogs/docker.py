@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from tidegate import box_settings, image_names, sensitive
-from tidegate.catalogs import Described, listed, secret_name
+from tidegate.catalogs import Described, description, listed, secret_name
 from tidegate.egress import rules
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ def _one(name: str, entry: dict[str, Any]) -> Described:
     members = reader.members()
     if members is None:
         return Described(name, None, ["it has neither an image nor an address"])
+    about = _table(entry, "about").get("description")
+    text = description(entry.pop("description", None) or about)
+    if text:
+        members["description"] = text
     told = sorted(key for key in entry if key in _TELLS)
     if told:
         notes.append(f"left out, as it only describes the server: {listed(told)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tidegate import image_names
-from tidegate.catalogs import Described, listed, secret_name
+from tidegate.catalogs import Described, description, listed, secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,10 @@ def _one(entry: dict[str, Any]) -> Described:
         notes.append(f"it can be had in another way, too, which is left out: {listed(others)}")
     if members is None:
         return Described(entry["name"].rpartition("/")[2], None, notes)
-    told = [key for key in entry if key in _TELLS]
+    text = description(entry.get("description"))
+    if text:
+        members["description"] = text
+    told = [key for key in entry if key in _TELLS and not (text and key == "description")]
     if told:
         notes.append(f"left out, as it only describes the server: {listed(told)}")
     known = (*_TELLS, "name", "packages", "remotes")

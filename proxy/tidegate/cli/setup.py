@@ -47,6 +47,9 @@ def import_(
         list[str] | None,
         typer.Option("--server", metavar="NAME", help="Only this server; may be repeated.", show_default=False),
     ] = None,
+    on_demand: Annotated[
+        bool, typer.Option("--on-demand", metavar="", help="Have sessions add the servers by themselves.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")] = False,
 ) -> None:
     """Turn servers of an MCP client's configuration or of a catalog into settings, printed on standard output.
@@ -64,7 +67,7 @@ def import_(
     except UnicodeDecodeError:
         raise output.Failure(f"{file}: is not text in UTF-8") from None
     try:
-        imported = importer.read(text, file.name, server or ())
+        imported = importer.read(text, file.name, server or (), on_demand=on_demand)
     except importer.ImportRefused as refused:
         raise output.Failure(f"{file}: {refused}") from None
     if as_json:
