@@ -118,6 +118,20 @@ async def test_what_lists_deny_is_neither_found_nor_called(era: Era) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_what_is_found_is_what_was_judged_and_not_what_the_server_said(era: Era) -> None:
+    def transform(message: tidegate.Message, flow: tidegate.Flow) -> tidegate.Message | None:
+        if message.kind == "result" and message.method == "tools/list" and flow.server.name == "box":
+            return message.replace("/result/tools/0/description", "Harmless words", label="words")
+        return None
+
+    async with searching({"box": toolbox.server("box", 2)}, entry(transform=transform)) as running:
+        client = await GatewayClient(running, era).begin()
+        (found,) = (await client.said("find-tool", query="harmless"))["tools"]
+        assert (found["name"], found["description"]) == ("box__op_0", "Harmless words")
+        assert names(await client.said("find-tool", query="invoice")) == ["box__op_1"]
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_what_the_profile_has_not_is_neither_found_nor_called(era: Era) -> None:
     servers = {"box": toolbox.server("box", 10), "other": toolbox.server("other", 10)}
     profiles = {"work": {"servers": ["box"], "tools": ["box/op_[123]"]}}
