@@ -1,6 +1,7 @@
 """Searching for tools at the gateway: a client sees a handful, and reaches all that it may."""
 
 import asyncio
+import hashlib
 import json
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -60,6 +61,21 @@ async def test_a_search_gives_what_is_needed_for_a_call_and_the_best_first(era: 
         assert len(found["tools"]) == 5
         assert names(await client.said("find-tool", query="box__op_7", limit=1)) == ["box__op_7"]
         assert names(await client.said("find-tool", query="rename a playlist")) == names(found)
+
+
+async def test_sessions_of_one_principal_that_see_the_same_tools_share_what_they_search_in_and_others_do_not() -> None:
+    tokens = [{"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("ann", "bob")]
+    async with searching({"box": toolbox.server("box", 3, "grow")}, auth={"tokens": tokens}) as running:
+        ann, again, bob = [await GatewayClient(running, "legacy", token=name).begin() for name in ("ann", "ann", "bob")]
+        for client in (ann, again, bob):
+            await client.said("find-tool", query="invoice")
+        assert sorted(name for name, _ in running.sessions.shared.searched) == ["ann", "bob"]
+        async with again.told() as events:
+            await again.call("box__grow")
+            await events.next()
+        assert len((await again.said("find-tool", query="quite new"))["tools"]) == 1
+        assert (await ann.said("find-tool", query="quite new"))["tools"] == [], "its server has not grown"
+        assert sorted(name for name, _ in running.sessions.shared.searched) == ["ann", "ann", "bob"]
 
 
 async def test_what_nothing_fits_is_told_with_the_servers_there_are() -> None:

@@ -8,11 +8,13 @@ their users about each, as for any tool.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tidegate import wire
+from tidegate import values, wire
 from tidegate.gateway import own_tools
 from tidegate.gateway.listing import missing
 from tidegate.gateway.ranking import Index
@@ -39,10 +41,22 @@ _TOLD = ("name", "title", "description", "inputSchema", "annotations")
 _MOST_PROPERTIES = 200
 
 
-class _Known(NamedTuple):
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Searched:
+    """Tools and an index of them; of one principal's sessions, those that see the same tools have the same.
+
+    Attributes:
+        items: the tools' definitions, by the names that clients know.
+        ranked: the index of them, in the same order.
+    """
+
     items: list[dict[str, Any]]
-    problems: dict[str, str]
     ranked: Index
+
+
+class _Known(NamedTuple):
+    tools: Searched
+    problems: dict[str, str]
     until: float
 
 
@@ -73,11 +87,11 @@ class Search:
             meta: the ``_meta`` of the client's request.
         """
         known = await self._current(meta)
-        best = known.ranked.best(arguments["query"], arguments.get("limit", own_tools.FOUND))
-        found = [known.items[number] for number in best]
+        best = known.tools.ranked.best(arguments["query"], arguments.get("limit", own_tools.FOUND))
+        found = [known.tools.items[number] for number in best]
         said: dict[str, Any] = {
             "tools": [{key: item[key] for key in _TOLD if key in item} for item in found],
-            "searched": len(known.items),
+            "searched": len(known.tools.items),
         }
         if not found:
             said["hint"] = f"Nothing fits. Try other words, or the name of a server: {self._servers()}."
@@ -96,8 +110,17 @@ class Search:
             if known is None or "tools" not in self._front.lists.fresh or known.until < time.monotonic():
                 items, problems = await self._front.lists.whole("tools/list", meta)
                 until = time.monotonic() + (AGAIN if problems else FRESH)
-                known = self._known = _Known(items, problems, await _indexed(items), until)
+                known = self._known = _Known(await self._searched(items), problems, until)
             return known
+
+    async def _searched(self, items: list[dict[str, Any]]) -> Searched:
+        """Return tools to be searched in: those of another session of the principal, where they are the same."""
+        shared = self._front.shared.searched
+        key = self._front.principal.name, hashlib.sha256(values.encode(items)).digest()
+        found = shared.get(key)
+        if found is None:
+            found = shared[key] = Searched(items, await _indexed(items))
+        return found
 
     # -- what is listed ---------------------------------------------------------------------------------
 
@@ -106,7 +129,7 @@ class Search:
         if not self._shown:
             return []
         known = await self._current(meta)
-        return [item for item in known.items if item["name"] in self._shown]
+        return [item for item in known.tools.items if item["name"] in self._shown]
 
     async def _show(self, names: Iterable[str]) -> None:
         """List these tools too from now on, to a client with a session; it is told, if it didn't see them before."""
