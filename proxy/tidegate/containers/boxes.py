@@ -20,6 +20,8 @@ class Box:
     Attributes:
         streams: the connection that carries its standard input, output and error, framed as the Docker Engine API
             says ("Attach to a container", stream format). Whoever gets it closes it.
+        direct: where the engine carries its standard error alone: the descriptors of its standard input, to be
+            written to, and of its standard output, to be read. Whoever gets them closes them.
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
         port: for a server with ``port``, the same kind of connection to the sidecar that carries connections to it.
             Whoever gets it closes it.
@@ -28,6 +30,7 @@ class Box:
     streams: socket.socket
     ended: asyncio.Future[int | None]
     port: socket.socket | None = None
+    direct: tuple[int, int] | None = None
 
 
 class Boxes(Protocol):

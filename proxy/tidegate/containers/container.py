@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tidegate.containers import egress, mounts, spec
 from tidegate.containers.attach import Removal, attach
 from tidegate.containers.boxes import container_name
+from tidegate.containers.direct import Direct, NotDirect
 from tidegate.containers.engine import Refused
 from tidegate.containers.secret_delivery import Delivery, deliver
 from tidegate.containers.trust import Trust, missing
@@ -61,6 +62,7 @@ class Order:
         secrets: returns its server's secrets, by the names of variables.
         way_out: its network and its sidecar; None where it has neither.
         way_in: the sidecar that carries connections to its port; None where it has none.
+        direct: whether its standard input and output are to be pipes of Tidegate's own.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Order:
     secrets: Secrets
     way_out: egress.Egress | None = None
     way_in: Inward | None = None
+    direct: bool = False
 
     @property
     def server(self) -> ServerSettings:
@@ -89,6 +92,8 @@ class Container:
         way_out: its network and its sidecar; None where it has neither.
         port: the streams of the sidecar that carries connections to its port, once it has started; the caller's to
             close.
+        direct: the descriptors of its standard input and output, where those are pipes of Tidegate's own, once it has
+            started; the caller's to close.
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
     """
 
@@ -98,6 +103,9 @@ class Container:
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._engine = engine
         self.port: socket.socket | None = None
+        self.direct: tuple[int, int] | None = None
+        self._pipes = Direct() if order.direct else None
+        self._begun = False
         self._name = order.name
         self._order = order
         self._trust = trust
@@ -115,18 +123,26 @@ class Container:
         """Create, attach and start it; return its streams, which are the caller's to close.
 
         Raises:
-            PipeError: where that isn't possible. Then, and when cancelled, :meth:`remove` must be called.
+            NotDirect: where it can't be started with pipes of Tidegate's own.
+            PipeError: where it can't be started. Then, and when cancelled, :meth:`remove` must be called.
         """
         try:
             async with self._engine.turns:
                 streams = await self._started()
+            self._check_wanted()
+            if self._pipes is not None:
+                self.direct = self._pipes.take()
         except TrustError as error:
             raise PipeError(f"{self._name} can't be started: its image isn't trusted: {error}.") from None
         except Refused as refusal:
             if refusal.status == 404 and self._attaching is None and "image" in refusal.told.lower():
                 raise PipeError(f"{self._name} can't be started: {missing(self._order.server)}.") from None
+            if self._pipes is not None and self._making is not None:  # what is refused may be the mount
+                raise NotDirect(f"the engine says: {refusal.told}") from None
             raise PipeError(f"{self._name} can't be started: {refusal.told}.") from None
-        self._check_wanted()
+        finally:
+            if self._pipes is not None and self._begun:
+                self._pipes.close()
         if self._order.way_in is not None:
             self.port = self._order.way_in.streams()
         return streams.dup()
@@ -143,7 +159,8 @@ class Container:
         await asyncio.shield(self._making)
         self._check_wanted()
         # Both before it starts, so that nothing is missed.
-        self._attaching = asyncio.ensure_future(attach(self._engine, self.container))
+        error_only = self._pipes is not None
+        self._attaching = asyncio.ensure_future(attach(self._engine, self.container, error_only=error_only))
         streams = await asyncio.shield(self._attaching)
         self._check_wanted()
         self._streams = streams
@@ -189,25 +206,38 @@ class Container:
 
         def delivery(user: str) -> Delivery:
             self._delivery = deliver(client, self.container, server, secrets, user)
+            if self._pipes is not None:
+                self._delivery = self._pipes.prepare(client, self.container, server, self._delivery)
             return self._delivery
 
-        parts = spec.Parts(delivery, self._joined)
+        parts = spec.Parts(delivery, self._joined, attached=self._pipes is None)
         spec.create(client, self.container, order.name, server, order.settings, parts)
 
     async def _begin(self, streams: socket.socket) -> None:
-        """Start it, and say to it what comes before all else, which the engine takes when it runs."""
+        """Start it, and say to it what comes before all else, which it takes when it runs."""
+        self._check_wanted()
+        self._begun = True
+        assert self._removal is not None
+        telling = asyncio.ensure_future(self._tell(streams))
+        try:
+            await self._engine.starting(lambda client: client.start(self.container))
+            if self._pipes is not None:
+                await self._pipes.opened(self._removal.status)
+            await telling
+        except OSError:
+            raise PipeError(f"{self._name} ended before it took its secrets.") from None
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+            self._tidy()
+
+    async def _tell(self, streams: socket.socket) -> None:
+        if self._pipes is not None:
+            await self._pipes.tell(self._delivery.preface)
+            return
         with streams.dup() as own:  # the other may be closed meanwhile
             own.settimeout(0)
-            telling = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(own, self._delivery.preface))
-            try:
-                await self._engine.starting(lambda client: client.start(self.container))
-                await telling
-            except OSError:
-                raise PipeError(f"{self._name} ended before it took its secrets.") from None
-            finally:
-                telling.cancel()
-                await asyncio.wait([telling])
-                self._tidy()
+            await asyncio.get_running_loop().sock_sendall(own, self._delivery.preface)
 
     def _tidy(self) -> None:
         """Remove what only its start needed."""
@@ -254,6 +284,8 @@ class Container:
                 if not self._making.cancelled():
                     self._making.exception()  # seen
                 self._tidy()
+                if self._pipes is not None and not self._begun:  # else its start lets go of them
+                    self._pipes.close()
                 await self._attached_late()
                 await self._asked_to_end()
                 await self._until_gone()

@@ -109,14 +109,14 @@ def deliver(
     if not secrets:
         return Delivery()
     inspected: dict[str, Any] = client.inspect_image(server.image)  # type: ignore[no-untyped-call]  # docker-py's stubs
-    shell = server.delivery != "plain-env" and _has_shell(client, inspected["Id"], container)
+    shell = server.delivery != "plain-env" and has_shell(client, inspected["Id"], container)
     return prepare(server, secrets, Image.of(inspected, shell=shell), user)
 
 
 _shells: dict[str, bool] = {}  # by image id, which means the same files for ever
 
 
-def _has_shell(client: APIClient, image: str, container: str) -> bool:
+def has_shell(client: APIClient, image: str, container: str) -> bool:
     """Whether an image has a shell; looked for in a container that is made for it and never started."""
     if image not in _shells:
         labels = {OWNER: str(lease.this_process())}
@@ -163,16 +163,25 @@ def prepare(
     return _mounted(secrets, user)
 
 
-def _through_shell(server: ServerSettings, secrets: Mapping[str, Secret], image: Image, user: str) -> Delivery:
-    program = [*image.entrypoint, *(server.args or image.command)]
-    if not program:
+def program(server: ServerSettings, image: Image) -> list[str]:
+    """Return what a container runs, with its arguments.
+
+    Raises:
+        PipeError: where nobody says that.
+    """
+    found = [*image.entrypoint, *(server.args or image.command)]
+    if not found:
         raise PipeError(f"The image {server.image} says no program to run, so args must.")
+    return found
+
+
+def _through_shell(server: ServerSettings, secrets: Mapping[str, Secret], image: Image, user: str) -> Delivery:
     files = server.delivery == "file"
     lines = [_READ + (_to_file(name) if files else _to_environment(name)) for name in secrets]
     script = _BEGIN + "".join(lines) + _END
     return Delivery(
         entrypoint=[SHELL, "-c", script, "tidegate"],
-        command=program,
+        command=program(server, image),
         tmpfs={FOLDER: _tmpfs(user)} if files else {},
         preface=b"".join(spelled(value) for value in secrets.values()),
     )
