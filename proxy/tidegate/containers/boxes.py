@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tidegate.settings import ServerSettings
 
 
+_KILLED = 137  # the exit code of a container that got a SIGKILL
+
+
 @dataclass(slots=True)
 class Box:
     """A started container.
@@ -62,6 +65,15 @@ class Boxes(Protocol):
 def container_name(server: str, instance: str) -> str:
     """Return what the container of a server's instance is called."""
     return f"tidegate-{server}-{instance}"
+
+
+def how_ended(code: int | None) -> str:
+    """Return in words how a container with an exit code ended."""
+    if code is None:
+        return "ended"
+    if code == _KILLED:
+        return "was killed, by its limit on memory as a rule"
+    return f"ended with exit code {code}"
 
 
 def fingerprint(server: ServerSettings) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tidegate.containers import egress, mounts, spec
 from tidegate.containers.attach import Removal, attach
-from tidegate.containers.boxes import container_name
+from tidegate.containers.boxes import container_name, how_ended
 from tidegate.containers.direct import Direct, NotDirect
 from tidegate.containers.engine import Refused
 from tidegate.containers.secret_delivery import Delivery, deliver
@@ -48,6 +48,8 @@ GRACE = 2.0
 TRIES = 3
 """How often a removal is tried in a row."""
 
+_HEARD = 5.0  # seconds until it is heard how a container ended that the engine says doesn't run
+_SOON = 0.5  # and one that it says does
 _LATER = 5.0  # seconds between the tries after these: the engine is away
 
 
@@ -106,6 +108,7 @@ class Container:
         self.direct: tuple[int, int] | None = None
         self._pipes = Direct() if order.direct else None
         self._begun = False
+        self._ended_alone = False
         self._name = order.name
         self._order = order
         self._trust = trust
@@ -170,7 +173,15 @@ class Container:
         return streams
 
     def _check_wanted(self) -> None:
-        """See that its removal hasn't begun meanwhile."""
+        """See that it hasn't ended meanwhile, and its removal hasn't begun.
+
+        Raises:
+            PipeError: where it has.
+        """
+        if self._ended_alone and self._removal is not None:
+            port = self._order.server.port
+            before = "while it started" if port is None else f"before it listened on port {port}"
+            raise PipeError(f"{self._name} {how_ended(self._removal.status.result())} {before}.")
         if self._removing is not None:
             raise PipeError(f"{self._name} was stopped while it started.")
 
@@ -188,10 +199,23 @@ class Container:
             self._check_wanted()
             try:
                 await self._order.way_in.start()
-            except Refused:
-                raise
             except PipeError as error:
+                await self._check_runs()  # the network of one that has ended can't be joined
                 raise PipeError(f"{self._name} can't be started: {str(error).rstrip('.')}.") from None
+
+    async def _check_runs(self) -> None:
+        """See that it runs, as far as the engine knows: it may just have ended.
+
+        Raises:
+            PipeError: where it has ended, or is to end.
+        """
+        patience = _HEARD
+        with suppress(PipeError):
+            found = await self._engine.starting(lambda client: client.inspect_container(self.container))
+            patience = _SOON if found["State"]["Running"] else _HEARD
+        if self._removal is not None:
+            await asyncio.wait([self._removal.status], timeout=patience)
+        self._check_wanted()
 
     def _stranded(self) -> None:
         """Its sidecar has ended: nothing gets out any more, and what it still has open can't be told."""
@@ -253,6 +277,7 @@ class Container:
     def _gone(self, status: asyncio.Future[int | None]) -> None:
         if status.result() is not None:
             keeper.forget_container(self.container)
+            self._ended_alone = self._removing is None
         if not self.ended.done():
             self.ended.set_result(status.result())
 

@@ -11,7 +11,7 @@ import secrets
 import socket
 from typing import TYPE_CHECKING, Any
 
-from tidegate.containers.boxes import container_name
+from tidegate.containers.boxes import container_name, how_ended
 from tidegate.ends.attach import Attached
 from tidegate.ends.buffers import MAX_BYTES, QUEUED, Ending, Inbox, Lines, Outbox, Tail
 from tidegate.ends.pipe import PipeError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from tidegate.containers.boxes import Box, Boxes
 
-_KILLED = 137  # the exit code of a container that got a SIGKILL
 _REMOVED = 45.0  # seconds for the removal to be confirmed
 
 _removals: set[asyncio.Task[None]] = set()  # a task that nobody keeps may be lost
@@ -190,16 +189,7 @@ class ContainerPipe:
             self._ending.input_ended()
 
     def _exited(self, status: asyncio.Future[int | None]) -> None:
-        self._ending.exited(self._how(status.result()))
-
-    @staticmethod
-    def _how(code: int | None) -> str:
-        """Return how a container with an exit code ended."""
-        if code is None:
-            return "ended"
-        if code == _KILLED:
-            return "was killed, by its limit on memory as a rule"
-        return f"ended with exit code {code}"
+        self._ending.exited(how_ended(status.result()))
 
     def _remove(self) -> None:
         """Have the container removed, in the background; whoever wants to can wait for it."""
