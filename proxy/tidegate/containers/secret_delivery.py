@@ -11,6 +11,7 @@ where the engine sees this machine's files.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import NotFound
@@ -33,6 +34,7 @@ SHELL = "/bin/sh"
 FOLDER = "/run/secrets"
 REFUSED = 78  # the exit code of the shell's lines where they can't do their work (sysexits.h, EX_CONFIG)
 
+_CHUNKS = 8  # of 2 MiB that are read of a shell
 _HELD = "tidegate_value"
 _BEGIN = f"""set -f
 unset {_HELD} || exit {REFUSED}
@@ -124,7 +126,8 @@ def has_shell(client: APIClient, image: str, container: str) -> bool:
         client.create_container(image, ["-"], name=container, labels=labels, host_config=host)
         try:
             chunks, _ = client.get_archive(container, SHELL)
-            chunks.close()
+            for _ in islice(chunks, _CHUNKS):  # to its end, as a rule: then the connection is there for other calls
+                pass
             _shells[image] = True
         except NotFound:
             _shells[image] = False
