@@ -239,7 +239,7 @@ async def test_only_this_user_gets_near_the_pipes(images: Images, client: docker
     pipes_of = Direct(seconds=0.05)
     server = ServerSettings(image=images.base, args=("true",))
     try:
-        told = await asyncio.to_thread(pipes_of.prepare, client.api, "tidegate-test-near", server, Delivery())
+        told = await asyncio.to_thread(pipes_of.prepare, client.api, server, Delivery())
         [mount] = told.mounts
         source = Path(mount["Source"])
         assert (mount["Target"], mount["ReadOnly"]) == (FOLDER, True)
@@ -260,7 +260,7 @@ async def test_a_preface_longer_than_a_pipe_holds_waits_for_its_reader(
     pipes_of, data = Direct(), os.urandom(300_000)
     server = ServerSettings(image=images.base, args=("true",))
     try:
-        told = await asyncio.to_thread(pipes_of.prepare, client.api, "tidegate-test-preface", server, Delivery())
+        told = await asyncio.to_thread(pipes_of.prepare, client.api, server, Delivery())
         source = Path(told.mounts[0]["Source"])
         telling = asyncio.create_task(pipes_of.tell(data))
         words = ["head", "-c", str(len(data)), str(source / "in")]

@@ -107,7 +107,7 @@ class Container:
         self.port: socket.socket | None = None
         self.direct: tuple[int, int] | None = None
         self._pipes = Direct() if order.direct else None
-        self._begun = False
+        self._telling: asyncio.Future[None] | None = None
         self._ended_alone = False
         self._name = order.name
         self._order = order
@@ -132,6 +132,8 @@ class Container:
         try:
             async with self._engine.turns:
                 streams = await self._started()
+            if self._pipes is not None:
+                await self._told()  # it is at work now, as others may be
             self._check_wanted()
             if self._pipes is not None:
                 self.direct = self._pipes.take()
@@ -144,8 +146,7 @@ class Container:
                 raise NotDirect(f"the engine says: {refusal.told}") from None
             raise PipeError(f"{self._name} can't be started: {refusal.told}.") from None
         finally:
-            if self._pipes is not None and self._begun:
-                self._pipes.close()
+            await self._stop_telling()
         if self._order.way_in is not None:
             self.port = self._order.way_in.streams()
         return streams.dup()
@@ -231,29 +232,44 @@ class Container:
         def delivery(user: str) -> Delivery:
             self._delivery = deliver(client, self.container, server, secrets, user)
             if self._pipes is not None:
-                self._delivery = self._pipes.prepare(client, self.container, server, self._delivery)
+                self._delivery = self._pipes.prepare(client, server, self._delivery)
             return self._delivery
 
         parts = spec.Parts(delivery, self._joined, attached=self._pipes is None)
         spec.create(client, self.container, order.name, server, order.settings, parts)
+        if self._pipes is not None:
+            self._pipes.check(client, self.container)
 
     async def _begin(self, streams: socket.socket) -> None:
-        """Start it, and say to it what comes before all else, which it takes when it runs."""
+        """Start it, and begin to say to it what comes before all else, which it takes when it runs."""
         self._check_wanted()
-        self._begun = True
+        self._telling = asyncio.ensure_future(self._tell(streams))
+        await self._engine.starting(lambda client: client.start(self.container))
+        if self._pipes is None:
+            await self._told()
+
+    async def _told(self) -> None:
+        """Wait until it has opened its pipes, if it has any, and took what comes before all else."""
         assert self._removal is not None
-        telling = asyncio.ensure_future(self._tell(streams))
+        assert self._telling is not None
+        if self._pipes is not None:
+            await self._pipes.opened(self._removal.status)
         try:
-            await self._engine.starting(lambda client: client.start(self.container))
-            if self._pipes is not None:
-                await self._pipes.opened(self._removal.status)
-            await telling
+            await self._telling
         except OSError:
             raise PipeError(f"{self._name} ended before it took its secrets.") from None
-        finally:
-            telling.cancel()
-            await asyncio.wait([telling])
-            self._tidy()
+
+    async def _stop_telling(self) -> None:
+        """Let go of what only its start needed, if that has begun."""
+        if self._telling is None:
+            return
+        self._telling.cancel()
+        await asyncio.wait([self._telling])
+        if not self._telling.cancelled():
+            self._telling.exception()  # seen
+        self._tidy()
+        if self._pipes is not None:
+            self._pipes.close()
 
     async def _tell(self, streams: socket.socket) -> None:
         if self._pipes is not None:
@@ -309,7 +325,7 @@ class Container:
                 if not self._making.cancelled():
                     self._making.exception()  # seen
                 self._tidy()
-                if self._pipes is not None and not self._begun:  # else its start lets go of them
+                if self._pipes is not None and self._telling is None:  # else its start lets go of them
                     self._pipes.close()
                 await self._attached_late()
                 await self._asked_to_end()

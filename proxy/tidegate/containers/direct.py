@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from docker.types import Mount
 
 from tidegate.box_settings import Bind, Tmpfs
-from tidegate.containers.secret_delivery import REFUSED, SHELL, Delivery, Image, has_shell, program
+from tidegate.containers.secret_delivery import REFUSED, SHELL, Delivery, Image, known_shell, look_for_shell, program
 from tidegate.ends.pipe import PipeError
 from tidegate.secret_stores.memory import MemoryFolder
 
@@ -43,6 +43,7 @@ _OPENING = f"""command exec <{FOLDER}/{_INPUT} >{FOLDER}/{_OUTPUT} || exit {REFU
 echo || exit {REFUSED}
 """
 _OPEN = b"\n"
+_NO_SHELL = f"its image has no {SHELL}"
 _KILLED = (None, 137, 143)  # exit codes that say nothing about the pipes
 
 
@@ -70,16 +71,16 @@ class Direct:
     def __init__(self, seconds: float = _SECONDS) -> None:
         self._seconds = seconds
         self._folder = _Pipes("streams")
+        self._image = ""
         self._input: int | None = None  # to be written to
         self._output: int | None = None  # to be read
         self._kept: int | None = None  # keeps the input open until the container has it
 
-    def prepare(self, client: APIClient, container: str, server: ServerSettings, delivery: Delivery) -> Delivery:
+    def prepare(self, client: APIClient, server: ServerSettings, delivery: Delivery) -> Delivery:
         """Make the pipes; return what the container is created with for them, and for its secrets. In a thread.
 
         Args:
             client: the engine.
-            container: what the container will be called.
             server: its server's settings.
             delivery: what is done for its secrets.
 
@@ -90,9 +91,10 @@ class Direct:
         if _is_covered(server):
             raise NotDirect(f"its settings mount something at {FOLDER}")
         inspected = client.inspect_image(server.image)  # type: ignore[no-untyped-call]  # docker-py's stubs
-        shell = has_shell(client, inspected["Id"], container)
+        self._image = str(inspected["Id"])
+        shell = known_shell(self._image) is not False  # :meth:`check` looks where nobody has
         if not shell:
-            raise NotDirect(f"its image has no {SHELL}")
+            raise NotDirect(_NO_SHELL)
         wrapped = wrap(delivery, server, Image.of(inspected, shell=shell))
         try:
             self._folder.make()
@@ -101,6 +103,15 @@ class Direct:
         self._kept, self._input, self._output = self._folder.opened()
         mount = Mount(FOLDER, str(self._folder.pipes), type="bind", read_only=True, propagation="rprivate")
         return replace(wrapped, mounts=[*wrapped.mounts, mount])
+
+    def check(self, client: APIClient, container: str) -> None:
+        """See that a container has a shell, once it is created. In a thread.
+
+        Raises:
+            NotDirect: where it hasn't.
+        """
+        if known_shell(self._image) is None and not look_for_shell(client, self._image, container):
+            raise NotDirect(_NO_SHELL)
 
     async def tell(self, data: bytes) -> None:
         """Write what comes before all else to the container's standard input.
