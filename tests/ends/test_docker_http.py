@@ -25,6 +25,7 @@ pytestmark = pytest.mark.docker
 
 PROGRAM = (Path(__file__).parents[1] / "containers" / "listening.py").read_text()
 PORT = 8000
+WAITS = "import time; time.sleep(60)"  # sleep: a server that lives, and doesn't listen
 LIMITS = wire.Limits(max_bytes=1_000_000)
 OPENING: dict[str, Any] = {
     "protocolVersion": "2025-06-18",
@@ -202,7 +203,7 @@ async def test_no_image_for_the_sidecar_means_no_start(images: Images) -> None:
     settings = build(
         {
             "proxy": {"egress_image": "tidegate-test/absent:1"},
-            "servers": {NAME: {"image": images.base, "args": ["sleep", "60"], "port": PORT}},
+            "servers": {NAME: {"image": images.base, "args": ["python", "-c", WAITS], "port": PORT}},
         },
         folder=Path("/nonexistent"),
     )
