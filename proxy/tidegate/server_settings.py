@@ -27,6 +27,7 @@ _MEANT_FOR = {
     **dict.fromkeys(("user", "workdir", "memory", "cpus", "pids", "tmpfs", "shm", "runtime"), ("image",)),
     **dict.fromkeys(("read_only", "capabilities", "seccomp"), ("image",)),
     "transport": ("image", "url"),
+    "streams": ("image",),
     "port": ("image",),
     "path": ("image",),
     "share": ("command", "image"),
@@ -95,6 +96,11 @@ class ServerSettings(Model):
     runtime: box.Runtime | None = Field(
         None,
         description="What runs the container, like `runsc`; the server doesn't start where the engine hasn't got it.",
+    )
+    streams: Literal["auto", "direct", "engine"] = Field(
+        "auto",
+        description="How its standard input and output get to Tidegate: by pipes of Tidegate's own, which is quicker "
+        "(`direct`; without them the server doesn't start), by the engine (`engine`), or by pipes where they work.",
     )
     transport: Literal["streamable-http", "sse"] = Field(
         "streamable-http", description="What a remote server, or one with `port`, speaks."
@@ -194,6 +200,8 @@ class ServerSettings(Model):
             for key in ("transport", "path"):
                 if key in self.model_fields_set:
                     raise ValueError(f"{key} has no meaning for a container without port")
+        elif self.streams == "direct":
+            raise ValueError('port and streams = "direct" exclude each other: its streams are a log')
         elif self.egress == "unrestricted":
             raise ValueError('port and egress = "unrestricted" exclude each other: others would reach the port')
 

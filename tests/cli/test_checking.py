@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.running import Command
+from support.images import Images
 from support.proxy import audit_to, write_settings
 from tidegate.cli import output
 
@@ -99,6 +100,16 @@ def test_what_the_interceptors_are_for_is_shown(command: Command, home: Path) ->
     assert "report only" in shown
     assert "transform, decide" in shown
     assert "required" in shown
+
+
+@pytest.mark.docker
+def test_how_the_streams_of_a_container_come_here_is_told(command: Command, home: Path, images: Images) -> None:
+    settings(home, {"files": {"image": images.echo}, "old": {"image": images.echo, "streams": "engine"}})
+    told = {each["name"]: each["streams"] for each in json.loads(command("check", "--json").out)["servers"]}
+    assert told == {"files": "direct", "old": "engine"}
+    out = command("check").out
+    assert "container (direct)" in out
+    assert "container (engine)" in out
 
 
 def test_what_is_looser_than_usual_about_a_container_is_told(command: Command, home: Path) -> None:

@@ -155,6 +155,7 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
         "name": name,
         "kind": settings.servers[name].kind,
         "isolation": sandbox.isolation(settings.servers[name]),
+        "streams": probe.streams or None,
         "loosened": loosening.loosened(settings.servers[name]),
         "ok": probe.ok,
         "detail": probe.detail,
@@ -208,6 +209,7 @@ def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:
 
     server = settings.servers[name]
     kind, elapsed = sandbox.isolation(server) or server.kind, f"{probe.elapsed_ms:.0f}"
+    kind += f" ({probe.streams})" if probe.streams else ""
     if not probe.ok:
         return (name, kind, "", "", "", elapsed, Text(output.plain(probe.detail), style="red"))
     tools = "" if probe.tools is None else str(probe.tools)
