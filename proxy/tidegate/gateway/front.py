@@ -17,12 +17,12 @@ from tidegate import gateway_settings, values, wire
 from tidegate.conversation import Conversation
 from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
-from tidegate.gateway.aiming import Aim
+from tidegate.gateway.aiming import Aim, Tools
 from tidegate.gateway.asked import Asked
 from tidegate.gateway.listing import Lists, Tools
 from tidegate.gateway.names import Names
 from tidegate.gateway.peers import Peer, Refused
-from tidegate.gateway.resources import AmbiguousError, Owners
+from tidegate.gateway.resources import AmbiguousError, Owners, uris_in
 from tidegate.piped import STATUS
 from tidegate.relay import Relay
 from tidegate.streams import Out, Reply
@@ -31,7 +31,7 @@ from tidegate.verdict import Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Collection, Coroutine, Mapping
 
     from tidegate.flow import Principal
     from tidegate.gateway.shared import Shared
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.gateway")
 
 GATEWAY = Server(gateway_settings.SERVER, "remote", "low", ())
+_LINKING = frozenset(("tools/call", "prompts/get"))
 _MOST_TASKS = 4096  # tasks whose server is remembered
 
 
@@ -82,6 +83,7 @@ class Front(Conversation):
         self.peers: dict[str, Peer] = {}
         self._tools = Tools(self)
         self._connecting: dict[Any, asyncio.Task[Peer]] = {}
+        self._wanted: dict[asyncio.Task[Peer], str] = {}
         self.lists = Lists(self)
         self.aim = Aim(self)
         self.tasks: OrderedDict[str, str] = OrderedDict()
@@ -174,15 +176,28 @@ class Front(Conversation):
             return found
         if self.over.is_set():
             raise Unavailable("The session is over.")
+        if name not in self.prefixes:  # since a reload
+            raise Unavailable("The server isn't served here any more.")
         key = self.key(name, meta)
         task = self._connecting.get(key)
         if task is None:
             task = self._connecting[key] = asyncio.create_task(self.connect(name, meta), name="gateway connect")
             task.add_done_callback(lambda done: self._connected(key, done))
-        return await asyncio.shield(task)
+            self._wanted[task] = name
+        try:
+            peer = await asyncio.shield(task)
+            if self.key(name, meta) == key:
+                return peer
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if not task.cancelled() or (current is not None and current.cancelling()):
+                raise
+        return await self.peer(name, meta)  # changed by a reload, or found out to be another's way only
 
     def _connected(self, key: Any, task: asyncio.Task[Peer]) -> None:
-        self._connecting.pop(key, None)
+        if self._connecting.get(key) is task:
+            del self._connecting[key]
+        self._wanted.pop(task, None)
         if not task.cancelled() and task.exception() is None:
             peer = task.result()
             if peer.can("resources") and peer.name in self.prefixes:
@@ -194,12 +209,8 @@ class Front(Conversation):
         result = reply.tree.get("result")
         if type(result) is not dict:
             return
-        if reply.method == "tools/call":
-            content = result.get("content")
-            if type(content) is list and len(self.prefixes) > 1:
-                uris = [uri for block in content if (uri := _uri(block)) is not None]
-                if uris:
-                    self.owners.saw(peer.name, uris)
+        if reply.method in _LINKING and len(self.prefixes) > 1 and (uris := uris_in(result)):
+            self.owners.saw(peer.name, uris)
         task = result.get("task") if "task" in result else result if "taskId" in result else None
         identity = task.get("taskId") if type(task) is dict else None
         if type(identity) is str:
@@ -211,6 +222,10 @@ class Front(Conversation):
     def changed(self, peer: Peer, method: str) -> None:  # noqa: ARG002 - a host's
         """Note that lists of names or URIs are to be learnt anew before they are used."""
         self.stale(method.split("/")[1])
+
+    def has_tasks(self, peer: Peer) -> bool:
+        """Whether a server has begun tasks for the client, of which it may tell when their requests are answered."""
+        return peer.name in self.tasks.values()
 
     def stale(self, kind: str) -> None:
         """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
@@ -226,15 +241,28 @@ class Front(Conversation):
             Whether anything of it concerns this front's clients.
         """
         before, rules = self.prefixes, self._rules
-        gone = [name for name in self.peers if name in changed]
-        await asyncio.gather(*(self.peers.pop(name).close() for name in gone))
-        if not changed & before.keys() and self._rules_now() == rules:
+        now = gateway_settings.prefixes(self.core.now.settings, self.profile)
+        gone = (changed & before.keys()) | (before.keys() - now.keys())
+        concerned = bool(gone) or self._rules_now() != rules
+        if concerned:
+            self._settle()
+        connecting = [task for task, name in self._wanted.items() if name in gone]
+        for task in connecting:
+            task.cancel()
+        if connecting:
+            await asyncio.wait(connecting)
+        await self.let_go(gone)
+        if not concerned:
             return False
-        self._settle()
         for name, peer in self.peers.items():
             if peer.can("resources") and name in self.prefixes:
                 self.owners.update(name)
         return True
+
+    async def let_go(self, names: Collection[str]) -> None:
+        """Let go of servers that are changed, or not served here any more."""
+        gone = [self.peers.pop(name) for name in names if name in self.peers]
+        await asyncio.gather(*(peer.close() for peer in gone))
 
     def _rules_now(self) -> tuple[Any, ...]:
         settings = self.core.now.settings
@@ -374,18 +402,3 @@ class Front(Conversation):
             await asyncio.wait(connecting)
         peers, self.peers = list(self.peers.values()), {}
         await asyncio.gather(*(peer.close() for peer in peers))
-
-
-def _uri(block: Any) -> str | None:
-    """Return the URI of a resource that a block of content links or embeds."""
-    if type(block) is not dict:
-        return None
-    kind = block.get("type")
-    if kind == "resource_link":
-        uri = block.get("uri")
-    elif kind == "resource":
-        resource = block.get("resource")
-        uri = resource.get("uri") if type(resource) is dict else None
-    else:
-        return None
-    return uri if type(uri) is str else None

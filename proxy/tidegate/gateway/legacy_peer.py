@@ -345,6 +345,7 @@ class LegacyPeer(Peer):
 
     def spoken(self, message: Message, about: Open | None) -> Message | None:
         """Return a notification as a client of 2026-07-28 is to see it; requests stay, because they are held."""
+        super().spoken(message, about)
         if message.kind == "request" or about is None:
             return message
         if message.method is not None and message.method.endswith("/list_changed"):

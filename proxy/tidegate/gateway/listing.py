@@ -95,7 +95,10 @@ class Lists:
             if items is not None and server in self._front.prefixes:
                 self._learn(server, member, items)
         self._report()
-        if method != "resources/list":  # the templates are asked for after them
+        lacking = {server for server, (items, why) in zip(servers, found, strict=True) if items is None and why}
+        if kind == "resources":
+            self._front.owners.unsure = frozenset(lacking)
+        if method != "resources/list" and not lacking:  # the templates are asked for after them
             self.fresh.add(kind)
         problems = {server: why for server, (_, why) in zip(servers, found, strict=True) if why}
         made = [self._shown(server, kind, items or ()) for server, (items, _) in zip(servers, found, strict=True)]

@@ -330,8 +330,9 @@ class ModernPeer(Peer):
         shown = eras.legacy_reply(message, method=entry.request.method or "", version=self.host.version)
         return shown if message.id is None or key_of(own) == key_of(message.id) else shown.rewired(id=own)
 
-    def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
-        """Return a notification as a client with a session is to see it."""
+    def spoken(self, message: Message, about: Open | None) -> Message | None:
+        """Return a notification as a client with a session is to see it; see :meth:`Peer.spoken`."""
+        super().spoken(message, about)
         if message.method == _ACKNOWLEDGED:
             return message  # it goes no further than to this peer
         if message.method is not None and message.method.endswith("/list_changed"):

@@ -26,7 +26,7 @@ from tidegate.version import __version__
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tidegate.flow import Principal
     from tidegate.gateway.shared import Shared
@@ -138,10 +138,17 @@ class SessionFront(Front):
             if out.message is not None:
                 self._own.put_latest(out.message)
 
+    async def let_go(self, names: Collection[str]) -> None:
+        """Let go of servers that are changed, or not served here any more."""
+        pumps = [self._pumps.pop(name) for name in names if name in self._pumps]
+        for pump in pumps:
+            pump.cancel()
+        if pumps:
+            await asyncio.wait(pumps)
+        await super().let_go(names)
+
     async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings, and tell the client that its lists may have changed."""
-        for name in changed & self._pumps.keys():
-            self._pumps.pop(name).cancel()
         concerned = await super().reloaded(changed)
         if concerned and self.version:
             await self._announce(list(_NOTICES))
@@ -233,8 +240,9 @@ class SessionFront(Front):
                 return self.lacking(name, f"The server didn't answer within {patience:g} seconds.")
             return ""
 
-        said = await asyncio.gather(*(reach(name) for name in self.prefixes))
-        return {name: why for name, why in zip(self.prefixes, said, strict=True) if why}
+        names = tuple(self.prefixes)
+        said = await asyncio.gather(*(reach(name) for name in names))
+        return {name: why for name, why in zip(names, said, strict=True) if why and name in self.prefixes}
 
     async def _set_level(self, message: Message) -> Reply:
         message, flow = await self.judged(message)

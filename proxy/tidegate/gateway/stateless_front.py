@@ -23,7 +23,7 @@ from tidegate.version import __version__
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tidegate.flow import Principal
     from tidegate.gateway.shared import Shared
@@ -129,12 +129,16 @@ class StatelessFront(Front):
         self.shared.keepers.discard(peer)
         await peer.close()
 
-    async def reloaded(self, changed: set[str]) -> bool:
-        """Take over changed settings."""
-        gone = [self._kinds.pop(key) for key in list(self._kinds) if key[0] in changed]
+    async def let_go(self, names: Collection[str]) -> None:
+        """Let go of servers that are changed, or not served here any more."""
+        gone = [self._kinds.pop(key) for key in list(self._kinds) if key[0] in names]
         for peer in gone:
             self.peers.pop(peer.name, None)
             await self._let_go(peer)
+        await super().let_go(names)
+
+    async def reloaded(self, changed: set[str]) -> bool:
+        """Take over changed settings."""
         concerned = await super().reloaded(changed)
         for subscription in list(self.subscriptions) if concerned else ():
             subscription.reloaded()
@@ -195,8 +199,11 @@ class StatelessFront(Front):
         async def reach(name: str) -> Peer | None:
             try:
                 async with asyncio.timeout(patience):
-                    return await self.peer(name, message.meta)
-            except Unavailable as failure:
+                    known = self.found(name, message.meta)
+                    if isinstance(known, StatelessPeer):  # it may be another one by now
+                        known.discovered(await known.ask("server/discover", meta=message.meta))
+                    return known or await self.peer(name, message.meta)
+            except (Unavailable, Refused) as failure:
                 lacking[name] = self.lacking(name, str(failure))
             except TimeoutError:
                 lacking[name] = self.lacking(name, f"The server didn't answer within {patience:g} seconds.")
