@@ -332,6 +332,7 @@ class ModernPeer(Peer):
 
     def spoken(self, message: Message, about: Open | None) -> Message | None:
         """Return a notification as a client with a session is to see it; see :meth:`Peer.spoken`."""
+        message = self.unasking(message)
         super().spoken(message, about)
         if message.method == _ACKNOWLEDGED:
             return message  # it goes no further than to this peer

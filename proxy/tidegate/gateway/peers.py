@@ -290,6 +290,17 @@ class Peer:
     def reply(self, message: Message, entry: Open | None) -> Message:
         """Return a reply as the client is to see it."""
 
+    def unasking(self, message: Message) -> Message:
+        """Return what a server of 2026-07-28 says, which asks by results only: its requests would have ids of its own.
+
+        Raises:
+            Rejected: for a request.
+        """
+        if message.kind == "request":
+            self.relay.asked.drop(message.id)
+            raise Rejected("method", "A server of this version of the protocol sends no requests.")
+        return message
+
     def spoken(self, message: Message, about: Open | None) -> Message | None:
         """Return a request or notification as the client is to see it.
 
