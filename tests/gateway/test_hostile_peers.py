@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from support.rig import Witness
-from support.toys import Toy, gateway, said, text
-from support.web import Exchange, within
+from support.toys import Talk, Toy, gateway, said, text
+from support.web import Exchange, until, within
 from tidegate import methods
 
 MODERN = methods.MODERN
@@ -43,3 +43,69 @@ async def test_a_server_of_2026_07_28_that_sends_a_request_reaches_no_client_wit
         assert said(got[0]) == "done"
         assert asked.get("id") in (1, 101)
         assert (None, "method", "deny") in witness.verdicts("rejected")
+
+
+class Asker(Toy):
+    """A server that asks in the middle of each call, and ends it when it has the answer.
+
+    Attributes:
+        answers_got: what the answers to its questions were, by their ids.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "add", answers={"tools/call": self._asks, "reply": self._answered})
+        self.calls: dict[int, Exchange] = {}
+        self.answers_got: dict[int, Any] = {}
+
+    async def _asks(self, exchange: Exchange) -> None:
+        identity = len(self.calls) + 1
+        self.calls[identity] = exchange
+        await exchange.stream()
+        await exchange.event({"jsonrpc": "2.0", "id": identity, "method": "elicitation/create", "params": FORM})
+        await exchange.gone.wait()
+
+    async def _answered(self, exchange: Exchange) -> None:
+        reply = exchange.json
+        self.answers_got[reply["id"]] = reply["result"]
+        await exchange.reply(status=202)
+        call = self.calls[reply["id"]]
+        await call.event({"jsonrpc": "2.0", "id": call.json["id"], "result": text(f"{self.name} is done")})
+
+
+def retry(talk: Talk, asked: Any, identity: int, name: str, answer: Any) -> dict[str, Any]:
+    """Return the request with which a client comes back."""
+    key = next(iter(asked["result"]["inputRequests"]))
+    state = asked["result"]["requestState"]
+    return talk.request(
+        "tools/call", identity, name=name, arguments={}, requestState=state, inputResponses={key: answer}
+    )
+
+
+async def test_a_handle_is_worth_nothing_at_another_server_or_to_a_client_that_declares_something_else() -> None:
+    one, two = Asker("one"), Asker("two")
+    yes = {"action": "accept", "content": {"said": "to one"}}
+    async with gateway(toys=[one, two]) as made:
+        talk = made.stateless(declared={"elicitation": {}})
+        other = made.stateless(declared={"elicitation": {}, "roots": {}})
+        asked = await talk.ask("tools/call", 1, name="one__add", arguments={})
+        await talk.ask("tools/call", 2, name="two__add", arguments={})
+        await other.ask("tools/call", 3, name="one__add", arguments={})
+        for client, name in ((talk, "two__add"), (other, "one__add")):
+            refused = (await client.send(retry(client, asked, 9, name, yes)))[-1]
+            assert "another request" in refused["error"]["message"]
+        assert (one.answers_got, two.answers_got) == ({}, {})
+        assert said((await talk.send(retry(talk, asked, 4, "one__add", yes)))[-1]) == "one is done"
+        assert one.answers_got == {1: yes}
+
+
+async def test_a_held_request_that_comes_back_with_no_fitting_answer_is_over_and_leaves_nothing_behind() -> None:
+    toy = Asker("one")
+    async with gateway(toys=[toy]) as made:
+        talk = made.stateless(declared={"elicitation": {}})
+        for number in range(3):
+            asked = await talk.ask("tools/call", number, name="one__add", arguments={})
+            refused = (await talk.send(retry(talk, asked, 100 + number, "one__add", 3)))[-1]
+            assert "is none to what was asked" in refused["error"]["message"]
+        await until(lambda: all(call.gone.is_set() for call in toy.calls.values()))
+        assert len(toy.asked("notifications/cancelled")) == 3
+        assert len(made.sessions.shared.held) == 0

@@ -17,7 +17,7 @@ from tidegate import gateway_settings, values, wire
 from tidegate.conversation import Conversation
 from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
-from tidegate.gateway.aiming import Aim, Tools
+from tidegate.gateway.aiming import Aim
 from tidegate.gateway.asked import Asked
 from tidegate.gateway.listing import Lists, Tools
 from tidegate.gateway.names import Names
