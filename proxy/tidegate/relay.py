@@ -271,7 +271,8 @@ class Relay(Conversation):
             raise arrived
         if isinstance(arrived, Message):
             return [arrived]
-        return wire.parse_many(arrived, "server", self.limits, batch=self.version == methods.BATCHING)
+        batch = self.version == methods.BATCHING and self.face is None  # who has a face is asked one by one
+        return wire.parse_many(arrived, "server", self.limits, batch=batch)
 
     async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> Heard:
         try:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from support.rig import Witness
-from support.toys import Talk, Toy, gateway, said, text
+from support.toys import Talk, Toy, gateway, missing, names, said, text, tool
 from support.web import Exchange, until, within
 from tidegate import methods
 
@@ -109,3 +109,21 @@ async def test_a_held_request_that_comes_back_with_no_fitting_answer_is_over_and
         await until(lambda: all(call.gone.is_set() for call in toy.calls.values()))
         assert len(toy.asked("notifications/cancelled")) == 3
         assert len(made.sessions.shared.held) == 0
+
+
+@pytest.mark.parametrize("version", [methods.V2025_11, MODERN])
+async def test_a_batch_of_a_servers_is_refused_at_the_gateway_and_costs_no_other_server_its_list(version: str) -> None:
+    async def batched(exchange: Exchange) -> None:
+        tree = exchange.json
+        result = {"tools": [tool("add")]} if tree["method"] == "tools/list" else text("done")
+        question = {"jsonrpc": "2.0", "id": 9, "method": "elicitation/create", "params": FORM}
+        await exchange.reply([question, {"jsonrpc": "2.0", "id": tree["id"], "result": result}])
+
+    evil = Toy("evil", version=methods.V2025_03, answers={"tools/list": batched, "tools/call": batched})
+    async with gateway(toys=[evil, Toy("good", "add")]) as made:
+        talk = await made.client(version, declared={"elicitation": {}})
+        listed = await talk.ask("tools/list")
+        assert names(listed) == ["good__add"]
+        assert list(missing(listed)) == ["evil"]
+        got = await talk.send(talk.request("tools/call", 5, name="evil__add", arguments={}))
+        assert [(each["id"], "error" in each) for each in got] == [(5, True)]

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tidegate.gateway.front import Front
     from tidegate.gateway.peers import Peer
     from tidegate.message import Message
@@ -16,19 +14,6 @@ if TYPE_CHECKING:
 _NAMED = {"tools/call": "tools", "prompts/get": "prompts"}
 _BY_URI = frozenset(("resources/read", "resources/subscribe", "resources/unsubscribe"))
 _TASKS = frozenset(("tasks/get", "tasks/result", "tasks/cancel", "tasks/update"))
-
-
-class Tools:
-    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
-
-    def __init__(self, front: Front) -> None:
-        self._front = front
-
-    def get(self, shown: str) -> Mapping[str, Any] | None:
-        """Return a tool's definition as last listed; ``None`` where it isn't known."""
-        found = self._front.names["tools"].meant(shown)
-        peer = self._front.peers.get(found[0]) if found is not None else None
-        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
 
 
 class Aim:
