@@ -1,13 +1,15 @@
 """Servers and clients that mean harm, in front of and behind the gateway: what one does stays with it."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from support.rig import Witness
+from support.rig import Witness, encoded
 from support.toys import Talk, Toy, gateway, missing, names, said, text, tool
 from support.web import Exchange, until, within
 from tidegate import methods
+from tidegate.gateway.modern_peer import ModernPeer
 
 MODERN = methods.MODERN
 FORM = {"message": "Go on?", "requestedSchema": {"type": "object", "properties": {}}}
@@ -127,3 +129,58 @@ async def test_a_batch_of_a_servers_is_refused_at_the_gateway_and_costs_no_other
         assert list(missing(listed)) == ["evil"]
         got = await talk.send(talk.request("tools/call", 5, name="evil__add", arguments={}))
         assert [(each["id"], "error" in each) for each in got] == [(5, True)]
+
+
+def chatty(count: int) -> Any:
+    """Return what says a lot at once before it answers a call."""
+
+    async def answer(exchange: Exchange) -> None:
+        said = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}
+        result = {**text("done"), "resultType": "complete"}
+        await exchange.stream()
+        trees = [said] * count + [{"jsonrpc": "2.0", "id": exchange.json["id"], "result": result}]
+        await exchange.raw(b"".join(b"data: " + encoded(tree) + b"\n\n" for tree in trees))
+
+    return answer
+
+
+async def test_an_answer_that_fills_its_queue_to_the_brim_ends_all_the_same() -> None:
+    toy = Toy("one", "add", version=MODERN, answers={"tools/call": chatty(64)})
+    async with gateway(toys=[toy]) as made:
+        talk = await made.session()
+        reply = await talk.accept(talk.request("tools/call", 5, name="one__add", arguments={}))
+        peer = talk.front.peers["one"]
+        assert isinstance(peer, ModernPeer)
+        for _ in range(10_000):  # the server says all of it before anything is read
+            await asyncio.sleep(0)
+        got = [each async for each in talk.streamed(reply)]
+        assert len(got) == 65
+        assert said(got[-1]) == "done"
+
+
+async def test_a_client_that_leaves_a_stream_leaves_no_task_of_it_behind() -> None:
+    toy = Toy("one", "add", version=MODERN, answers={"tools/call": chatty(300)})
+    async with gateway(toys=[toy]) as made:
+        talk = await made.session()
+        for _ in range(3):
+            reply = await talk.accept(talk.request("tools/call", name="one__add", arguments={}))
+            assert reply.events is not None
+            await reply.events.aclose()
+        await until(lambda: not talk.front.waiting)
+
+
+async def test_two_open_requests_of_one_id_are_told_apart_by_refusing_the_second() -> None:
+    async def never(exchange: Exchange) -> None:
+        await exchange.gone.wait()
+
+    toy = Toy("one", "add", version=MODERN, answers={"tools/call": never})
+    async with gateway(toys=[toy]) as made:
+        talk = await made.session()
+        call = talk.request("tools/call", 7, name="one__add", arguments={})
+        first = asyncio.create_task(talk.send(call))
+        await until(lambda: toy.asked("tools/call"))
+        refused = await talk.send(call)
+        assert "already open" in refused[-1]["error"]["message"]
+        await talk.tell("notifications/cancelled", requestId=7)
+        assert await within(first) == []
+        assert not talk.front.waiting
