@@ -184,3 +184,55 @@ async def test_two_open_requests_of_one_id_are_told_apart_by_refusing_the_second
         await talk.tell("notifications/cancelled", requestId=7)
         assert await within(first) == []
         assert not talk.front.waiting
+
+
+async def test_a_cancellation_is_judged_whatever_era_the_server_is_of() -> None:
+    async def never(exchange: Exchange) -> None:
+        await exchange.gone.wait()
+
+    toy = Toy("one", "add", version=MODERN, answers={"tools/call": never})
+    witness = Witness()
+    async with gateway(witness.entry(), toys=[toy]) as made:
+        talk = await made.session()
+        call = asyncio.create_task(talk.ask("tools/call", 7, name="one__add", arguments={}))
+        await until(lambda: toy.asked("tools/call"))
+        await talk.tell("notifications/cancelled", requestId=7, reason="why")
+        judged = [each.tree["params"] for each in witness.decided if each.method == "notifications/cancelled"]
+        assert judged[:1] == [{"requestId": 7, "reason": "why"}]
+        call.cancel()
+        await asyncio.wait((call,))
+
+
+async def test_a_server_that_asks_without_end_makes_room_by_its_own_questions_only() -> None:
+    async def asks_on(exchange: Exchange) -> None:
+        await exchange.stream()
+        for number in range(1100):
+            await exchange.event({"jsonrpc": "2.0", "id": number, "method": "ping"})
+        await exchange.event({"jsonrpc": "2.0", "id": exchange.json["id"], "result": text("done")})
+
+    good, evil = Asker("good"), Toy("evil", "add", answers={"tools/call": asks_on})
+    async with gateway(toys=[good, evil]) as made:
+        talk = await made.session(declared={"elicitation": {}})
+        reply = await talk.accept(talk.request("tools/call", 1, name="good__add", arguments={}))
+        events = talk.streamed(reply)
+        asked = await within(anext(events))
+        await talk.call("evil__add")
+        await talk.send({"id": asked["id"], "result": {"action": "decline"}})
+        assert said(await within(anext(events))) == "good is done"
+
+
+async def test_a_server_that_claims_anothers_task_gets_no_request_about_it() -> None:
+    async def begins(exchange: Exchange) -> None:
+        await exchange.result({"task": {"taskId": "t-1", "status": "working"}})
+
+    able = {"tools": {}, "tasks": {}}
+    good, evil = (Toy(name, "add", answers={"tools/call": begins}, capabilities=able) for name in ("good", "evil"))
+    async with gateway(toys=[good, evil]) as made:
+        talk = await made.session()
+        await talk.call("good__add")
+        await talk.ask("tasks/get", taskId="t-1")
+        assert len(good.asked("tasks/get")) == 1
+        await talk.call("evil__add")
+        refused = await talk.ask("tasks/get", taskId="t-1")
+        assert "no such task" in refused["error"]["message"]
+        assert evil.asked("tasks/get") == []

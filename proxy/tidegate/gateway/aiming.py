@@ -50,7 +50,7 @@ class Aim:
         if method in _TASKS:
             identity = params.get("taskId")
             whose = front.tasks.get(identity) if isinstance(identity, str) else None
-            if whose is None:
+            if not whose:
                 raise Rejected("unknown", "There is no such task.", id=message.id)
             return await front.peer(whose, message.meta), message
         return None

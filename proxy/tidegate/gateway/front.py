@@ -214,7 +214,8 @@ class Front(Conversation):
         task = result.get("task") if "task" in result else result if "taskId" in result else None
         identity = task.get("taskId") if type(task) is dict else None
         if type(identity) is str:
-            self.tasks[identity] = peer.name
+            known = self.tasks.get(identity, peer.name)
+            self.tasks[identity] = peer.name if known == peer.name else ""  # nobody's, where two say it is theirs
             self.tasks.move_to_end(identity)
             while len(self.tasks) > _MOST_TASKS:
                 self.tasks.popitem(last=False)

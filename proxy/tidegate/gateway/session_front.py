@@ -296,6 +296,8 @@ class SessionFront(Front):
         wanted = cancelled_id(message)
         for peer in self.peers.values():
             if wanted is not None and peer.has_open(wanted):
+                if isinstance(peer, ModernPeer):  # to which it doesn't go on as it is
+                    message, _ = await self.judged(message)
                 await peer.cancel(message)
                 return
         await self.judged(message)  # it came too late, or is about what the gateway answers itself
