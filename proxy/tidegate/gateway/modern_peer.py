@@ -193,7 +193,10 @@ class ModernPeer(Peer):
             assert question.id is not None
             future = self._answers[key_of(question.id)] = asyncio.get_running_loop().create_future()
             waiting[key] = future
-            await queue.put(await self._compose(self.host.asked.mint(self, question)))
+            out = await self._compose(self.host.asked.mint(self, question))
+            if out.message is None:
+                raise Rejected("unrecorded", "What the server asks could not be recorded, so it is not asked.")
+            await queue.put(out)
         try:
             for future in waiting.values():
                 await future
@@ -207,7 +210,7 @@ class ModernPeer(Peer):
 
     def _mint(self) -> Id:
         self._number += 1
-        return f"{OWN}q{self._number}"
+        return f"{OWN}q{self._number}"  # a client doesn't see it
 
     async def answer(self, reply: Message) -> None:
         """Take the client's answer to a question, which is judged in the request that carries it."""

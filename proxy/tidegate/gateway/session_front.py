@@ -55,6 +55,7 @@ class SessionFront(Front):
         self._level: str | None = None
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._recovering: dict[str, asyncio.Task[None]] = {}
+        self._back: dict[str, tuple[float, int]] = {}  # when a server came back last, and after how many tries
         self._listening = False
         self._answering = 0
 
@@ -116,9 +117,13 @@ class SessionFront(Front):
         return super().lacking(server, reason)
 
     async def _recover(self, name: str) -> None:
-        for pause in itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1])):
+        now = asyncio.get_running_loop().time()
+        back, tries = self._back.get(name, (now, 0))  # one that says it is well and isn't is asked ever less often
+        tries = tries if now - back < 2 * _PAUSES[-1] else 0
+        for pause in itertools.chain(_PAUSES[tries:], itertools.repeat(_PAUSES[-1])):
+            tries += 1
             await asyncio.sleep(pause)
-            if name not in self.prefixes:
+            if name not in self.prefixes or self.over.is_set():
                 return
             try:
                 peer = await self.peer(name, {})
@@ -126,6 +131,7 @@ class SessionFront(Front):
             except Unavailable:
                 continue
             log.info("a server is back", server=name)
+            self._back[name] = asyncio.get_running_loop().time(), min(tries, len(_PAUSES) - 1)
             await self._announce([kind for kind in _NOTICES if peer.can(kind)])
             return
 
@@ -216,7 +222,9 @@ class SessionFront(Front):
             "capabilities": _noticed(capabilities.merged(able), several=len(self.prefixes) > 1),
             "serverInfo": {"name": "tidegate", "version": __version__},
         }
-        text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in reached)
+        text = capabilities.merged_instructions(
+            (name, self.peers[name].instructions if name in self.peers else "") for name in self.prefixes
+        )
         if text is not None:
             result["instructions"] = text
         if lacking:
@@ -328,8 +336,8 @@ class SessionFront(Front):
             Unavailable: where that server can't be reached.
         """
         name, slash, theirs = (last_event_id or "").partition("/")
-        if slash and name in self.peers:
-            peer = self.peers[name]
+        peer = self.peers.get(name) if slash else None
+        if isinstance(peer, SessionPeer) and not peer.relay.upstream.ordered:  # no others give ids to events
             return await bare(await peer.relay.listen(theirs, PLAIN), name)
         if last_event_id is not None:
             self._own.resume(last_event_id)

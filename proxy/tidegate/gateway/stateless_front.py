@@ -218,7 +218,9 @@ class StatelessFront(Front):
             "capabilities": capabilities.merged(able),
             "_meta": {eras.SERVER_KEY: {"name": "tidegate", "version": __version__}},
         }
-        text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in peers)
+        text = capabilities.merged_instructions(
+            [(peer.name, peer.instructions) for peer in peers] + [(name, "") for name in lacking]
+        )
         if text is not None:
             result["instructions"] = text
         if lacking:
