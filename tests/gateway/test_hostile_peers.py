@@ -226,7 +226,7 @@ async def test_a_server_that_claims_anothers_task_gets_no_request_about_it() -> 
     async def begins(exchange: Exchange) -> None:
         await exchange.result({"task": {"taskId": "t-1", "status": "working"}})
 
-    able = {"tools": {}, "tasks": {}}
+    able: dict[str, Any] = {"tools": {}, "tasks": {}}
     good, evil = (Toy(name, "add", answers={"tools/call": begins}, capabilities=able) for name in ("good", "evil"))
     async with gateway(toys=[good, evil]) as made:
         talk = await made.session()
