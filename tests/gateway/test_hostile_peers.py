@@ -298,3 +298,44 @@ async def test_an_event_id_leads_to_no_stream_of_a_server_that_gives_none() -> N
         assert reply.events is not None  # the client's own
         await reply.events.aclose()
         assert got == []
+
+
+@pytest.mark.parametrize("version", [methods.V2025_11, MODERN])
+@pytest.mark.parametrize("era", [methods.V2025_11, MODERN])
+async def test_an_error_of_a_servers_that_names_no_request_has_the_id_of_the_one_it_answers(
+    version: str, era: str
+) -> None:
+    async def fails(exchange: Exchange) -> None:
+        error = {"code": -32600, "message": "No."}
+        await exchange.reply({"jsonrpc": "2.0", "id": None, "error": error}, status=400)
+
+    async with gateway(toys=[Toy("one", "add", version=era, answers={"tools/call": fails})]) as made:
+        talk = await made.client(version)
+        got = await talk.send(talk.request("tools/call", "mine", name="one__add", arguments={}))
+        assert [(each["id"], each["error"]["code"]) for each in got] == [("mine", -32600)]
+
+
+async def test_a_level_that_is_none_is_refused_before_servers_of_2026_07_28_are_told_it() -> None:
+    toy = Toy("one", "add", version=MODERN)
+    async with gateway(toys=[toy]) as made:
+        talk = await made.session()
+        assert "no level" in (await talk.ask("logging/setLevel", level="loud"))["error"]["message"]
+        await talk.call("one__add")
+        assert "io.modelcontextprotocol/logLevel" not in toy.asked("tools/call")[0]["params"]["_meta"]
+
+
+async def test_a_notice_that_cannot_be_recorded_is_not_sent_nor_an_error_in_its_place() -> None:
+    def unwritable(decision: Decision, _flow: object) -> None:
+        message = decision.message
+        if message is not None and message.method == "notifications/subscriptions/acknowledged":
+            raise OSError
+
+    toy = Toy("one", "add")
+    async with gateway(entry({"required": True}, observe=unwritable), toys=[toy]) as made:
+        talk = made.stateless()
+        reply = await talk.accept(talk.request("subscriptions/listen", 5, notifications={"toolsListChanged": True}))
+        told = asyncio.create_task(anext(talk.streamed(reply)))
+        await toy.say({"method": "notifications/tools/list_changed"})
+        assert (await within(told))["method"] == "notifications/tools/list_changed"
+        assert reply.events is not None
+        await reply.events.aclose()

@@ -359,11 +359,11 @@ class Front(Conversation):
         return Reply(body=out.data, message=out.message)
 
     async def composed(self, message: Message, flow: Flow | None = None) -> Out:
-        """Have a message recorded that the gateway puts together; return it, or an error where that can't be done."""
+        """Have a message recorded that the gateway puts together; return it, or else an error, or nothing for a notice."""
         decision = await self.core.now.pipeline.composed(message, flow or self.flows.of(message))
         if decision.allowed:
             return Out(message.encoded, message=message)
-        return Out(values.encode(rpc_error(decision, message.id)))
+        return Out(None if message.id is None else values.encode(rpc_error(decision, message.id)))
 
     async def list(self, message: Message) -> Reply:
         """Answer a request for a list.

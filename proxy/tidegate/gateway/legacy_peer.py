@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tidegate.relay import Relay
     from tidegate.upstream import Arrived
 
-_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+_LEVELS = eras.LEVELS
 
 
 class Call:

@@ -12,7 +12,7 @@ import structlog
 from tidegate import methods, wire
 from tidegate.correlate import cancelled_id
 from tidegate.flow import Client
-from tidegate.gateway import capabilities
+from tidegate.gateway import capabilities, eras
 from tidegate.gateway.front import Denied, Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
@@ -256,7 +256,7 @@ class SessionFront(Front):
         message, flow = await self.judged(message)
         params = message.tree.get("params")
         level = params.get("level") if isinstance(params, dict) else None
-        if not isinstance(level, str):
+        if level not in eras.LEVELS:
             raise Rejected("meta", "logging/setLevel names no level.", id=message.id)
         self._level = level
 

@@ -75,7 +75,7 @@ class StatelessFront(Front):
                 if found is not None:
                     self._kinds.move_to_end(key)
                 return found
-            del self._kinds[key]
+            self.shared.keepers.discard(self._kinds.pop(key))
             return None
         return super().found(name, meta)
 
