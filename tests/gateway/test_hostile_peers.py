@@ -334,7 +334,8 @@ async def test_a_notice_that_cannot_be_recorded_is_not_sent_nor_an_error_in_its_
     async with gateway(entry({"required": True}, observe=unwritable), toys=[toy]) as made:
         talk = made.stateless()
         reply = await talk.accept(talk.request("subscriptions/listen", 5, notifications={"toolsListChanged": True}))
-        told = asyncio.create_task(anext(talk.streamed(reply)))
+        events = talk.streamed(reply)
+        told = asyncio.ensure_future(anext(events))
         await toy.say({"method": "notifications/tools/list_changed"})
         assert (await within(told))["method"] == "notifications/tools/list_changed"
         assert reply.events is not None

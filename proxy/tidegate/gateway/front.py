@@ -359,7 +359,7 @@ class Front(Conversation):
         return Reply(body=out.data, message=out.message)
 
     async def composed(self, message: Message, flow: Flow | None = None) -> Out:
-        """Have a message recorded that the gateway puts together; return it, or else an error, or nothing for a notice."""
+        """Have a message recorded that the gateway puts together; return it; else an error, or nothing for a notice."""
         decision = await self.core.now.pipeline.composed(message, flow or self.flows.of(message))
         if decision.allowed:
             return Out(message.encoded, message=message)
