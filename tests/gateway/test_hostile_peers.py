@@ -13,6 +13,7 @@ from tidegate.gateway.modern_peer import ModernPeer
 from tidegate.verdict import Decision
 
 MODERN = methods.MODERN
+CALL = "tools/call"
 FORM = {"message": "Go on?", "requestedSchema": {"type": "object", "properties": {}}}
 
 
@@ -340,3 +341,34 @@ async def test_a_notice_that_cannot_be_recorded_is_not_sent_nor_an_error_in_its_
         assert (await within(told))["method"] == "notifications/tools/list_changed"
         assert reply.events is not None
         await reply.events.aclose()
+
+
+async def test_a_server_that_comes_late_is_of_the_session_that_waits_for_it() -> None:
+    late = Toy("late", "add")
+    begun = asyncio.Event()
+
+    async def waits(exchange: Exchange) -> None:
+        await begun.wait()
+        await exchange.result({"protocolVersion": methods.V2025_11, "capabilities": {"tools": {}}})
+
+    late.answers["initialize"] = waits
+    witness = Witness()
+    more = {"gateway": {"patience": 0.2}, "session": {"by": "mcp-session"}}
+    async with gateway(witness.entry(), toys=[late], **more) as made:
+        talk, _ = await made.open()
+        session = made.sessions.register("/", talk.entry)
+        begun.set()
+        await talk.call("late__add")
+        flows = [each for message, each in zip(witness.decided, witness.flows, strict=True) if message.method == CALL]
+        assert [each.session.id for each in flows] == [f"ci/late/{session}"] * 2
+
+
+async def test_clients_that_declare_ever_new_things_don_t_end_what_another_one_is_asked() -> None:
+    toy = Asker("one")
+    async with gateway(toys=[toy]) as made:
+        talk = made.stateless(declared={"elicitation": {}})
+        asked = await talk.ask("tools/call", 1, name="one__add", arguments={})
+        for number in range(12):
+            await made.stateless(declared={"experimental": {str(number): {}}}).ask("server/discover")
+        yes = {"action": "accept", "content": {}}
+        assert said((await talk.send(retry(talk, asked, 2, "one__add", yes)))[-1]) == "one is done"

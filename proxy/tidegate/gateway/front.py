@@ -200,6 +200,7 @@ class Front(Conversation):
         self._wanted.pop(task, None)
         if not task.cancelled() and task.exception() is None:
             peer = task.result()
+            peer.relay.flows.session_id = self.flows.session_id  # which may have come meanwhile
             if peer.can("resources") and peer.name in self.prefixes:
                 self.owners.update(peer.name)
             self.shared.known[self.principal.name, peer.name] = peer.capabilities

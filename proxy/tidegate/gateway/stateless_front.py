@@ -120,9 +120,10 @@ class StatelessFront(Front):
         self.shared.watch(peer)
         self._kinds[name, values.encode(peer.declared)] = peer
         self.peers[name] = peer
-        while sum(key[0] == name for key in self._kinds) > _MOST_KINDS:
-            oldest = next(key for key in self._kinds if key[0] == name)
-            await self._let_go(self._kinds.pop(oldest))
+        others = [key for key, other in self._kinds.items() if key[0] == name and other is not peer]
+        if len(others) >= _MOST_KINDS:
+            idle = (key for key in others if not self._kinds[key].busy)
+            await self._let_go(self._kinds.pop(next(idle, others[0])))
         return peer
 
     async def _let_go(self, peer: LegacyPeer) -> None:
