@@ -271,7 +271,8 @@ class Relay(Conversation):
             raise arrived
         if isinstance(arrived, Message):
             return [arrived]
-        return wire.parse_many(arrived, "server", self.limits, batch=self.version == methods.BATCHING)
+        batch = self.version == methods.BATCHING and self.face is None  # who has a face is asked one by one
+        return wire.parse_many(arrived, "server", self.limits, batch=batch)
 
     async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> Heard:
         try:
@@ -309,6 +310,7 @@ class Relay(Conversation):
 
     async def _reply(self, message: Message, exchange: _Exchange | None) -> Heard:
         if message.id is None and exchange is not None:  # an error that can't say which request it answers
+            message = message if self.face is None else message.rewired(id=exchange.asked)  # one stream may have many
             message = message.answering(exchange.entry.request.method)
             entry: Open | None = exchange.entry
             exchange.table.drop(exchange.asked)

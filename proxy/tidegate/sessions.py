@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -208,7 +208,10 @@ class Sessions:
 
     def _fronts(self) -> list[Front]:
         entries = [*self._open.items(), *self._stateless.items()]
-        return [entry.relay for key, entry in entries if endpoints.is_gateway(key[0])]  # type: ignore[misc]  # so they are
+        fronts: list[Any] = [entry.relay for key, entry in entries if endpoints.is_gateway(key[0])]
+        begun: list[Any] = [entry.relay for entry in self._begun if entry.server is None]
+        profiles = self.core.now.settings.profiles
+        return [*fronts, *(front for front in begun if not front.profile or front.profile in profiles)]
 
     async def _sweep(self) -> None:
         while True:

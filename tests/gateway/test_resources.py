@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.gateway.resources import MOST_SEEN, MOST_TEMPLATES, AmbiguousError, Owners
+from tidegate.gateway.resources import MOST_SEEN, MOST_TEMPLATES, AmbiguousError, Owners, uris_in
 from tidegate.gateway.templates import LONGEST_URI, MOST_VARIABLES
 
 
@@ -146,3 +146,23 @@ def test_the_worst_templates_a_server_can_have_cost_a_message_little() -> None:
     for _ in range(3):
         assert found.owner("x:" + "y" * (LONGEST_URI - 2)) is None
     assert time.process_time() - began < 5, "a second where nothing else runs, most of it once"
+
+
+def test_uris_in_results_are_those_of_links_and_of_embedded_resources() -> None:
+    link, embedded = {"type": "resource_link", "uri": "a:1"}, {"type": "resource", "resource": {"uri": "b:2"}}
+    assert uris_in({"content": [link, {"type": "text", "text": "c:3"}, embedded]}) == ["a:1", "b:2"]
+    messages = [{"role": "user", "content": link}, {"role": "user", "content": [embedded, "odd"]}, 7, {"content": None}]
+    assert uris_in({"messages": messages}) == ["a:1", "b:2"]
+    odd = [{"type": "resource_link", "uri": 7}, {"type": "resource", "resource": "b:2"}, {"uri": "a:1"}, None]
+    assert uris_in({"content": odd}) == []
+    assert uris_in({"content": "a:1", "messages": {"content": link}}) == []
+
+
+def test_the_only_server_with_resources_has_any_uri_only_where_no_other_may_have_some() -> None:
+    owners = Owners()
+    owners.update("one")
+    assert owners.owner("a:1") == "one"
+    owners.unsure = frozenset(("two",))
+    assert owners.owner("a:1") is None
+    owners.unsure = frozenset(("one",))
+    assert owners.owner("a:1") == "one"

@@ -50,9 +50,8 @@ class Aim:
         if method == "completion/complete":
             return await self._completed(message, params.get("ref"))
         if method in _TASKS:
-            identity = params.get("taskId")
-            whose = front.tasks.get(identity) if isinstance(identity, str) else None
-            if whose is None or whose not in front.prefixes:
+            whose = front.tasks.whose(params.get("taskId"))
+            if not whose or whose not in front.prefixes:
                 raise Rejected("unknown", "There is no such task.", id=message.id)
             return await front.peer(whose, message.meta), message
         return None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
-MAX_ASKED = 1024  # requests of servers that are open with one client; the oldest make room
+MAX_ASKED = 256  # requests of one server that are open with one client; its oldest make room
 
 
 class _Question(NamedTuple, Generic[P]):
@@ -40,8 +40,10 @@ class Asked(Generic[P]):
     def mint(self, peer: P, request: Message) -> Message:
         """Return a server's request with an id, and a progress token, that no other has."""
         assert request.id is not None
-        while len(self._open) >= MAX_ASKED:
-            self._close(next(iter(self._open)))
+        if len(self._open) >= MAX_ASKED:
+            own = [key for key, question in self._open.items() if question.peer is peer]
+            for key in own[: max(0, len(own) - MAX_ASKED + 1)]:
+                self._close(key)
         minted, token = self._new(request.id), correlate.progress_token(request)
         at: dict[str, Any] = {}
         known = None

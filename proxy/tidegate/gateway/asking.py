@@ -10,6 +10,7 @@ Sources: MCP 2026-07-28, multi round-trip requests; 2025-11-25, elicitation, sam
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidegate import methods, wire
@@ -218,7 +219,7 @@ def _question(item: Any, mint: Callable[[], Id], reply: Message) -> Message:
     if "params" in item:
         params = item["params"]
         if type(params) is dict and method == "elicitation/create" and params.get("mode") == "url":
-            params = {**params, "elicitationId": str(identity)}  # which 2025-11-25 demands and 2026-07-28 hasn't
+            params = {**params, "elicitationId": secrets.token_hex(8)}  # 2025-11-25 demands it, 2026-07-28 hasn't it
         tree["params"] = _untied(params) if type(params) is dict else params
     try:
         return wire.classify(tree, "server")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 TASKS = methods.META + "tasks"
 """The extension by which 2026-07-28 has tasks; 2025-11-25 has others, as a capability of that name."""
 
+_LISTED = frozenset(("tools", "prompts", "resources"))
+
 LEGACY = tuple(version for version in methods.VERSIONS if not methods.is_modern(version))
 """The versions that are agreed on by ``initialize``, oldest first."""
 
@@ -171,13 +173,14 @@ def merged_instructions(several: Iterable[tuple[str, str]]) -> str | None:
     """Return the instructions of several servers in one text that says whose they are; ``None`` where there are none.
 
     Every line of a server's is quoted, so none can pass for the heading of another's. Those of a single server stay
-    as they are.
+    as they are, if it is the only one there is.
 
     Args:
-        several: the name of each server, and its instructions.
+        several: the name of each server there is, and its instructions; no text, where it says or is nothing.
     """
-    said = [(name, text) for name, text in several if text.strip()]
-    if len(said) < 2:
+    names = list(several)
+    said = [(name, text) for name, text in names if text.strip()]
+    if not said or len(names) < 2:
         return said[0][1] if said else None
     return "\n\n".join(f"The server {name} says:\n{_quoted(text)}" for name, text in said)
 
@@ -200,3 +203,13 @@ def agreed(asked: str | None, known: Iterable[str] = LEGACY) -> str:
     if not legacy:
         raise ValueError("none of the versions has initialize")
     return asked if asked in legacy else max(legacy)
+
+
+def noticed(able: dict[str, Any], *, several: bool) -> dict[str, Any]:
+    """Return capabilities of which the client is told changes: of several servers, one may come or go at any time."""
+    if not several:
+        return able
+    return {
+        key: {**value, "listChanged": True} if key in _LISTED and isinstance(value, dict) else value
+        for key, value in able.items()
+    }

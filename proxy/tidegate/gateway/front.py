@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,7 +22,9 @@ from tidegate.gateway.listing import Lists, Tools
 from tidegate.gateway.names import Names
 from tidegate.gateway.offers import Offers
 from tidegate.gateway.peers import Peer, Refused
-from tidegate.gateway.resources import AmbiguousError, Owners, uri_in
+from tidegate.gateway.replies import Denied
+from tidegate.gateway.resources import AmbiguousError, Owners, uris_in
+from tidegate.gateway.tasks import Tasks
 from tidegate.piped import STATUS
 from tidegate.relay import Relay
 from tidegate.streams import Out, Reply
@@ -32,7 +33,7 @@ from tidegate.verdict import Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Collection, Coroutine, Mapping
 
     from tidegate.flow import Principal
     from tidegate.gateway.shared import Shared
@@ -42,15 +43,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.gateway")
 
 GATEWAY = Server(gateway_settings.SERVER, "remote", "low", ())
-_MOST_TASKS = 4096  # tasks whose server is remembered
-
-
-class Denied(Exception):  # noqa: N818 - it says what was done
-    """An interceptor stopped a message of the client's that the gateway would answer itself."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__()
-        self.reply = reply
+_LINKING = frozenset(("tools/call", "prompts/get"))
 
 
 class Front(Conversation):
@@ -84,10 +77,11 @@ class Front(Conversation):
         self.peers: dict[str, Peer] = {}
         self._tools = Tools(self)
         self._connecting: dict[Any, asyncio.Task[Peer]] = {}
+        self._wanted: dict[asyncio.Task[Peer], str] = {}
         self.lists = Lists(self)
         self.aim = Aim(self)
         self.offers = Offers(self)
-        self.tasks: OrderedDict[str, str] = OrderedDict()
+        self.tasks = Tasks()
         self.settle()
 
     @property
@@ -185,17 +179,31 @@ class Front(Conversation):
             return found
         if self.over.is_set():
             raise Unavailable("The session is over.")
+        if name not in self.prefixes and name not in self.offers.on_demand.catalog():  # since a reload
+            raise Unavailable("The server isn't served here any more.")
         key = self.key(name, meta)
         task = self._connecting.get(key)
         if task is None:
             task = self._connecting[key] = asyncio.create_task(self.connect(name, meta), name="gateway connect")
             task.add_done_callback(lambda done: self._connected(key, done))
-        return await asyncio.shield(task)
+            self._wanted[task] = name
+        try:
+            peer = await asyncio.shield(task)
+            if self.key(name, meta) == key:
+                return peer
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if not task.cancelled() or (current is not None and current.cancelling()):
+                raise
+        return await self.peer(name, meta)  # changed by a reload, or found out to be another's way only
 
     def _connected(self, key: Any, task: asyncio.Task[Peer]) -> None:
-        self._connecting.pop(key, None)
+        if self._connecting.get(key) is task:
+            del self._connecting[key]
+        self._wanted.pop(task, None)
         if not task.cancelled() and task.exception() is None:
             peer = task.result()
+            peer.relay.flows.session_id = self.flows.session_id  # which may have come meanwhile
             if peer.can("resources") and peer.name in self.prefixes:
                 self.owners.update(peer.name)
             self.shared.known[self.principal.name, peer.name] = peer.capabilities
@@ -205,27 +213,17 @@ class Front(Conversation):
         result = reply.tree.get("result")
         if type(result) is not dict:
             return
-        if reply.method == "tools/call":
-            content = result.get("content")
-            if type(content) is list and len(self.prefixes) > 1:
-                uris = [uri for block in content if (uri := uri_in(block)) is not None]
-                if uris:
-                    self.owners.saw(peer.name, uris)
-        task = result.get("task") if "task" in result else result if "taskId" in result else None
-        identity = task.get("taskId") if type(task) is dict else None
-        if type(identity) is str:
-            self.tasks[identity] = peer.name
-            self.tasks.move_to_end(identity)
-            while len(self.tasks) > _MOST_TASKS:
-                self.tasks.popitem(last=False)
+        if reply.method in _LINKING and len(self.prefixes) > 1 and (uris := uris_in(result)):
+            self.owners.saw(peer.name, uris)
+        self.tasks.saw(peer.name, result)
 
     def changed(self, peer: Peer, method: str) -> None:  # noqa: ARG002 - a host's
         """Note that lists of names or URIs are to be learnt anew before they are used."""
-        self.stale(method.split("/")[1])
+        self.lists.fresh.discard(method.split("/")[1])
 
-    def stale(self, kind: str) -> None:
-        """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
-        self.lists.fresh.discard(kind)
+    def has_tasks(self, peer: Peer) -> bool:
+        """Whether a server has begun tasks for the client, of which it may tell when their requests are answered."""
+        return self.tasks.any_of(peer.name)
 
     def renewed(self, peer: Peer) -> None:
         """Note that a server has begun another session."""
@@ -237,12 +235,23 @@ class Front(Conversation):
             Whether anything of it concerns this front's clients.
         """
         before, rules = self.prefixes, self._rules
-        concerned = bool(changed & before.keys()) or self._rules_now() != rules
+        now = self.served()
+        gone = (changed & before.keys()) | (before.keys() - now.keys())
+        concerned = bool(gone) or self._rules_now() != rules
         if concerned:
             self.settle()
-        gone = [name for name in self.peers if name in changed or name not in self.prefixes]
-        await asyncio.gather(*(self.peers.pop(name).close() for name in gone))
+        connecting = [task for task, name in self._wanted.items() if name in gone]
+        for task in connecting:
+            task.cancel()
+        if connecting:
+            await asyncio.wait(connecting)
+        await self.let_go(gone)
         return concerned
+
+    async def let_go(self, names: Collection[str]) -> None:
+        """Let go of servers that are changed, or not served here any more."""
+        gone = [self.peers.pop(name) for name in names if name in self.peers]
+        await asyncio.gather(*(peer.close() for peer in gone))
 
     def _rules_now(self) -> tuple[Any, ...]:
         settings = self.core.now.settings
@@ -343,11 +352,11 @@ class Front(Conversation):
         return Reply(body=out.data, message=out.message)
 
     async def composed(self, message: Message, flow: Flow | None = None) -> Out:
-        """Have a message recorded that the gateway puts together; return it, or an error where that can't be done."""
+        """Have a message recorded that the gateway puts together; return it; else an error, or nothing for a notice."""
         decision = await self.core.now.pipeline.composed(message, flow or self.flows.of(message))
         if decision.allowed:
             return Out(message.encoded, message=message)
-        return Out(values.encode(rpc_error(decision, message.id)))
+        return Out(None if message.id is None else values.encode(rpc_error(decision, message.id)))
 
     async def list(self, message: Message) -> Reply:
         """Answer a request for a list.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from tidegate import correlate, methods, wire
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tidegate.relay import Relay
     from tidegate.upstream import Arrived
 
-_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+_LEVELS = eras.LEVELS
 
 
 class Call:
@@ -53,11 +54,6 @@ class Call:
         self.events: Outs | None = None
         self.questions: dict[str, Message] = {}
         self.rounds = 0
-
-    @property
-    def digest(self) -> bytes:
-        """What the request and its retries have in common."""
-        return handles.digest_of(self.asked)
 
 
 class LegacyPeer(Peer):
@@ -94,6 +90,7 @@ class LegacyPeer(Peer):
         self._subscribed: dict[str, int] = {}
         self._listeners: list[Callable[[Message], None]] = []
         self._pump: asyncio.Task[None] | None = None
+        self._mark = secrets.token_bytes(16)  # what is held here is no other server's, nor another session's
         self.info: dict[str, Any] = {}
 
     async def begin(self) -> None:
@@ -211,7 +208,7 @@ class LegacyPeer(Peer):
         call.rounds += 1
         questions = asking.keyed([asked])
         try:
-            state = self._held.put(call, self.relay.principal.name, self.relay.flows.profile, call.digest)
+            state = self._hold(call)
             result = asking.input_required(questions, state, rounds=call.rounds)
         except Rejected:
             await self.relay.take(asking.refusal(asked, {}), PLAIN)
@@ -237,25 +234,44 @@ class LegacyPeer(Peer):
             Rejected: where the handle is worth nothing, or the answers are none.
         """
         principal, profile = self.relay.principal.name, self.relay.flows.profile
-        call = self._held.take(state, principal, profile, handles.digest_of(message))
+        call = self._held.take(state, principal, profile, self._digest(message))
         if isinstance(call, handles.Refusal):
             raise Rejected("state", call.value, id=message.id)
         call.asked = message
-        answers = asking.answered(message, call.questions)
-        for reply in answers.replies:
-            await self.relay.take(reply, PLAIN)
-        if answers.missing:
-            call.questions = answers.missing
-            state = self._held.put(call, principal, profile, call.digest)
-            out = await self._asking(call, asking.input_required(answers.missing, state, rounds=call.rounds))
-            return Reply(body=out.data, message=out.message)
-        events, call.events = call.events, None
-        assert events is not None
-        return await condensed(await primed(self._passed(call, events)), context)
+        try:
+            answers = asking.answered(message, call.questions)
+            for reply in answers.replies:
+                await self.relay.take(reply, PLAIN)
+            if answers.missing:
+                call.questions = answers.missing
+                result = asking.input_required(answers.missing, self._hold(call), rounds=call.rounds)
+                out = await self._asking(call, result)
+                return Reply(body=out.data, message=out.message)
+            events, call.events = call.events, None
+            assert events is not None
+            passed = await primed(self._passed(call, events))
+        except BaseException:  # nothing would end it any more
+            await asyncio.shield(self.expire(call))
+            raise
+        return await condensed(passed, context)
+
+    def _hold(self, call: Call) -> str:
+        """Hold a request; return its handle.
+
+        Raises:
+            Rejected: where too much is held for the principal.
+        """
+        principal, profile = self.relay.principal.name, self.relay.flows.profile
+        return self._held.put(call, principal, profile, self._digest(call.asked))
+
+    def _digest(self, request: Message) -> bytes:
+        """Return what a request and its retries have in common, here and nowhere else."""
+        return self._mark + handles.digest_of(request)
 
     async def expire(self, call: Call) -> None:
         """Give up a held request that nobody came back for."""
         events, call.events = call.events, None
+        self._held.drop(call)
         await self._cancelled(call)
         if events is not None:
             await events.aclose()
@@ -345,6 +361,7 @@ class LegacyPeer(Peer):
 
     def spoken(self, message: Message, about: Open | None) -> Message | None:
         """Return a notification as a client of 2026-07-28 is to see it; requests stay, because they are held."""
+        super().spoken(message, about)
         if message.kind == "request" or about is None:
             return message
         if message.method is not None and message.method.endswith("/list_changed"):

@@ -96,8 +96,11 @@ class Lists:
             if items is not None and server in self._front.prefixes:
                 self._learn(server, member, items)
         self._report()
+        lacking = {server for server, (items, why) in zip(servers, found, strict=True) if items is None and why}
+        if kind == "resources":
+            self._front.owners.unsure = frozenset(lacking)
         # The templates are asked for after the resources; and what was settled meanwhile has more to be learnt.
-        if method != "resources/list" and names is self._front.names:
+        if method != "resources/list" and not lacking and names is self._front.names:
             self.fresh.add(kind)
         problems = {server: why for server, (_, why) in zip(servers, found, strict=True) if why}
         made = [self._shown(server, kind, items or ()) for server, (items, _) in zip(servers, found, strict=True)]

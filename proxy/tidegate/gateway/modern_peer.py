@@ -120,19 +120,21 @@ class ModernPeer(Peer):
             return await self._subscribed(message)
         queue: asyncio.Queue[Out | None] = asyncio.Queue(_AHEAD)
         key = key_of(message.id)
+        if key in self._calls:
+            return await self.relay.refuse(Rejected("unsolicited", "A request with this id is already open."))
         task = asyncio.create_task(self._worked(message, queue, context), name="gateway call")
         self._calls[key] = task
         task.add_done_callback(lambda _: self._calls.pop(key, None))
         return await condensed(await primed(self._read(queue, task)), context)
 
-    @staticmethod
-    async def _read(queue: asyncio.Queue[Out | None], task: asyncio.Task[None]) -> Outs:
-        yield Out(None)  # for primed()
-        while True:
-            out = await queue.get()
-            if out is None:
-                break
-            yield out
+    async def _read(self, queue: asyncio.Queue[Out | None], task: asyncio.Task[None]) -> Outs:
+        try:
+            yield Out(None)  # for primed()
+            while (out := await queue.get()) is not None:
+                yield out
+        except GeneratorExit:  # the server works on for a client of an older version, but nobody reads it
+            self.later(_emptied(queue))
+            raise
         if not task.cancelled():
             task.result()
 
@@ -144,17 +146,21 @@ class ModernPeer(Peer):
                 last = await self._asked_once(asked, queue, context)
                 if last.message is None or not asking.is_asking(last.message):
                     await queue.put(last)
-                    return
+                    break
                 rounds += 1
                 try:
                     asked = await self._again(message, asked, last.message, rounds, queue)
                 except Rejected as refused:
                     await queue.put(Out(error_bytes(refused.code, refused.reason, message.id)))
-                    return
+                    break
+            await queue.put(None)
+        except BaseException:
+            if queue.full():
+                queue.get_nowait()  # its reader is to hear that it is over
+            queue.put_nowait(None)
+            raise
         finally:
             self._ids = {key: own for key, own in self._ids.items() if key_of(own) != key_of(message.id or "")}
-            with contextlib.suppress(asyncio.QueueFull):
-                queue.put_nowait(None)
 
     async def _asked_once(self, asked: Message, queue: asyncio.Queue[Out | None], context: Context) -> Out:
         """Send a request; return the server's reply, and put all before it into the queue."""
@@ -187,7 +193,10 @@ class ModernPeer(Peer):
             assert question.id is not None
             future = self._answers[key_of(question.id)] = asyncio.get_running_loop().create_future()
             waiting[key] = future
-            await queue.put(await self._compose(self.host.asked.mint(self, question)))
+            out = await self._compose(self.host.asked.mint(self, question))
+            if out.message is None:
+                raise Rejected("unrecorded", "What the server asks could not be recorded, so it is not asked.")
+            await queue.put(out)
         try:
             for future in waiting.values():
                 await future
@@ -201,7 +210,7 @@ class ModernPeer(Peer):
 
     def _mint(self) -> Id:
         self._number += 1
-        return f"{OWN}q{self._number}"
+        return f"{OWN}q{self._number}"  # a client doesn't see it
 
     async def answer(self, reply: Message) -> None:
         """Take the client's answer to a question, which is judged in the request that carries it."""
@@ -330,13 +339,21 @@ class ModernPeer(Peer):
         shown = eras.legacy_reply(message, method=entry.request.method or "", version=self.host.version)
         return shown if message.id is None or key_of(own) == key_of(message.id) else shown.rewired(id=own)
 
-    def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
-        """Return a notification as a client with a session is to see it."""
+    def spoken(self, message: Message, about: Open | None) -> Message | None:
+        """Return a notification as a client with a session is to see it; see :meth:`Peer.spoken`."""
+        message = self.unasking(message)
+        super().spoken(message, about)
         if message.method == _ACKNOWLEDGED:
             return message  # it goes no further than to this peer
         if message.method is not None and message.method.endswith("/list_changed"):
             self.host.changed(self, message.method)
         return eras.legacy_notification(message, self.host.version)
+
+
+async def _emptied(queue: asyncio.Queue[Out | None]) -> None:
+    """Take what nobody reads any more."""
+    while await queue.get() is not None:
+        pass
 
 
 _ACKNOWLEDGED = "notifications/subscriptions/acknowledged"

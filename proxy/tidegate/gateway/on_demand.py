@@ -41,13 +41,13 @@ class OnDemand:
         self._adding: set[asyncio.Task[dict[str, Any]]] = set()
         self.added: set[str] = set()
 
-    def _catalog(self) -> list[str]:
+    def catalog(self) -> list[str]:
         """Return the names of the servers that may be added here, in the order of the settings."""
         return gateway_settings.catalog(self._front.core.now.settings, self._front.profile)
 
     def settle(self) -> None:
         """Take over what may be added now: what was added and may not be any more is let go of."""
-        self.added.intersection_update(self._catalog())
+        self.added.intersection_update(self.catalog())
 
     def _description(self, name: str) -> str:
         server = self._front.core.now.settings.servers.get(name)
@@ -55,7 +55,7 @@ class OnDemand:
 
     def find(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the servers that may be added and fit the words of a search; all of them where it has none."""
-        names, query = self._catalog(), arguments.get("query")
+        names, query = self.catalog(), arguments.get("query")
         chosen = list(range(len(names)))[: own_tools.SERVERS_FOUND]
         if query is not None:
             index = Index(_WEIGHTS)
@@ -110,13 +110,13 @@ class OnDemand:
         async with self._lock:
             if name in front.prefixes:
                 return {"added": name, **await self._has(name, meta)}
-            if name not in self._catalog():
+            if name not in self.catalog():
                 raise Mistake(f"There is no such server to be added; {own_tools.FIND_SERVER} finds those there are.")
             try:
                 peer = await front.peer(name, meta)
             except Unavailable as failure:
                 raise Mistake(f"The server can't be added now: {failure}") from None
-            if name not in self._catalog():  # a reload has taken it away meanwhile
+            if name not in self.catalog():  # a reload has taken it away meanwhile
                 await self._let_go(name)
                 raise Mistake("The server can't be added any more: the settings were changed.")
             self.added.add(name)

@@ -22,6 +22,7 @@ from tidegate.gateway.replies import bare
 from tidegate.message import Message
 from tidegate.upstream import Context, Unavailable
 from tidegate.version import __version__
+from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -48,6 +49,8 @@ OWN_META: dict[str, Any] = {
 """What a request of 2026-07-28 of the gateway's own says of who asks, where no client does."""
 
 _LOST = 404  # a session that an HTTP server doesn't know any more (2025-11-25, session management)
+_LATER = frozenset((_LOST, 500, 502, 503, 504))  # answers to one who listens that another time may get another
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds until a server's own stream that has ended is opened again
 _numbers = iter(range(1, 2**63))
 
 
@@ -90,6 +93,10 @@ class Host(Protocol):
 
     def renewed(self, peer: Peer) -> None:
         """Note that a server has begun another session."""
+        ...
+
+    def has_tasks(self, peer: Peer) -> bool:
+        """Whether a server has begun tasks for the client."""
         ...
 
 
@@ -242,24 +249,27 @@ class Peer:
         await self.relay.take(message, PLAIN)
 
     async def pump(self) -> None:
-        """Take what the server says by itself, for as long as it has a stream for that."""
+        """Take what the server says by itself, as long as it has a stream for that; one that ends is opened again."""
         last: str | None = None
+        tries = 0
         while True:
             try:
                 reply = await self.relay.listen(last, PLAIN)
+                if reply.events is None and reply.status not in _LATER:
+                    return
+                if reply.events is not None:
+                    async with contextlib.aclosing(reply.events) as events:
+                        async for out in events:
+                            tries, last = 0, out.id or last
+                            said = out.message or out.data
+                            if said is not None:
+                                await self.aside(said)
             except Unavailable as failure:
                 log.debug("the server has no stream of its own", server=self.name, reason=str(failure))
-                return
-            if reply.events is None:
-                return
-            async with contextlib.aclosing(reply.events) as events:
-                async for out in events:
-                    last = out.id or last
-                    said = out.message or out.data
-                    if said is not None:
-                        await self.aside(said)
             if self.relay.upstream.ordered:
                 return
+            await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
 
     async def close(self) -> None:
         """Put away what is this client's own."""
@@ -280,8 +290,25 @@ class Peer:
     def reply(self, message: Message, entry: Open | None) -> Message:
         """Return a reply as the client is to see it."""
 
-    def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
-        """Return a request or notification as the client is to see it."""
+    def unasking(self, message: Message) -> Message:
+        """Return what a server of 2026-07-28 says, which asks by results only: its requests would have ids of its own.
+
+        Raises:
+            Rejected: for a request.
+        """
+        if message.kind == "request":
+            self.relay.asked.drop(message.id)
+            raise Rejected("method", "A server of this version of the protocol sends no requests.")
+        return message
+
+    def spoken(self, message: Message, about: Open | None) -> Message | None:
+        """Return a request or notification as the client is to see it.
+
+        Raises:
+            Rejected: for progress of what this server doesn't work on: another one's request may have that token.
+        """
+        if about is None and message.method == "notifications/progress" and not self.host.has_tasks(self):
+            raise Rejected("unsolicited", "The progress is about no open request.")
         return message
 
 
@@ -342,8 +369,9 @@ class SessionPeer(Peer):
             return older_reply(message, method=entry.request.method or "", version=self.host.version)
         return message
 
-    def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
-        """Return what the server says with ids that no other server's message has."""
+    def spoken(self, message: Message, about: Open | None) -> Message | None:
+        """Return what the server says with ids that no other server's message has; see :meth:`Peer.spoken`."""
+        super().spoken(message, about)
         if message.kind == "request":
             lacking = None
             if message.method in asking.ASKED:

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 _STREAM = "text/event-stream"
 
 
+class Denied(Exception):  # noqa: N818 - it says what was done
+    """An interceptor stopped a message of the client's that the gateway would answer itself."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.reply = reply
+
+
 async def bare(reply: Reply, label: str | None = None) -> Reply:
     """Return a reply without what only its own connection is concerned with: status and headers of the server's.
 

@@ -54,10 +54,14 @@ class Owners:
 
     That of the server that lists it; else of the one with a template for it; else of the one in whose results it was;
     else of the only server that has resources at all. Where several have it in the same way, it is nobody's.
+
+    Attributes:
+        unsure: the servers of which it isn't known yet whether they have resources.
     """
 
     def __init__(self) -> None:
         self._servers: dict[str, _Server] = {}
+        self.unsure: frozenset[str] = frozenset()
 
     def update(self, server: str, *, uris: Iterable[str] | None = None, templates: Iterable[str] | None = None) -> None:
         """Take over what a server that has resources lists; what isn't given stays. Nothing given says that it has any.
@@ -104,7 +108,7 @@ class Owners:
             _only("The resource", [name for name, found in servers if uri in found.uris])
             or _only("The resource", [name for name, found in servers if _made(found, uri)])
             or _only("The resource", [name for name, found in servers if uri in found.seen])
-            or (next(iter(self._servers)) if len(self._servers) == 1 else None)
+            or (next(iter(self._servers)) if len(self._servers.keys() | self.unsure) == 1 and self._servers else None)
         )
 
     def template_owner(self, uri_template: str) -> str | None:
@@ -127,16 +131,23 @@ def _only(what: str, servers: list[str]) -> str | None:
     return servers[0] if servers else None
 
 
-def uri_in(block: Any) -> str | None:
-    """Return the URI of a resource that a block of content links or embeds."""
+def uris_in(result: dict[str, Any]) -> list[str]:
+    """Return the URIs of the resources that a result of ``tools/call`` or ``prompts/get`` links or embeds."""
+    content, messages = result.get("content"), result.get("messages")
+    blocks = list(content) if type(content) is list else []
+    for message in messages if type(messages) is list else ():
+        said = message.get("content") if type(message) is dict else None
+        blocks += said if type(said) is list else [said]
+    return [uri for block in blocks if (uri := _uri(block)) is not None]
+
+
+def _uri(block: Any) -> str | None:
     if type(block) is not dict:
         return None
-    kind = block.get("type")
+    kind, uri = block.get("type"), None
     if kind == "resource_link":
         uri = block.get("uri")
     elif kind == "resource":
         resource = block.get("resource")
         uri = resource.get("uri") if type(resource) is dict else None
-    else:
-        return None
     return uri if type(uri) is str else None

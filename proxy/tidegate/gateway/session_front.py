@@ -12,12 +12,12 @@ import structlog
 from tidegate import methods, wire
 from tidegate.correlate import cancelled_id
 from tidegate.flow import Client
-from tidegate.gateway import capabilities
-from tidegate.gateway.front import Denied, Front
+from tidegate.gateway import capabilities, eras
+from tidegate.gateway.front import Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
 from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer
-from tidegate.gateway.replies import bare, streamed
+from tidegate.gateway.replies import Denied, bare, streamed
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
@@ -26,7 +26,7 @@ from tidegate.version import __version__
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tidegate.flow import Principal
     from tidegate.gateway.shared import Shared
@@ -55,6 +55,7 @@ class SessionFront(Front):
         self._level: str | None = None
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._recovering: dict[str, asyncio.Task[None]] = {}
+        self._back: dict[str, tuple[float, int]] = {}  # when a server came back last, and after how many tries
         self._listening = False
         self._answering = 0
 
@@ -116,9 +117,13 @@ class SessionFront(Front):
         return super().lacking(server, reason)
 
     async def _recover(self, name: str) -> None:
-        for pause in itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1])):
+        now = asyncio.get_running_loop().time()
+        back, tries = self._back.get(name, (now, 0))  # one that says it is well and isn't is asked ever less often
+        tries = tries if now - back < 2 * _PAUSES[-1] else 0
+        for pause in itertools.chain(_PAUSES[tries:], itertools.repeat(_PAUSES[-1])):
+            tries += 1
             await asyncio.sleep(pause)
-            if name not in self.prefixes:
+            if name not in self.prefixes or self.over.is_set():
                 return
             try:
                 peer = await self.peer(name, {})
@@ -126,6 +131,7 @@ class SessionFront(Front):
             except Unavailable:
                 continue
             log.info("a server is back", server=name)
+            self._back[name] = asyncio.get_running_loop().time(), min(tries, len(_PAUSES) - 1)
             await self._announce([kind for kind in _NOTICES if peer.can(kind)])
             return
 
@@ -142,10 +148,17 @@ class SessionFront(Front):
             if out.message is not None:
                 self._own.put_latest(out.message)
 
+    async def let_go(self, names: Collection[str]) -> None:
+        """Let go of servers that are changed, or not served here any more."""
+        pumps = [self._pumps.pop(name) for name in names if name in self._pumps]
+        for pump in pumps:
+            pump.cancel()
+        if pumps:
+            await asyncio.wait(pumps)
+        await super().let_go(names)
+
     async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings, and tell the client that its lists may have changed."""
-        for name in changed & self._pumps.keys():
-            self._pumps.pop(name).cancel()
         concerned = await super().reloaded(changed)
         if concerned and self.version:
             await self._announce(list(_NOTICES))
@@ -213,10 +226,10 @@ class SessionFront(Front):
         able += self.offers.capabilities
         result: dict[str, Any] = {
             "protocolVersion": self.version,
-            "capabilities": _noticed(capabilities.merged(able), several=len(self.prefixes) > 1),
+            "capabilities": capabilities.noticed(capabilities.merged(able), several=len(self.prefixes) > 1),
             "serverInfo": {"name": "tidegate", "version": __version__},
         }
-        said = [(peer.name, peer.instructions) for peer in reached]
+        said = [(name, self.peers[name].instructions if name in self.peers else "") for name in self.prefixes]
         text = capabilities.merged_instructions([*said, *self.offers.instructions])
         if text is not None:
             result["instructions"] = text
@@ -241,14 +254,15 @@ class SessionFront(Front):
                 return self.lacking(name, f"The server didn't answer within {patience:g} seconds.")
             return ""
 
-        said = await asyncio.gather(*(reach(name) for name in self.prefixes))
-        return {name: why for name, why in zip(self.prefixes, said, strict=True) if why}
+        names = tuple(self.prefixes)
+        said = await asyncio.gather(*(reach(name) for name in names))
+        return {name: why for name, why in zip(names, said, strict=True) if why and name in self.prefixes}
 
     async def _set_level(self, message: Message) -> Reply:
         message, flow = await self.judged(message)
         params = message.tree.get("params")
         level = params.get("level") if isinstance(params, dict) else None
-        if not isinstance(level, str):
+        if level not in eras.LEVELS:
             raise Rejected("meta", "logging/setLevel names no level.", id=message.id)
         self._level = level
 
@@ -296,6 +310,8 @@ class SessionFront(Front):
         wanted = cancelled_id(message)
         for peer in self.peers.values():
             if wanted is not None and peer.has_open(wanted):
+                if isinstance(peer, ModernPeer):  # to which it doesn't go on as it is
+                    message, _ = await self.judged(message)
                 await peer.cancel(message)
                 return
         await self.judged(message)  # it came too late, or is about what the gateway answers itself
@@ -326,8 +342,8 @@ class SessionFront(Front):
             Unavailable: where that server can't be reached.
         """
         name, slash, theirs = (last_event_id or "").partition("/")
-        if slash and name in self.peers:
-            peer = self.peers[name]
+        peer = self.peers.get(name) if slash else None
+        if isinstance(peer, SessionPeer) and not peer.relay.upstream.ordered:  # no others give ids to events
             return await bare(await peer.relay.listen(theirs, PLAIN), name)
         if last_event_id is not None:
             self._own.resume(last_event_id)
@@ -374,13 +390,3 @@ class SessionFront(Front):
             await asyncio.wait(tasks)
         self._own.end(Unavailable("The session is over."))
         await super().close()
-
-
-def _noticed(able: dict[str, Any], *, several: bool) -> dict[str, Any]:
-    """Return capabilities of which the client is told changes: of several servers, one may come or go at any time."""
-    if not several:
-        return able
-    return {
-        key: {**value, "listChanged": True} if key in _NOTICES and isinstance(value, dict) else value
-        for key, value in able.items()
-    }

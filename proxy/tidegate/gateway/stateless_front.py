@@ -10,10 +10,11 @@ import structlog
 
 from tidegate import methods, values
 from tidegate.gateway import capabilities, eras
-from tidegate.gateway.front import Denied, Front
+from tidegate.gateway.front import Front
 from tidegate.gateway.legacy_peer import LegacyPeer
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.peers import Peer, Refused
+from tidegate.gateway.replies import Denied
 from tidegate.gateway.stateless_peer import StatelessPeer
 from tidegate.gateway.subscribing import Subscription
 from tidegate.streams import Reply
@@ -23,7 +24,7 @@ from tidegate.version import __version__
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tidegate.flow import Principal
     from tidegate.gateway.shared import Shared
@@ -75,7 +76,7 @@ class StatelessFront(Front):
                 if found is not None:
                     self._kinds.move_to_end(key)
                 return found
-            del self._kinds[key]
+            self.shared.keepers.discard(self._kinds.pop(key))
             return None
         return super().found(name, meta)
 
@@ -120,22 +121,26 @@ class StatelessFront(Front):
         self.shared.watch(peer)
         self._kinds[name, values.encode(peer.declared)] = peer
         self.peers[name] = peer
-        while sum(key[0] == name for key in self._kinds) > _MOST_KINDS:
-            oldest = next(key for key in self._kinds if key[0] == name)
-            await self._let_go(self._kinds.pop(oldest))
+        others = [key for key, other in self._kinds.items() if key[0] == name and other is not peer]
+        if len(others) >= _MOST_KINDS:
+            idle = (key for key in others if not self._kinds[key].busy)
+            await self._let_go(self._kinds.pop(next(idle, others[0])))
         return peer
 
     async def _let_go(self, peer: LegacyPeer) -> None:
         self.shared.keepers.discard(peer)
         await peer.close()
 
-    async def reloaded(self, changed: set[str]) -> bool:
-        """Take over changed settings."""
-        served = self.served()
-        gone = [self._kinds.pop(key) for key in list(self._kinds) if key[0] in changed or key[0] not in served]
+    async def let_go(self, names: Collection[str]) -> None:
+        """Let go of servers that are changed, or not served here any more."""
+        gone = [self._kinds.pop(key) for key in list(self._kinds) if key[0] in names]
         for peer in gone:
             self.peers.pop(peer.name, None)
             await self._let_go(peer)
+        await super().let_go(names)
+
+    async def reloaded(self, changed: set[str]) -> bool:
+        """Take over changed settings."""
         concerned = await super().reloaded(changed)
         if concerned:
             await self.notify([])
@@ -203,8 +208,11 @@ class StatelessFront(Front):
         async def reach(name: str) -> Peer | None:
             try:
                 async with asyncio.timeout(patience):
-                    return await self.peer(name, message.meta)
-            except Unavailable as failure:
+                    known = self.found(name, message.meta)
+                    if isinstance(known, StatelessPeer):  # it may be another one by now
+                        known.discovered(await known.ask("server/discover", meta=message.meta))
+                    return known or await self.peer(name, message.meta)
+            except (Unavailable, Refused) as failure:
                 lacking[name] = self.lacking(name, str(failure))
             except TimeoutError:
                 lacking[name] = self.lacking(name, f"The server didn't answer within {patience:g} seconds.")
@@ -220,7 +228,7 @@ class StatelessFront(Front):
             "capabilities": capabilities.merged(able),
             "_meta": {eras.SERVER_KEY: {"name": "tidegate", "version": __version__}},
         }
-        said = [(peer.name, peer.instructions) for peer in peers]
+        said = [(peer.name, peer.instructions) for peer in peers] + [(name, "") for name in lacking]
         text = capabilities.merged_instructions([*said, *self.offers.instructions])
         if text is not None:
             result["instructions"] = text

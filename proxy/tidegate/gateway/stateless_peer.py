@@ -55,3 +55,7 @@ class StatelessPeer(Peer):
         if entry is not None and not is_own(entry.request.id):
             self.host.heard(self, message)
         return message
+
+    def spoken(self, message: Message, about: Open | None) -> Message | None:
+        """Return a notification as it is; see :meth:`Peer.spoken`."""
+        return super().spoken(self.unasking(message), about)
