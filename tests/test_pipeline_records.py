@@ -30,6 +30,21 @@ async def test_a_required_observer_that_fails_denies_and_the_others_are_told(bef
     assert witness.recorded[0].id == witness.recorded[1].id == decision.id
 
 
+@pytest.mark.requirement("no-audit-no-traffic")
+async def test_what_is_put_together_of_judged_parts_is_recorded_as_it_is_and_not_judged_again() -> None:
+    witness = Witness()
+    listed = result_of(request("tools/list"), {"tools": []})
+    async with running_pipeline(entry(decide=lambda *_: Deny("No.")), witness.entry()) as pipeline:
+        decision = await pipeline.composed(listed, flow(listed))
+        assert decision.allowed
+        assert witness.decided == []
+        assert witness.verdicts() == [("result", "tools/list", "allow")]
+        assert witness.recorded[0].message is listed
+    async with running_pipeline(entry({"required": True}, observe=lambda *_: 1 / 0), witness.entry()) as pipeline:
+        assert_denied(await pipeline.composed(listed, flow(listed)), code="unrecorded")
+    assert witness.verdicts()[1:] == [("result", "tools/list", "allow"), ("result", "tools/list", "deny")]
+
+
 async def test_another_observer_that_fails_denies_nothing() -> None:
     async with running_pipeline(entry(observe=lambda *_: 1 / 0), entry(observe=lambda *_: "wrong")) as pipeline:
         assert_passes(await pipeline.judge(CALL, flow(CALL)))

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from support.gateways import gateway, said
 from support.pipes import is_denied
-from support.toys import LEGACY, Toy, gateway, said
+from support.toys import LEGACY, Toy
 from support.web import Exchange
 from tidegate import methods
 

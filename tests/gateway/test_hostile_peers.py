@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from support.gateways import HTTP, Talk, gateway, missing, names, said
 from support.rig import Witness, encoded, entry
-from support.toys import HTTP, Talk, Toy, gateway, missing, names, said, text, tool
+from support.toys import Toy, text, tool
 from support.web import Exchange, until, within
 from tidegate import methods
 from tidegate.gateway.modern_peer import ModernPeer

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from support.gateways import CI, DEV, gateway, missing, names, said
 from support.pipes import is_denied
-from support.toys import CI, DEV, LEGACY, Toy, gateway, missing, names, said, tool
+from support.toys import LEGACY, Toy, tool
 from support.web import Exchange, within
 from tidegate import methods
 

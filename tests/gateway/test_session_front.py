@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from support.gateways import HTTP, gateway, missing, said
 from support.pipes import denying, is_denied
 from support.rig import Witness
-from support.toys import HTTP, Toy, gateway, missing, said
+from support.toys import Toy
 from support.web import Exchange, until, within
 from tidegate import methods
 

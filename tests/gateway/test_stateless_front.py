@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from support.gateways import CAPABILITIES, CI, DEV, gateway, missing, said
 from support.pipes import is_denied
 from support.rig import entry
-from support.toys import CAPABILITIES, CI, DEV, Toy, gateway, missing, said, text
+from support.toys import Toy, text
 from support.web import Exchange, until, within
 from tidegate import Deny, methods
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from support.gateways import CI, DEV, Gateway, Talk, gateway, said
 from support.pipes import is_denied
 from support.rig import Witness
-from support.toys import CI, DEV, Gateway, Talk, Toy, gateway, said
+from support.toys import Toy
 from support.web import until, within
 from tidegate import methods
 

@@ -180,11 +180,13 @@ class ScriptedServer:
     @staticmethod
     async def _watch(reader: asyncio.StreamReader, exchange: Exchange) -> None:
         """Notice that the other side has gone while an answer is being made; it sends nothing else meanwhile."""
-        while not reader.at_eof():
+        while not reader.at_eof() and reader.exception() is None:
             waiter = asyncio.get_running_loop().create_future()
             reader._waiter = waiter  # type: ignore[attr-defined]  # to wait without reading: streams have no other way
             try:
                 await waiter
+            except ConnectionError:
+                break  # it was reset
             finally:
                 reader._waiter = None  # type: ignore[attr-defined]  # as above
             if not reader.at_eof() and reader._buffer:  # type: ignore[attr-defined]  # the next request is here

@@ -101,7 +101,10 @@ class HttpUpstream:
 
     def _add_session(self, headers: dict[str, str], message: Message | None) -> None:
         """What Tidegate sends of itself, or for a client that speaks no HTTP, is in the session too."""
-        if self._session_id is not None and (message is None or message.method != "initialize"):
+        if message is not None and message.method == "initialize":
+            self._session_id = self._version = None  # it begins another one
+            return
+        if self._session_id is not None:
             headers[http_headers.SESSION] = self._session_id
         if self._version is not None and (message is None or http_headers.VERSION not in headers):
             headers[http_headers.VERSION] = self._version

@@ -5,6 +5,7 @@ Ids and progress tokens are mapped before a message is judged, in both direction
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from tidegate import correlate
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
-MAX_ASKED = 256  # requests of one server that are open with one client; its oldest make room
+MAX_ASKED = 1024  # requests of servers that are open with one client; the oldest of who has most make room
 
 
 class _Question(NamedTuple, Generic[P]):
@@ -40,10 +41,8 @@ class Asked(Generic[P]):
     def mint(self, peer: P, request: Message) -> Message:
         """Return a server's request with an id, and a progress token, that no other has."""
         assert request.id is not None
-        if len(self._open) >= MAX_ASKED:
-            own = [key for key, question in self._open.items() if question.peer is peer]
-            for key in own[: max(0, len(own) - MAX_ASKED + 1)]:
-                self._close(key)
+        while len(self._open) >= MAX_ASKED:
+            self._make_room()
         minted, token = self._new(request.id), correlate.progress_token(request)
         at: dict[str, Any] = {}
         known = None
@@ -53,6 +52,12 @@ class Asked(Generic[P]):
             self._tokens[known[0]] = key_of(minted)
         self._open[key_of(minted)] = _Question(peer, request.id, known)
         return request.rewired(id=minted, at=at)
+
+    def _make_room(self) -> None:
+        """Forget the oldest question of the server that has most of them, so that none costs another its own."""
+        counts = Counter(id(question.peer) for question in self._open.values())
+        ((most, _),) = counts.most_common(1)
+        self._close(next(key for key, question in self._open.items() if id(question.peer) == most))
 
     def _new(self, like: Id) -> Id:
         self._last += 1

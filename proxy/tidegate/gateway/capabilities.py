@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 TASKS = methods.META + "tasks"
 """The extension by which 2026-07-28 has tasks; 2025-11-25 has others, as a capability of that name."""
 
-_LISTED = frozenset(("tools", "prompts", "resources"))
-
 LEGACY = tuple(version for version in methods.VERSIONS if not methods.is_modern(version))
 """The versions that are agreed on by ``initialize``, oldest first."""
 
@@ -205,11 +203,15 @@ def agreed(asked: str | None, known: Iterable[str] = LEGACY) -> str:
     return asked if asked in legacy else max(legacy)
 
 
+NOTICED = ("tools", "prompts", "resources")
+"""The capabilities whose lists' changes a client may be told of."""
+
+
 def noticed(able: dict[str, Any], *, several: bool) -> dict[str, Any]:
     """Return capabilities of which the client is told changes: of several servers, one may come or go at any time."""
     if not several:
         return able
     return {
-        key: {**value, "listChanged": True} if key in _LISTED and isinstance(value, dict) else value
+        key: {**value, "listChanged": True} if key in NOTICED and isinstance(value, dict) else value
         for key, value in able.items()
     }

@@ -22,7 +22,7 @@ from tidegate.gateway.listing import Lists, Tools
 from tidegate.gateway.names import Names
 from tidegate.gateway.offers import Offers
 from tidegate.gateway.peers import Peer, Refused
-from tidegate.gateway.replies import Denied
+from tidegate.gateway.replies import Denied, cancelled
 from tidegate.gateway.resources import AmbiguousError, Owners, uris_in
 from tidegate.gateway.tasks import Tasks
 from tidegate.piped import STATUS
@@ -133,8 +133,21 @@ class Front(Conversation):
         relay.flows.profile = self.profile
         relay.flows.session_id = self.flows.session_id
         if seat is not None:
-            seat.renewed = relay.asked.clear
+
+            def renewed() -> None:
+                relay.asked.clear()
+                self.back(name)
+
+            seat.renewed = renewed
         return relay
+
+    def ended(self, relay: Relay) -> bool:
+        """Whether a relay's server can't go on with what it began: started again, it agreed on another version."""
+        return relay.upstream.ended
+
+    def back(self, name: str) -> None:  # noqa: ARG002 - for those who can tell their client
+        """Note that a server was away, and may have other lists now."""
+        self.lists.fresh.clear()
 
     def registered(self, session_id: str) -> None:
         """Note the id of the session."""
@@ -151,18 +164,9 @@ class Front(Conversation):
         """
 
     def found(self, name: str, meta: Mapping[str, Any]) -> Peer | None:  # noqa: ARG002 - for those that need it
-        """Return a server that was reached already."""
+        """Return a server that was reached already, and can go on."""
         found = self.peers.get(name)
-        return None if found is None or self.replaced(found) else found
-
-    def replaced(self, peer: Peer) -> bool:
-        """Let go of a server that can't go on with its session, as where it speaks another version since a restart."""
-        if not peer.relay.upstream.ended:
-            return False
-        if self.peers.get(peer.name) is peer:
-            del self.peers[peer.name]
-        self.shared.fleet.spawn(peer.close())
-        return True
+        return None if found is not None and self.ended(found.relay) else found
 
     def key(self, name: str, meta: Mapping[str, Any]) -> Any:  # noqa: ARG002 - for those that need it
         """Return what tells one way to a server from another."""
@@ -225,9 +229,6 @@ class Front(Conversation):
         """Whether a server has begun tasks for the client, of which it may tell when their requests are answered."""
         return self.tasks.any_of(peer.name)
 
-    def renewed(self, peer: Peer) -> None:
-        """Note that a server has begun another session."""
-
     async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings: servers that were changed or taken away are let go of.
 
@@ -240,11 +241,7 @@ class Front(Conversation):
         concerned = bool(gone) or self._rules_now() != rules
         if concerned:
             self.settle()
-        connecting = [task for task, name in self._wanted.items() if name in gone]
-        for task in connecting:
-            task.cancel()
-        if connecting:
-            await asyncio.wait(connecting)
+        await cancelled([task for task, name in self._wanted.items() if name in gone])
         await self.let_go(gone)
         return concerned
 
@@ -389,10 +386,6 @@ class Front(Conversation):
             return
         self.over.set()
         self.lists.close()
-        connecting = list(self._connecting.values())
-        for task in connecting:
-            task.cancel()
-        if connecting:
-            await asyncio.wait(connecting)
+        await cancelled(self._connecting.values())
         peers, self.peers = list(self.peers.values()), {}
         await asyncio.gather(*(peer.close() for peer in peers))

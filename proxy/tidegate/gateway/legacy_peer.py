@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate import correlate, methods, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
-from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, is_own, notification
+from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, WithSessions, is_own, notification, request
 from tidegate.gateway.replies import condensed
 from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tidegate.correlate import Key, Open
     from tidegate.gateway.handles import Held
-    from tidegate.gateway.peers import Host
+    from tidegate.gateway.host import Host
     from tidegate.message import Id
     from tidegate.relay import Relay
     from tidegate.upstream import Arrived
@@ -56,7 +56,7 @@ class Call:
         self.rounds = 0
 
 
-class LegacyPeer(Peer):
+class LegacyPeer(WithSessions):
     """A server with sessions (2024-11-05 to 2025-11-25), for clients of 2026-07-28.
 
     Args:
@@ -94,7 +94,7 @@ class LegacyPeer(Peer):
         self.info: dict[str, Any] = {}
 
     async def begin(self) -> None:
-        """Begin a session for all who declare the same.
+        """Begin a session for all who declare the same; one begun anew is told what the last one was.
 
         Raises:
             Unavailable: where the server can't be reached.
@@ -109,6 +109,9 @@ class LegacyPeer(Peer):
         self.info = result.get("serverInfo") or {}
         self.server_version = self.relay.version
         await self.relay.take(notification("notifications/initialized"), PLAIN)
+        self._level = None
+        for uri in self._subscribed:  # without regard to whether this session is lost as well
+            await self._last(await self.relay.take(request("resources/subscribe", {"uri": uri}), WHOLE))
 
     # -- requests ---------------------------------------------------------------------------------------
 
@@ -126,7 +129,7 @@ class LegacyPeer(Peer):
         call = self._calls[key_of(sent.id)] = Call(message, sent.id)
         try:
             await self._set_level(call.level)
-            reply = await self._sent(sent, context)
+            reply = await self.sent(sent, WHOLE if context.http else PLAIN)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_up(call))
             raise
@@ -137,17 +140,6 @@ class LegacyPeer(Peer):
             self._done(call)
             return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
         return await condensed(await primed(self._passed(call, reply.events)), context)
-
-    async def _sent(self, sent: Message, context: Context) -> Reply:
-        context = WHOLE if context.http else PLAIN
-        reply = await self.relay.take(sent, context)
-        if reply.status == 404 and not self.relay.upstream.ordered:  # the session is lost (2025-11-25)
-            await self.begin()
-            self._level = None
-            for uri in self._subscribed:
-                await self.ask("resources/subscribe", {"uri": uri})
-            reply = await self.relay.take(sent, context)
-        return reply
 
     async def _set_level(self, level: Any) -> None:
         """Have the server log no less than any open request wants to hear of."""
@@ -316,6 +308,15 @@ class LegacyPeer(Peer):
         if self._subscribed[uri] <= 0:
             del self._subscribed[uri]
             await self.ask("resources/unsubscribe", {"uri": uri})
+
+    def back(self) -> None:
+        """Note that the server was away; who listens is told that its lists may have changed."""
+        super().back()
+        for kind in ("tools", "prompts", "resources"):
+            if self.can(kind):
+                tree = {"jsonrpc": "2.0", "method": f"notifications/{kind}/list_changed"}
+                for told in list(self._listeners):
+                    told(wire.classify(tree, "server"))
 
     async def aside(self, message: Arrived) -> None:
         """Take what belongs to no request of a client's: notices go to who listens, and nobody can be asked."""

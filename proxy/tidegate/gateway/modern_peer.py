@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from tidegate import correlate, methods, wire
+from tidegate import correlate, methods, values, wire
 from tidegate.correlate import key_of
 from tidegate.gateway import asking, capabilities, eras
 from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, is_own, request
 from tidegate.gateway.replies import condensed
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
-from tidegate.verdict import error_bytes
+from tidegate.verdict import Deny, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from tidegate.correlate import Key, Open
-    from tidegate.gateway.peers import Host
+    from tidegate.gateway.host import Host
     from tidegate.message import Id, Message
     from tidegate.relay import Relay
     from tidegate.upstream import Context
@@ -151,7 +151,8 @@ class ModernPeer(Peer):
                 try:
                     asked = await self._again(message, asked, last.message, rounds, queue)
                 except Rejected as refused:
-                    await queue.put(Out(error_bytes(refused.code, refused.reason, message.id)))
+                    deny = Deny(refused.reason, code=refused.code, rule="gateway")
+                    await queue.put(await self._refused(message, deny))
                     break
             await queue.put(None)
         except BaseException:
@@ -174,9 +175,15 @@ class ModernPeer(Peer):
                 if out.message is None or out.message.is_reply:
                     return Out(out.data, message=out.message)
                 await queue.put(Out(out.data, message=out.message))
-        return Out(
-            error_bytes("unavailable", "The server ended the answer without a reply.", self.identity(asked.id or ""))
+        own = asked.rewired(id=self.identity(asked.id or ""))
+        return await self._refused(
+            own, Deny("The server ended the answer without a reply.", code="unavailable", rule="server")
         )
+
+    async def _refused(self, message: Message, deny: Deny) -> Out:
+        """Record that a request of the client's gets no answer, and say why."""
+        decision = await self.relay.core.now.pipeline.note("rejected", self.relay.flows.of(message), deny)
+        return Out(values.encode(rpc_error(decision, message.id)))
 
     async def _again(
         self, message: Message, asked: Message, reply: Message, rounds: int, queue: asyncio.Queue[Out | None]

@@ -11,13 +11,12 @@ import contextlib
 import json
 import secrets
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from tidegate import methods, wire
-from tidegate.gateway import asking, eras
-from tidegate.gateway.older import older_reply
+from tidegate.gateway import eras
 from tidegate.gateway.replies import bare
 from tidegate.message import Message
 from tidegate.upstream import Context, Unavailable
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from tidegate.correlate import Open
-    from tidegate.gateway.asked import Asked
-    from tidegate.mailbox import Mailbox
+    from tidegate.gateway.host import Host
     from tidegate.message import Id
     from tidegate.relay import Relay
     from tidegate.streams import Reply
@@ -49,7 +47,8 @@ OWN_META: dict[str, Any] = {
 """What a request of 2026-07-28 of the gateway's own says of who asks, where no client does."""
 
 _LOST = 404  # a session that an HTTP server doesn't know any more (2025-11-25, session management)
-_LATER = frozenset((_LOST, 500, 502, 503, 504))  # answers to one who listens that another time may get another
+_NO_SESSION = -32000  # with status 400: what servers say that were written after the TypeScript SDK's examples
+_LATER = frozenset((_LOST, 400, 500, 502, 503, 504))  # answers to one who listens that another time may get another
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds until a server's own stream that has ended is opened again
 _numbers = iter(range(1, 2**63))
 
@@ -64,40 +63,6 @@ class Refused(Exception):  # noqa: N818 - it says what the server did
     def __init__(self, method: str, code: int) -> None:
         super().__init__(f"The server refuses {method} (code {code}).")
         self.code = code
-
-
-class Host(Protocol):
-    """What peers need of the front that they belong to.
-
-    Attributes:
-        asked: what servers ask the client.
-        version: the protocol version that the client speaks.
-        own: the stream on which the client is told what belongs to no request; ``None`` where it has none.
-    """
-
-    asked: Asked[Peer]
-
-    @property
-    def own(self) -> Mailbox | None: ...  # noqa: D102 - above
-
-    @property
-    def version(self) -> str: ...  # noqa: D102 - above
-
-    def heard(self, peer: Peer, reply: Message) -> None:
-        """Note what a reply says of resources and tasks, so that later requests about them find their server."""
-        ...
-
-    def changed(self, peer: Peer, method: str) -> None:
-        """Note that a server's lists have changed, or that it is back."""
-        ...
-
-    def renewed(self, peer: Peer) -> None:
-        """Note that a server has begun another session."""
-        ...
-
-    def has_tasks(self, peer: Peer) -> bool:
-        """Whether a server has begun tasks for the client."""
-        ...
 
 
 def request(method: str, params: Mapping[str, Any] | None = None) -> Message:
@@ -181,14 +146,17 @@ class Peer:
             Unavailable: where no answer comes, or an interceptor denies question or answer.
             Refused: where the server answers with an error.
         """
-        reply = await self.relay.take(message, WHOLE)
-        heard = await self._last(reply)
+        heard = await self._last(await self.sent(message, WHOLE))
         if isinstance(heard, Message) and heard.kind == "result":
             result = heard.tree["result"]
             return result if isinstance(result, dict) else {}
         if isinstance(heard, Message):
             raise Refused(message.method or "", heard.tree["error"]["code"])
         raise Unavailable(_reason(heard))
+
+    async def sent(self, message: Message, context: Context) -> Reply:
+        """Send a request; return the reply as the relay has it."""
+        return await self.relay.take(message, context)
 
     async def _last(self, reply: Reply) -> Message | bytes | None:
         """Return the reply of an answer; what the server says before it goes the way of what belongs to no request."""
@@ -251,13 +219,16 @@ class Peer:
     async def pump(self) -> None:
         """Take what the server says by itself, as long as it has a stream for that; one that ends is opened again."""
         last: str | None = None
-        tries = 0
+        tries, lost = 0, False
         while True:
             try:
                 reply = await self.relay.listen(last, PLAIN)
                 if reply.events is None and reply.status not in _LATER:
                     return
                 if reply.events is not None:
+                    if lost:
+                        self.back()
+                    lost = False
                     async with contextlib.aclosing(reply.events) as events:
                         async for out in events:
                             tries, last = 0, out.id or last
@@ -265,11 +236,16 @@ class Peer:
                             if said is not None:
                                 await self.aside(said)
             except Unavailable as failure:
+                lost = True
                 log.debug("the server has no stream of its own", server=self.name, reason=str(failure))
             if self.relay.upstream.ordered:
                 return
             await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
+
+    def back(self) -> None:
+        """Note that the server was away, and may have other lists now."""
+        self.host.back(self.name)
 
     async def close(self) -> None:
         """Put away what is this client's own."""
@@ -312,79 +288,47 @@ class Peer:
         return message
 
 
-class SessionPeer(Peer):
-    """A server with sessions, for a client with a session (2024-11-05 to 2025-11-25).
+class WithSessions(Peer):
+    """A server with sessions, of which it may lose one."""
 
-    Args:
-        host: the front that it belongs to.
-        name: the server's name.
-        relay: the relay in front of it.
-        initialize: the client's ``params`` of ``initialize``, as they were judged.
-    """
-
-    def __init__(self, host: Host, name: str, relay: Relay, initialize: Mapping[str, Any]) -> None:
+    def __init__(self, host: Host, name: str, relay: Relay) -> None:
         super().__init__(host, name, relay)
-        self._initialize = initialize
-        declared = initialize.get("capabilities")
-        self._declared: dict[str, Any] = declared if isinstance(declared, dict) else {}
-        self._older = False
-        self._sessions = 0
+        self._times = 0  # that a session was begun anew
         self._beginning = asyncio.Lock()
 
-    async def begin(self) -> None:
-        """Begin a session, as the client began its own.
+    async def sent(self, message: Message, context: Context) -> Reply:
+        """Send a request; where the server has lost the session, begin another and send it again."""
+        times = self._times
+        reply = await self.relay.take(message, context)
+        if self.lost(message, reply):
+            await self._begun_anew(times)
+            reply = await self.relay.take(message, context)
+        return reply
+
+    async def _begun_anew(self, times: int) -> None:
+        """Begin another session, once for all who see at the same time that it is lost.
+
+        Args:
+            times: how often one was begun anew when that was seen.
 
         Raises:
-            Unavailable: where the server can't be reached.
-            Refused: where it has no ``initialize``.
+            Unavailable: where the server can't be reached, or begins none.
         """
-        result = await self.ask("initialize", {**self._initialize, "protocolVersion": self.host.version})
-        said = result.get("capabilities")
-        self.capabilities = said if isinstance(said, dict) else {}
-        text = result.get("instructions")
-        self.instructions = text if isinstance(text, str) else ""
-        self.server_version = self.relay.version
-        self._older = self.host.version < self.server_version
-        self._sessions += 1
-        await self.relay.take(notification("notifications/initialized"), PLAIN)
+        async with self._beginning:
+            if self._times != times:
+                return
+            try:
+                await self.begin()
+            except Refused as refusal:
+                raise Unavailable(str(refusal)) from None
+            self._times += 1
 
-    async def take(self, message: Message, context: Context) -> Reply:
-        """Send a request; where the server has lost the session, begin another and send it again."""
-        context, before = WHOLE if context.http else PLAIN, self._sessions
-        reply = await self.relay.take(message, context)
-        if reply.status == _LOST and not self.relay.upstream.ordered:
-            async with self._beginning:
-                if before == self._sessions:  # else another request has done it meanwhile
-                    await self.begin()
-                    self.host.renewed(self)
-            reply = await self.relay.take(message, context)
-        return await bare(reply, self.name)
-
-    def reply(self, message: Message, entry: Open | None) -> Message:
-        """Return a reply as the client is to see it: in its own version's words."""
-        if entry is None or is_own(entry.request.id):
-            return message
-        self.host.heard(self, message)
-        if self._older:
-            return older_reply(message, method=entry.request.method or "", version=self.host.version)
-        return message
-
-    def spoken(self, message: Message, about: Open | None) -> Message | None:
-        """Return what the server says with ids that no other server's message has; see :meth:`Peer.spoken`."""
-        super().spoken(message, about)
-        if message.kind == "request":
-            lacking = None
-            if message.method in asking.ASKED:
-                lacking = asking.undeclared(message, self._declared, self.host.version)
-            if lacking is None:
-                return self.host.asked.mint(self, message)
-            self.later(self.relay.take(asking.refusal(message, lacking), PLAIN))
-            return None
-        if message.method == "notifications/cancelled":
-            return self.host.asked.cancelled(self, message)
-        if message.method is not None and message.method.endswith("/list_changed"):
-            self.host.changed(self, message.method)
-        return message
+    def lost(self, message: Message, reply: Reply) -> bool:
+        """Whether a server with sessions says that it knows this one no more: by a 404, or, as many do, by a 400."""
+        if self.relay.upstream.ordered or message.method == "initialize" or reply.status not in (_LOST, 400):
+            return False
+        error = reply.message.tree.get("error") if reply.message is not None else None
+        return reply.status == _LOST or (isinstance(error, dict) and error.get("code") == _NO_SESSION)
 
 
 def _reason(heard: bytes | None) -> str:

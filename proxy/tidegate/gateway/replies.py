@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import primed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
 
     from tidegate.upstream import Context
 
@@ -22,6 +23,15 @@ class Denied(Exception):  # noqa: N818 - it says what was done
     def __init__(self, reply: Reply) -> None:
         super().__init__()
         self.reply = reply
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and wait until they have ended."""
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    if ending:
+        await asyncio.wait(ending)
 
 
 async def bare(reply: Reply, label: str | None = None) -> Reply:

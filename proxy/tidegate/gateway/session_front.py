@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from tidegate import methods, wire
+from tidegate import methods, values, wire
 from tidegate.correlate import cancelled_id
 from tidegate.flow import Client
 from tidegate.gateway import capabilities, eras
 from tidegate.gateway.front import Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
-from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer
-from tidegate.gateway.replies import Denied, bare, streamed
+from tidegate.gateway.peers import PLAIN, Peer, Refused
+from tidegate.gateway.replies import Denied, bare, cancelled, streamed
+from tidegate.gateway.session_peer import SessionPeer
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
-from tidegate.verdict import error_bytes
+from tidegate.verdict import Deny, rpc_error
 from tidegate.version import __version__
 from tidegate.wire import Rejected
 
@@ -36,7 +37,6 @@ log = structlog.get_logger("tidegate.gateway")
 
 _KEPT = 256  # messages on the client's own stream that it may ask for again
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds until a missing server is tried again
-_NOTICES = ("tools", "prompts", "resources")
 
 
 class SessionFront(Front):
@@ -56,6 +56,7 @@ class SessionFront(Front):
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._recovering: dict[str, asyncio.Task[None]] = {}
         self._back: dict[str, tuple[float, int]] = {}  # when a server came back last, and after how many tries
+        self._notices: set[asyncio.Task[None]] = set()
         self._listening = False
         self._answering = 0
 
@@ -84,7 +85,10 @@ class SessionFront(Front):
             self.shared.eras.pop(name, None)
             raise Unavailable("The server speaks no version of the protocol that Tidegate knows.")
         self.shared.eras[name] = "modern" if isinstance(peer, ModernPeer) else "legacy"
+        before = self.peers.get(name)
         self.peers[name] = peer
+        if before is not None:
+            await self.let_go_of(before)
         if isinstance(peer, SessionPeer) and self._level is not None and peer.can("logging"):
             with contextlib.suppress(Refused, Unavailable):
                 await peer.ask("logging/setLevel", {"level": self._level})
@@ -132,8 +136,17 @@ class SessionFront(Front):
                 continue
             log.info("a server is back", server=name)
             self._back[name] = asyncio.get_running_loop().time(), min(tries, len(_PAUSES) - 1)
-            await self._announce([kind for kind in _NOTICES if peer.can(kind)])
+            await self._announce([kind for kind in capabilities.NOTICED if peer.can(kind)])
             return
+
+    def back(self, name: str) -> None:
+        """Note that a server was away, and tell the client that its lists may have changed."""
+        super().back(name)
+        peer = self.peers.get(name)
+        if peer is not None and not self.over.is_set():
+            task = asyncio.create_task(self._announce([kind for kind in capabilities.NOTICED if peer.can(kind)]))
+            self._notices.add(task)
+            task.add_done_callback(self._notices.discard)
 
     async def _announce(self, kinds: list[str]) -> None:
         """Tell the client that lists have changed, and have them learnt anew."""
@@ -148,20 +161,22 @@ class SessionFront(Front):
             if out.message is not None:
                 self._own.put_latest(out.message)
 
+    async def let_go_of(self, peer: Peer) -> None:
+        """Let go of a server that another takes the place of."""
+        await cancelled([pump] if (pump := self._pumps.pop(peer.name, None)) is not None else [])
+        await peer.close()
+
     async def let_go(self, names: Collection[str]) -> None:
         """Let go of servers that are changed, or not served here any more."""
         pumps = [self._pumps.pop(name) for name in names if name in self._pumps]
-        for pump in pumps:
-            pump.cancel()
-        if pumps:
-            await asyncio.wait(pumps)
+        await cancelled(pumps)
         await super().let_go(names)
 
     async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings, and tell the client that its lists may have changed."""
         concerned = await super().reloaded(changed)
         if concerned and self.version:
-            await self._announce(list(_NOTICES))
+            await self._announce(list(capabilities.NOTICED))
         return concerned
 
     # -- requests ---------------------------------------------------------------------------------------
@@ -325,11 +340,6 @@ class SessionFront(Front):
 
     # -- what is told by itself -------------------------------------------------------------------------
 
-    def renewed(self, peer: Peer) -> None:
-        """Listen to a server anew that has begun another session."""
-        if self._listening:
-            self._pump(peer)
-
     def _pump(self, peer: Peer) -> None:
         running = self._pumps.get(peer.name)
         if running is None or running.done():
@@ -379,14 +389,12 @@ class SessionFront(Front):
         for peer in self.peers.values():
             if peer.has_open(identity):
                 return await peer.relay.unanswered(identity)
-        return error_bytes("unavailable", "The server's answer broke off and could not be resumed.", identity)
+        deny = Deny("The server's answer broke off and could not be resumed.", code="unavailable", rule="server")
+        decision = await self.core.now.pipeline.note("rejected", self.flows.of(), deny)
+        return values.encode(rpc_error(decision, identity))
 
     async def close(self) -> None:
         """End the session on this side. Idempotent."""
-        tasks = [*self._recovering.values(), *self._pumps.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancelled([*self._recovering.values(), *self._pumps.values(), *self._notices])
         self._own.end(Unavailable("The session is over."))
         await super().close()

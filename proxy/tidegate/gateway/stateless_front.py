@@ -68,16 +68,14 @@ class StatelessFront(Front):
         return name, values.encode(meta.get(eras.CAPABILITIES_KEY) or {})
 
     def found(self, name: str, meta: Mapping[str, Any]) -> Peer | None:
-        """Return a server that was reached already."""
+        """Return a server that was reached already, and can go on."""
         if self.shared.eras.get(name) == "legacy":
             key = name, values.encode(meta.get(eras.CAPABILITIES_KEY) or {})
             found = self._kinds.get(key)
-            if found is None or not self.replaced(found):
-                if found is not None:
-                    self._kinds.move_to_end(key)
-                return found
-            self.shared.keepers.discard(self._kinds.pop(key))
-            return None
+            if found is None or self.ended(found.relay):
+                return None
+            self._kinds.move_to_end(key)
+            return found
         return super().found(name, meta)
 
     async def connect(self, name: str, meta: Mapping[str, Any]) -> Peer:
@@ -119,6 +117,9 @@ class StatelessFront(Front):
             log.info("a server of an older era is bridged", server=name, version=peer.server_version)
         self.shared.eras[name] = "legacy"
         self.shared.watch(peer)
+        before = self._kinds.pop((name, values.encode(peer.declared)), None)
+        if before is not None:
+            await self._let_go(before)
         self._kinds[name, values.encode(peer.declared)] = peer
         self.peers[name] = peer
         others = [key for key, other in self._kinds.items() if key[0] == name and other is not peer]
