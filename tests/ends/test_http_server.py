@@ -133,7 +133,16 @@ async def test_a_get_that_takes_no_events_is_answered_with_406() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "mcp/", "profiles/nobody/mcp", "servers/server", "servers/nobody/mcp", "servers/server/mcp/", "servers/server/other", "servers//mcp"],
+    [
+        "",
+        "mcp/",
+        "profiles/nobody/mcp",
+        "servers/server",
+        "servers/nobody/mcp",
+        "servers/server/mcp/",
+        "servers/server/other",
+        "servers//mcp",
+    ],
 )
 async def test_there_is_nothing_at_another_path(path: str) -> None:
     async with ScriptedServer(polite) as server, front(server={"url": server.url}) as running:
