@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tidegate import correlate, methods, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
-from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, is_own, notification
+from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, Refused, is_own, notification
 from tidegate.gateway.replies import condensed
+from tidegate.gateway.session_peer import answer_for
 from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
@@ -129,7 +130,7 @@ class LegacyPeer(Peer):
         call = self._calls[key_of(sent.id)] = Call(message, sent.id)
         try:
             await self._set_level(call.level)
-            reply = await self._sent(sent, context)
+            reply = await self.sent(sent, WHOLE if context.http else PLAIN)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_up(call))
             raise
@@ -141,16 +142,22 @@ class LegacyPeer(Peer):
             return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
         return await condensed(await primed(self._passed(call, reply.events)), context)
 
-    async def _sent(self, sent: Message, context: Context) -> Reply:
-        context = WHOLE if context.http else PLAIN
-        reply = await self.relay.take(sent, context)
-        if reply.status == 404 and not self.relay.upstream.ordered:  # the session is lost (2025-11-25)
-            await self.begin()
-            self._level = None
-            for uri in self._subscribed:
-                await self.ask("resources/subscribe", {"uri": uri})
-            reply = await self.relay.take(sent, context)
-        return reply
+    async def renew(self) -> bool:
+        """Begin another session, and tell the server again what it was to remember.
+
+        Raises:
+            Unavailable: where the server can't be reached.
+            Refused: where it has no sessions any more.
+        """
+        await self.begin()
+        if self._level is not None:
+            await self.remind("logging/setLevel", {"level": self._level})
+        for uri in list(self._subscribed):
+            await self.remind("resources/subscribe", {"uri": uri})
+        if self._pump is not None:  # the old session's stream may still be open, but nothing comes of it
+            self._pump.cancel()
+            self._pump = asyncio.create_task(self.pump(), name="gateway pump")
+        return True
 
     async def _set_level(self, level: Any) -> None:
         """Have the server log no less than any open request wants to hear of."""
@@ -159,8 +166,9 @@ class LegacyPeer(Peer):
         wanted = [call.level for call in self._calls.values() if call.level in _LEVELS]
         lowest = min(wanted, key=_LEVELS.index)
         if self._level is None or _LEVELS.index(lowest) < _LEVELS.index(self._level):
+            with contextlib.suppress(Refused):  # it logs as it likes then; the request is well all the same
+                await self.ask("logging/setLevel", {"level": lowest})
             self._level = lowest
-            await self.ask("logging/setLevel", {"level": lowest})
 
     async def _passed(self, call: Call, events: Outs) -> Outs:
         """Yield what the server says to a request; where it asks, say so and hold the rest."""
@@ -243,7 +251,7 @@ class LegacyPeer(Peer):
         call.asked = message
         answers = asking.answered(message, call.questions)
         for reply in answers.replies:
-            await self.relay.take(reply, PLAIN)
+            await self.relay.take(answer_for(self.relay, reply), PLAIN)
         if answers.missing:
             call.questions = answers.missing
             state = self._held.put(call, principal, profile, call.digest)

@@ -6,6 +6,7 @@ messages is changed before they are judged, so that what is judged is what the c
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -15,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from tidegate import methods, wire
-from tidegate.gateway import eras
-from tidegate.gateway.older import older_reply
+from tidegate.gateway import asking, eras
 from tidegate.gateway.replies import bare
 from tidegate.message import Message
 from tidegate.upstream import Context, Unavailable
@@ -46,7 +46,8 @@ OWN_META: dict[str, Any] = {
 }
 """What a request of 2026-07-28 of the gateway's own says of who asks, where no client does."""
 
-_LOST = 404  # a session that an HTTP server doesn't know any more (2025-11-25, session management)
+LOST = 404  # a session that an HTTP server doesn't know any more (2025-11-25, session management)
+_INTERNAL = -32603
 _numbers = iter(range(1, 2**63))
 
 
@@ -133,6 +134,8 @@ class Peer:
         self.capabilities: dict[str, Any] = {}
         self.instructions = ""
         self.server_version = ""
+        self._sessions = 0  # that were lost
+        self._renewing = asyncio.Lock()
         relay.face = self
 
     def can(self, capability: str) -> bool:
@@ -162,7 +165,41 @@ class Peer:
             Unavailable: where no answer comes, or an interceptor denies question or answer.
             Refused: where the server answers with an error.
         """
-        reply = await self.relay.take(message, WHOLE)
+        return await self._result(message, await self.sent(message, WHOLE))
+
+    async def sent(self, message: Message, context: Context) -> Reply:
+        """Send a request; where the server has lost the session, begin another and send it again.
+
+        Raises:
+            Unavailable: where no session can be begun.
+            Refused: where the server has none any more.
+        """
+        sessions = self._sessions
+        reply = await self.relay.take(message, context)
+        if reply.status != LOST or self.relay.upstream.ordered or message.method == "initialize":
+            return reply
+        async with self._renewing:
+            if self._sessions == sessions:  # or else another request has found it out before
+                if not await self.renew():
+                    return reply
+                self._sessions += 1
+        return await self.relay.take(message, context)
+
+    async def renew(self) -> bool:
+        """Begin another session, and tell the server again what it was to remember; return whether there are any."""
+        return False
+
+    async def remind(self, method: str, params: Mapping[str, Any] | None) -> None:
+        """Tell the server of a session begun anew what it was to remember; it may have changed its mind.
+
+        Raises:
+            Unavailable: where it can't be reached.
+        """
+        message = request(method, params)
+        with contextlib.suppress(Refused):
+            await self._result(message, await self.relay.take(message, WHOLE))
+
+    async def _result(self, message: Message, reply: Reply) -> dict[str, Any]:
         heard = await self._last(reply)
         if isinstance(heard, Message) and heard.kind == "result":
             result = heard.tree["result"]
@@ -223,7 +260,7 @@ class Peer:
     @property
     def busy(self) -> bool:
         """Whether any request waits for this server's reply."""
-        return len(self.relay.requests) > 0
+        return self.relay.waiting
 
     async def cancel(self, message: Message) -> None:
         """Pass on the client's ``notifications/cancelled`` about an open request."""
@@ -269,66 +306,6 @@ class Peer:
         return message
 
 
-class SessionPeer(Peer):
-    """A server with sessions, for a client with a session (2024-11-05 to 2025-11-25).
-
-    Args:
-        host: the front that it belongs to.
-        name: the server's name.
-        relay: the relay in front of it.
-        initialize: the client's ``params`` of ``initialize``, as they were judged.
-    """
-
-    def __init__(self, host: Host, name: str, relay: Relay, initialize: Mapping[str, Any]) -> None:
-        super().__init__(host, name, relay)
-        self._initialize = initialize
-        self._older = False
-
-    async def begin(self) -> None:
-        """Begin a session, as the client began its own.
-
-        Raises:
-            Unavailable: where the server can't be reached.
-            Refused: where it has no ``initialize``.
-        """
-        result = await self.ask("initialize", {**self._initialize, "protocolVersion": self.host.version})
-        said = result.get("capabilities")
-        self.capabilities = said if isinstance(said, dict) else {}
-        text = result.get("instructions")
-        self.instructions = text if isinstance(text, str) else ""
-        self.server_version = self.relay.version
-        self._older = self.host.version < self.server_version
-        await self.relay.take(notification("notifications/initialized"), PLAIN)
-
-    async def take(self, message: Message, context: Context) -> Reply:
-        """Send a request; where the server has lost the session, begin another and send it again."""
-        context = WHOLE if context.http else PLAIN
-        reply = await self.relay.take(message, context)
-        if reply.status == _LOST and not self.relay.upstream.ordered:
-            await self.begin()
-            reply = await self.relay.take(message, context)
-        return await bare(reply, self.name)
-
-    def reply(self, message: Message, entry: Open | None) -> Message:
-        """Return a reply as the client is to see it: in its own version's words."""
-        if entry is None or is_own(entry.request.id):
-            return message
-        self.host.heard(self, message)
-        if self._older:
-            return older_reply(message, method=entry.request.method or "", version=self.host.version)
-        return message
-
-    def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
-        """Return what the server says with ids that no other server's message has."""
-        if message.kind == "request":
-            return self.host.asked.mint(self, message)
-        if message.method == "notifications/cancelled":
-            return self.host.asked.cancelled(self, message)
-        if message.method is not None and message.method.endswith("/list_changed"):
-            self.host.changed(self, message.method)
-        return message
-
-
 class StatelessPeer(Peer):
     """A server without sessions, for a client without (2026-07-28)."""
 
@@ -365,9 +342,12 @@ class StatelessPeer(Peer):
             await self.ask("server/discover")
 
     def reply(self, message: Message, entry: Open | None) -> Message:
-        """Return a reply as it is."""
-        if entry is not None and not is_own(entry.request.id):
-            self.host.heard(self, message)
+        """Return a reply as it is, unless it asks what the client hasn't declared to answer."""
+        if entry is None or is_own(entry.request.id):
+            return message
+        self.host.heard(self, message)
+        if asking.is_asking(message) and asking.unfit(message, entry.request.meta.get(eras.CAPABILITIES_KEY)):
+            return eras.failed(message, _INTERNAL, "The server asked what the client has not declared to answer.")
         return message
 
 

@@ -16,8 +16,9 @@ from tidegate.gateway import capabilities
 from tidegate.gateway.front import Denied, Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
-from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer
+from tidegate.gateway.peers import PLAIN, Peer, Refused
 from tidegate.gateway.replies import bare
+from tidegate.gateway.session_peer import SessionPeer
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
