@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tidegate import gateway_settings
 from tidegate.flow import Principal
-from tidegate.settings import GatewaySettings, Settings, SettingsError, parse
+from tidegate.settings import GatewaySettings, Settings, SettingsError, command_server, parse
 
 HERE = Path("/nonexistent")
 DIGEST = hashlib.sha256(b"token").hexdigest()
@@ -56,6 +56,10 @@ def test_what_has_no_meaning_is_refused_with_its_place(line: str) -> None:
 
 def test_no_server_is_called_as_the_gateway_is_in_records() -> None:
     assert wrong("[servers.gateway]\nurl = 'http://h/'").startswith("servers.gateway: that name is the gateway's own")
+
+
+def test_a_program_that_is_called_so_makes_a_server_of_another_name() -> None:
+    assert command_server(["./gateway"])[0] == "server"
 
 
 # -- prefixes ---------------------------------------------------------------------------------------------------------

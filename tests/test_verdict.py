@@ -34,7 +34,7 @@ def test_denies_beat_holds_and_holds_beat_redactions_and_silence_passes(given_: 
 
 def test_the_codes_of_tidegate_lie_outside_of_what_is_reserved() -> None:
     borrowed = {"parse": -32700, "invalid": -32600, "method": -32601, "meta": -32602, "cursor": -32602}
-    borrowed["header"] = -32020
+    borrowed |= {"unknown": -32602, "state": -32602, "version": -32022, "header": -32020}
     for code, (number, meaning) in CODES.items():
         assert meaning.endswith(".")
         if code in borrowed:

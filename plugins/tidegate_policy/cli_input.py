@@ -27,6 +27,7 @@ class _Told(NamedTuple):
 
     server: tidegate.Server
     principal: tidegate.Principal
+    profile: str
     tool: dict[str, Any] | None
     request: dict[str, Any] | None
     labels: list[str]
@@ -51,6 +52,7 @@ def fmt_input(  # noqa: PLR0913 - every option of a command is a parameter
     role: Annotated[
         list[str] | None, typer.Option("--role", metavar="NAME", help="A role of the principal. May be repeated.")
     ] = None,
+    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="The profile it comes through.")] = "",
     tool: Annotated[
         str | None, typer.Option("--tool", metavar="FILE", help="The tool's definition, as the server lists it; JSON.")
     ] = None,
@@ -80,12 +82,12 @@ def fmt_input(  # noqa: PLR0913 - every option of a command is a parameter
             _check(given, file)
             return
         who = tidegate.Principal(principal, "none" if principal == "anonymous" else "token", tuple(role or ()))
-        asked = None if request is None else output.read_object(request)
         told = _Told(
             tidegate.Server(_name(server), kind, trust, tuple(label or ())),
             who,
+            profile,
             None if tool is None else output.read_object(tool),
-            asked,
+            None if request is None else output.read_object(request),
             session_label or [],
             sender or ("client" if ("method" in given) else "server"),
             timezone,
@@ -138,6 +140,7 @@ def _inputs(given: dict[str, Any], told: _Told, file: str) -> Iterator[dict[str,
         tool=told.tool,
         request=asked,
         session=session,
+        profile=told.profile,
     )
     try:
         view = View(zone=PolicyConfig(packs=("-",), timezone=told.timezone).timezone)

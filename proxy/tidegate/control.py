@@ -1,6 +1,6 @@
 """What ``tidegate ps`` and ``servers`` ask of a Tidegate that runs: over a UNIX socket that is its user's alone.
 
-The operations: ``ps {}``, ``logs {server}``, ``restart {server}``, ``stop {server}``. See ``channel.py``.
+The operations: ``about {}``, ``ps {}``, ``logs {server}``, ``restart {server}``, ``stop {server}``. See ``channel.py``.
 """
 
 from __future__ import annotations
@@ -95,11 +95,13 @@ class Control:
     Args:
         core: what all relays share.
         fleet: the instances.
+        listen: the URL that clients connect to.
     """
 
-    def __init__(self, core: Core, fleet: Fleet) -> None:
+    def __init__(self, core: Core, fleet: Fleet, listen: str = "") -> None:
         self._core = core
         self._fleet = fleet
+        self._listen = listen
         self._channels: set[Channel] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -155,8 +157,10 @@ class Control:
     async def _answer(self, channel: Channel, message: dict[str, Any]) -> None:
         try:
             match message:
+                case {"op": "about"}:
+                    said: dict[str, Any] = {"listen": self._listen, "pid": os.getpid()}
                 case {"op": "ps"}:
-                    said: dict[str, Any] = {"instances": await self.instances(), "stopped": sorted(self._fleet.stopped)}
+                    said = {"instances": await self.instances(), "stopped": sorted(self._fleet.stopped)}
                 case {"op": "logs", "server": str(name)}:
                     self._check(name)
                     said = {"logs": _bounded(self._fleet.logs(name))}

@@ -24,11 +24,11 @@ from tidegate.verdict import Decision, Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine
 
     from tidegate.face import Face
     from tidegate.flow import Flow, Principal, Server
-    from tidegate.flows import Core
+    from tidegate.flows import Core, Definitions
     from tidegate.message import Id
 
 log = structlog.get_logger("tidegate.relay")
@@ -87,7 +87,7 @@ class Relay(Conversation):
         return self.upstream.ordered
 
     @property
-    def tools(self) -> Mapping[str, Any]:
+    def tools(self) -> Definitions:
         """The definitions of the server's tools as last listed."""
         return self.flows.tools
 

@@ -168,7 +168,7 @@ async def run(
                 apps.append((Admin(core, sessions, stop), admin_socket))
             reloader = Reloader(core, sessions, path)
             preparing = asyncio.create_task(_prepare(core), name="launcher start")
-            control = Control(core, sessions.fleet)
+            control = Control(core, sessions.fleet, _url(listen))
             async with _serving(apps, core), reloader.running(watch=watch), control.serving(path):
                 _announce(core, _url(listen), _url(admin_socket) if admin_socket else None, ready_file)
                 if starting is not None:

@@ -15,6 +15,7 @@ import structlog
 
 from tidegate import endpoints
 from tidegate.fleet import Fleet
+from tidegate.gateway_settings import same
 from tidegate.relay import Relay
 from tidegate.upstream import Unavailable
 
@@ -137,7 +138,7 @@ class Sessions:
             Unavailable: where Tidegate is stopping, or a reload has changed the server since the session began.
         """
         self._check_open(server)
-        if entry.server is not None and self.core.now.settings.servers.get(server) != entry.server:
+        if entry.server is not None and not same(self.core.now.settings.servers.get(server), entry.server):
             raise Unavailable("The settings of the server were changed; begin again.")
         session_id = session_id or secrets.token_urlsafe(24)
         entry.relay.registered(session_id)

@@ -370,4 +370,5 @@ def command_server(command: list[str]) -> tuple[str, ServerSettings]:
     if not command or not command[0].strip():
         raise SettingsError("say which server to run: tidegate wrap -- COMMAND [ARGUMENT]…")
     stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(command[0].split(maxsplit=1)[0]).name).strip("-")
-    return stem[:64].strip("-") or "server", ServerSettings(command=tuple(command))
+    name = stem[:64].strip("-")
+    return "server" if name in ("", gateway_settings.SERVER) else name, ServerSettings(command=tuple(command))

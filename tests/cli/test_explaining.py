@@ -143,6 +143,23 @@ def test_a_principal_is_one_of_the_settings(command: Command, folder: Path) -> N
     assert command("explain", file).code == output.WELL
 
 
+def test_a_principal_comes_through_the_profile_that_its_token_is_for(command: Command, folder: Path) -> None:
+    (folder / "rules").mkdir()
+    (folder / "rules" / "profile.rego").write_text(
+        "package tidegate\nimport rego.v1\n"
+        'decision := {"deny": deny}\n'
+        'deny contains {"rule": "work", "reason": "Not there."} if input.profile == "work"\n'
+    )
+    (folder / "tidegate.toml").write_text(
+        f'[auth]\ntokens = [{{ name = "ci", sha256 = "{"0" * 64}", profile = "work" }}]\n'
+        '[servers.files]\ncommand = ["mcp-files"]\n[profiles.work]\nservers = ["files"]\n'
+        '[[interceptors]]\nuse = "policy"\nbundle = "rules"\n'
+    )
+    file = written(folder, call("read_file"))
+    assert "rule work" in command("explain", file, "--principal", "ci").out
+    assert command("explain", file).code == output.WELL
+
+
 def test_nothing_of_a_message_can_steer_the_terminal(command: Command, folder: Path) -> None:
     file = written(folder, call("read\u001b]0;x\u0007\u202efile"))
     shown = command("explain", file).out

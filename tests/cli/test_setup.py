@@ -77,6 +77,12 @@ def test_a_token_is_shown_once_and_the_settings_know_its_digest_only(command: Co
     assert shown not in lines
 
 
+def test_a_token_can_be_for_one_profile_only(command: Command, home: Path) -> None:
+    _, line = command("token", "new", "ci", "--profile", "work").out.split("\n\n", 1)
+    (home / "tidegate.toml").write_text(f'[servers.a]\ncommand = ["true"]\n[profiles.work]\nservers = ["a"]\n{line}')
+    assert settings.load(home / "tidegate.toml").auth.tokens[0].profile == "work"
+
+
 def test_tokens_differ_and_are_long(command: Command) -> None:
     made = [json.loads(command("token", "new", "ci", "--json").out) for _ in range(2)]
     assert made[0]["token"] != made[1]["token"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.gateway.catalogue import IncompleteError, merged, walk
+from tidegate.gateway.catalogue import IncompleteError, distinct, merged, walk
 
 
 class Server:
@@ -131,3 +131,9 @@ async def test_what_is_read_is_always_how_the_list_begins(
 def test_lists_are_merged_in_the_order_of_the_servers_and_each_in_its_own() -> None:
     first, second = page("b", "a")["tools"], page("d", "c")["tools"]
     assert names(merged([("z", first), ("empty", []), ("y", second)])) == ["b", "a", "d", "c"]
+
+
+def test_of_items_with_one_name_the_last_counts_where_the_first_stood() -> None:
+    items: list[dict[str, Any]] = [{"name": "a", "n": 1}, {"name": "b"}, {"name": "a", "n": 2}, {}, {"name": 1}]
+    assert distinct(items, "name") == [{"name": "a", "n": 2}, {"name": "b"}]
+    assert distinct(items, "uri") == []

@@ -78,6 +78,16 @@ def test_what_was_in_several_servers_results_is_nobodys() -> None:
         found.owner("x:1")
 
 
+def test_a_server_without_resources_owns_nothing_it_links_to() -> None:
+    found = owners(a=[])
+    found.saw("b", ["x:1"])
+    assert found.owner("x:1") == "a", "the only server that has resources"
+    found.update("b")
+    assert found.owner("x:1") is None
+    found.saw("b", ["x:1"])
+    assert found.owner("x:1") == "b"
+
+
 def test_a_list_replaces_the_one_before_and_what_is_not_given_stays() -> None:
     found = owners(a=["x:1", "y:{n}"], b=["z:1"])
     found.update("a", uris=["x:2"])

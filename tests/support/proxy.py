@@ -36,6 +36,11 @@ class RunningTidegate:
         """The address of that server's endpoint for clients of HTTP+SSE (2024-11-05)."""
         return f"{self.url}/servers/{server}/sse"
 
+    @property
+    def gateway(self) -> str:
+        """The address of the gateway to all servers."""
+        return f"{self.url}/mcp"
+
     def told(self) -> str:
         """The end of what Tidegate wrote to its standard error."""
         return self.stderr.read_bytes()[-TOLD_BYTES:].decode(errors="replace")

@@ -13,16 +13,19 @@ import typer
 
 from tidegate.cli import (
     checking,
+    connecting,
     described,
     explaining,
     images,
     launching,
     output,
+    pinging,
     plugins,
     running,
     secret,
     serving,
     setup,
+    tools,
 )
 
 if TYPE_CHECKING:
@@ -62,19 +65,24 @@ def root(
     """
 
 
-_SERVE, _RUNNING, _LOOK, _SET_UP = "Serve", "What runs", "Look before, and look closer", "Set up"
+_SERVE, _RUNNING, _ASK, _LOOK, _SET_UP = "Serve", "What runs", "Ask servers", "Look before, and look closer", "Set up"
 app.command("run", rich_help_panel=_SERVE)(serving.run)
 app.command("wrap", rich_help_panel=_SERVE)(serving.wrap)
 app.command("launcher", rich_help_panel=_SERVE)(launching.launcher)
 app.command("ps", rich_help_panel=_RUNNING)(running.ps)
 app.add_typer(running.app, name="servers", rich_help_panel=_RUNNING)
 app.command("health", rich_help_panel=_RUNNING)(serving.health)
+app.add_typer(tools.app, name="tools", rich_help_panel=_ASK)
+app.command("ping", rich_help_panel=_ASK)(pinging.ping)
 app.command("check", rich_help_panel=_LOOK)(checking.check)
 app.command("explain", rich_help_panel=_LOOK)(explaining.explain)
 app.command("init", rich_help_panel=_SET_UP)(setup.init)
 app.command("pin", rich_help_panel=_SET_UP)(images.pin)
 app.command("pull", rich_help_panel=_SET_UP)(images.pull)
 app.command("import", rich_help_panel=_SET_UP)(setup.import_)
+app.command("connect", rich_help_panel=_SET_UP)(connecting.connect)
+app.command("disconnect", rich_help_panel=_SET_UP)(connecting.disconnect)
+app.command("clients", rich_help_panel=_SET_UP)(connecting.clients)
 app.add_typer(setup.token, name="token", rich_help_panel=_SET_UP)
 app.add_typer(secret.app, name="secret", rich_help_panel=_SET_UP)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=_SET_UP)

@@ -163,7 +163,7 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
 
 def _print(settings: Settings, source: str, interceptors: list[Interceptor], probes: dict[str, ProbeResult]) -> None:
     console = output.console()
-    output.say(f"{source}: the settings are well; clients connect to http://{settings.proxy.listen}")
+    output.say(f"{source}: the settings are well; clients connect to http://{settings.proxy.listen}/mcp")
     rows = [
         (item.name, item.entry.use, ", ".join(hooks_of(item)), _applies(item), _flags(item)) for item in interceptors
     ]

@@ -127,6 +127,7 @@ def _flow(
         None,
         question,
         session.MemoryStore().open(person.name),
+        person.profile,
     )
     return context, message
 
@@ -154,7 +155,8 @@ def _principal(settings: Settings, name: str | None) -> Principal:
         return flow.Principal()
     if known and name not in known:
         raise output.Failure(f"there is no principal {name!r} in [auth] tokens; there are {', '.join(known)}")
-    return flow.Principal(name, "token", known[name].roles if known else ())
+    token = known.get(name)
+    return flow.Principal(name, "token", token.roles, token.profile or "") if token else flow.Principal(name, "token")
 
 
 async def _judged(settings: Settings, message: Message, flow: Flow, *, observe: bool) -> Decision:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
+    from rich.text import Text
 
 WELL, NOT_WELL, MISTAKE, MISSING = 0, 1, 2, 3
 """The exit codes: all is well; the thing checked is not well; the user's mistake; a dependency is missing or down."""
@@ -71,6 +72,13 @@ def plain(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in text)
+
+
+def one_line(text: str, drawn: Console) -> Text | str:
+    """Return a text for a cell that has one line on a terminal, cut where that is too short."""
+    from rich.text import Text  # noqa: PLC0415 - as in console()
+
+    return Text(plain(text), no_wrap=True, overflow="ellipsis") if drawn.is_terminal else text
 
 
 def say(text: str = "") -> None:

@@ -18,7 +18,6 @@ from tidegate.cli.serving import DEFAULT_FILE, settings_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
     from rich.text import Text
 
     from tidegate.settings import ServerSettings, Settings
@@ -123,7 +122,7 @@ def list_(file: _File = None, *, as_json: _Json = False) -> None:
             each["share"] or "",
             str(each["warm"] or ""),
             _coloured("stopped") if each["stopped"] else "" if each["running"] is None else str(each["running"]),
-            _on_one_line(each["what"], console),
+            output.one_line(each["what"], console),
         )
         for each in shown
     ]
@@ -131,13 +130,6 @@ def list_(file: _File = None, *, as_json: _Json = False) -> None:
     console.print(output.table(heads, rows, right=("warm", "running")))
     if told is None:
         output.note("No Tidegate of these settings runs.")
-
-
-def _on_one_line(text: str, console: Console) -> Text | str:
-    """Return a text that a terminal shows on one line, cut where that is too short."""
-    from rich.text import Text  # noqa: PLC0415 - heavy
-
-    return Text(output.plain(text), no_wrap=True, overflow="ellipsis") if console.is_terminal else text
 
 
 def _listed(settings: Settings, name: str, told: dict[str, Any] | None) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class HttpUpstream:
     ordered = False
     cancels = False
     late = False
+    ended = False
 
     def __init__(
         self, url: str, headers: dict[str, str], client: HttpClient, proxy: Callable[[], ProxySettings]

@@ -287,8 +287,9 @@ class App:
 
 @lru_cache(_REMEMBERED)
 def _accepted(accept: str) -> str:
-    """Return an Accept header in words of our own."""
-    return ", ".join(kind for kind in (_JSON, _STREAM, "*/*") if kind in accept)
+    """Return an Accept header in words of our own, in the client's order."""
+    found = sorted((accept.index(kind), kind) for kind in (_JSON, _STREAM, "*/*") if kind in accept)
+    return ", ".join(kind for _, kind in found)
 
 
 def _is_local(url: str) -> bool:

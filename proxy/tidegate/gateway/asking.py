@@ -26,6 +26,9 @@ ROUNDS = 16
 """How often one request may be answered with a question, unless its caller says otherwise."""
 
 _CAPABILITY = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
+ASKED = frozenset(_CAPABILITY)
+"""What a client must have declared to be asked for."""
+
 _ACTIONS = frozenset(("accept", "decline", "cancel"))
 _NOT_MODERN = frozenset(("task", "elicitationId"))
 _TIED = frozenset(("progressToken", RELATED_TASK_KEY))

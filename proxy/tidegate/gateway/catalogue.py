@@ -64,3 +64,17 @@ async def walk(
 def merged(per_server: Iterable[tuple[str, Iterable[dict[str, Any]]]]) -> list[dict[str, Any]]:
     """Return the items of several servers as one list, in the order given, each server's in its own order."""
     return [item for _, items in per_server for item in items]
+
+
+def distinct(items: Iterable[dict[str, Any]], member: str) -> list[dict[str, Any]]:
+    """Return the items of one server's list without doubles, and without those that nobody could ask for.
+
+    Of several that say the same name the last counts, as it does for what interceptors are told of a tool; it stands
+    where the first stood.
+
+    Args:
+        items: the items.
+        member: the member that says what an item is called, such as ``name`` or ``uri``.
+    """
+    found = {name: item for item in items if isinstance(name := item.get(member), str)}
+    return list(found.values())

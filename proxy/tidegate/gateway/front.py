@@ -19,7 +19,7 @@ from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
 from tidegate.gateway.aiming import Aim
 from tidegate.gateway.asked import Asked
-from tidegate.gateway.listing import Lists
+from tidegate.gateway.listing import Lists, Tools
 from tidegate.gateway.names import Names
 from tidegate.gateway.peers import Peer, Refused
 from tidegate.gateway.resources import AmbiguousError, Owners
@@ -50,19 +50,6 @@ class Denied(Exception):  # noqa: N818 - it says what was done
     def __init__(self, reply: Reply) -> None:
         super().__init__()
         self.reply = reply
-
-
-class Tools:
-    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
-
-    def __init__(self, front: Front) -> None:
-        self._front = front
-
-    def get(self, shown: str) -> Mapping[str, Any] | None:
-        """Return a tool's definition as last listed; ``None`` where it isn't known."""
-        found = self._front.names["tools"].meant(shown)
-        peer = self._front.peers.get(found[0]) if found is not None else None
-        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
 
 
 class Front(Conversation):
@@ -119,6 +106,7 @@ class Front(Conversation):
             "prompts": Names("prompt", self.prefixes, settings.gateway.clash),
         }
         self.owners = Owners()
+        self._rules = self._rules_now()
         self.lists.fresh.clear()
 
     def serves(self, server: str, tool: str) -> bool:
@@ -159,7 +147,17 @@ class Front(Conversation):
 
     def found(self, name: str, meta: Mapping[str, Any]) -> Peer | None:  # noqa: ARG002 - for those that need it
         """Return a server that was reached already."""
-        return self.peers.get(name)
+        found = self.peers.get(name)
+        return None if found is None or self.replaced(found) else found
+
+    def replaced(self, peer: Peer) -> bool:
+        """Let go of a server that can't go on with its session, as where it speaks another version since a restart."""
+        if not peer.relay.upstream.ended:
+            return False
+        if self.peers.get(peer.name) is peer:
+            del self.peers[peer.name]
+        self.shared.fleet.spawn(peer.close())
+        return True
 
     def key(self, name: str, meta: Mapping[str, Any]) -> Any:  # noqa: ARG002 - for those that need it
         """Return what tells one way to a server from another."""
@@ -187,6 +185,8 @@ class Front(Conversation):
         self._connecting.pop(key, None)
         if not task.cancelled() and task.exception() is None:
             peer = task.result()
+            if peer.can("resources") and peer.name in self.prefixes:
+                self.owners.update(peer.name)
             self.shared.known[self.principal.name, peer.name] = peer.capabilities
 
     def heard(self, peer: Peer, reply: Message) -> None:
@@ -216,11 +216,27 @@ class Front(Conversation):
         """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
         self.lists.fresh.discard(kind)
 
-    async def reloaded(self, changed: set[str]) -> None:
-        """Take over changed settings: servers that were changed or taken away are let go of."""
+    async def reloaded(self, changed: set[str]) -> bool:
+        """Take over changed settings: servers that were changed or taken away are let go of.
+
+        Returns:
+            Whether anything of it concerns this front's clients.
+        """
+        before, rules = self.prefixes, self._rules
         gone = [name for name in self.peers if name in changed]
         await asyncio.gather(*(self.peers.pop(name).close() for name in gone))
+        if not changed & before.keys() and self._rules_now() == rules:
+            return False
         self._settle()
+        for name, peer in self.peers.items():
+            if peer.can("resources") and name in self.prefixes:
+                self.owners.update(name)
+        return True
+
+    def _rules_now(self) -> tuple[Any, ...]:
+        settings = self.core.now.settings
+        prefixes = list(gateway_settings.prefixes(settings, self.profile).items())
+        return prefixes, settings.gateway, settings.profiles.get(self.profile)
 
     # -- from the client --------------------------------------------------------------------------------
 
@@ -255,7 +271,7 @@ class Front(Conversation):
             self.check(message, context)
             target = await self.aim.whose(message)
             if target is None:
-                return await self.answer(message, context)
+                return self.stated(await self.answer(message, context))
             peer, sent = target
             return self.stated(await peer.take(sent, context))
         except Denied as denied:
@@ -347,6 +363,7 @@ class Front(Conversation):
         if self.over.is_set():
             return
         self.over.set()
+        self.lists.close()
         connecting = list(self._connecting.values())
         for task in connecting:
             task.cancel()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from tidegate.gateway.catalogue import IncompleteError, walk
+from tidegate.gateway.catalogue import IncompleteError, distinct, walk
 from tidegate.gateway.peers import Refused
 from tidegate.upstream import Unavailable
 
@@ -47,6 +47,22 @@ LISTS = {
 """The methods that list, and what."""
 
 
+_IDENTITY = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
+
+
+class Tools:
+    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def get(self, shown: str) -> Mapping[str, Any] | None:
+        """Return a tool's definition as last listed; ``None`` where it isn't known."""
+        found = self._front.names["tools"].meant(shown)
+        peer = self._front.peers.get(found[0]) if found is not None else None
+        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
+
+
 class Lists:
     """The lists that one front's servers make together.
 
@@ -60,6 +76,7 @@ class Lists:
     def __init__(self, front: Front) -> None:
         self._front = front
         self.fresh: set[str] = set()
+        self._reported: list[str] = []
 
     async def whole(self, method: str, meta: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
         """List what all servers have.
@@ -77,11 +94,20 @@ class Lists:
         for server, (items, _) in zip(servers, found, strict=True):
             if items is not None and server in self._front.prefixes:
                 self._learn(server, member, items)
+        self._report()
         if method != "resources/list":  # the templates are asked for after them
             self.fresh.add(kind)
         problems = {server: why for server, (_, why) in zip(servers, found, strict=True) if why}
         made = [self._shown(server, kind, items or ()) for server, (items, _) in zip(servers, found, strict=True)]
         return [item for items in made for item in items], problems
+
+    def _report(self) -> None:
+        """Say in the log which names clash or can't be shown, each time that others do."""
+        problems = [said for names in self._front.names.values() for said in names.problems()]
+        if problems != self._reported:
+            self._reported = problems
+            for said in problems:
+                log.warning("a name is not as its server has it", reason=said)
 
     def _learn(self, server: str, member: str, items: list[dict[str, Any]]) -> None:
         """Take over which names or URIs a server has."""
@@ -117,21 +143,31 @@ class Lists:
             async with asyncio.timeout(settings.patience):
                 peer = await front.peer(server, meta)
                 if not peer.can(kind):
-                    return [], ""
+                    return None, ""
 
                 async def fetch(cursor: str | None) -> dict[str, Any]:
                     return await peer.ask(method, None if cursor is None else {"cursor": cursor}, meta=meta)
 
-                return await walk(fetch, member, max_items=settings.max_items), ""
+                return _distinct(await walk(fetch, member, max_items=settings.max_items), member), ""
         except IncompleteError as incomplete:
             log.warning("a list is not whole", server=server, method=method, reason=str(incomplete))
-            return incomplete.items, str(incomplete)
+            return _distinct(incomplete.items, member), str(incomplete)
         except Refused as refusal:
-            return ([], "") if refusal.code == _NO_METHOD else (None, front.lacking(server, str(refusal)))
+            return (None, "") if refusal.code == _NO_METHOD else (None, front.lacking(server, str(refusal)))
         except Unavailable as failure:
             return None, front.lacking(server, str(failure))
         except TimeoutError:
             return None, front.lacking(server, f"The server didn't answer within {settings.patience:g} seconds.")
+
+    def _owner(self, method: str) -> tuple[str, str, str, str]:
+        """Return whose cursors of a list are good."""
+        front = self._front
+        return front.principal.name, front.profile, front.flows.session_id, method
+
+    def close(self) -> None:
+        """Let go of the lists that the clients were paging through."""
+        for method in LISTS:
+            self._front.shared.pages.forget(self._owner(method))
 
     async def page(self, message: Message) -> dict[str, Any]:
         """Return the result of a judged request for a list.
@@ -142,7 +178,7 @@ class Lists:
         front, method = self._front, message.method or ""
         params = message.tree.get("params")
         cursor = params.get("cursor") if isinstance(params, dict) else None
-        owner = (front.principal.name, front.profile, front.flows.session_id, method)
+        owner = self._owner(method)
         problems: dict[str, str] = {}
         if cursor is None:
             items, problems = await self.whole(method, message.meta)
@@ -155,6 +191,11 @@ class Lists:
         if problems:
             result["_meta"] = missing(problems)
         return result
+
+
+def _distinct(items: list[dict[str, Any]], member: str) -> list[dict[str, Any]]:
+    """Return the items of one server without those that stand twice."""
+    return items if member == "tasks" else distinct(items, _IDENTITY[member])
 
 
 def missing(problems: Mapping[str, str]) -> dict[str, Any]:

@@ -159,55 +159,52 @@ class Names:
             return
         self._settled = True
         self._shown, self._meant, self._clashes = {}, {}, {}
-        wanted: dict[str, list[Meant]] = {}
+        fits, taken = self._fits, self._meant.setdefault
         for server, prefix in self._prefixes.items():
             shown = self._shown[server] = dict.fromkeys(self._listed.get(server, ()))
             for name in shown:
-                candidate = prefix + name
-                if name and self._fits(candidate):
-                    wanted.setdefault(candidate, []).append((server, name))
+                wanted = prefix + name
+                if name and fits(wanted):
+                    shown[name] = wanted
+                    meant = (server, name)
+                    first = taken(wanted, meant)
+                    if first is not meant and first is not None:
+                        self._clashes.setdefault(wanted, [first]).append(meant)
         if self._clash == "first":
-            self._settle_first(wanted)
+            self._settle_first()
         else:
-            self._settle_alike(wanted)
-        for candidate in self._clashes:
-            self._meant.setdefault(candidate, None)
+            self._settle_alike()
 
-    def _settle_alike(self, wanted: dict[str, list[Meant]]) -> None:
-        """Settle names so that all who want the same are treated alike: each gets its server's name, or none."""
-        contested = [candidate for candidate, those in wanted.items() if len(those) > 1]
-        waiting = set(contested)
-        for candidate in contested:  # grows: what one moves to may be what another wants, which then is contested too
-            those = wanted.pop(candidate)
-            self._clashes.setdefault(candidate, []).extend(those)
-            for server, name in those:
+    def _settle_alike(self) -> None:
+        """Settle clashes so that all who want the same are treated alike: each gets its server's name, or none."""
+        moving = dict(self._clashes)
+        given: dict[str, Meant] = {}
+        waiting = list(moving)
+        for wanted in waiting:  # grows: what one moves to may be what another has, which then has to move too
+            self._meant[wanted] = None
+            for server, name in moving[wanted]:
                 full = f"{server}__{name}"
                 if self._clash == "hide" or not self._fits(full):
+                    self._shown[server][name] = None
                     continue
-                self._give(server, name, full)
-                if full in wanted and full not in waiting:
-                    waiting.add(full)
-                    contested.append(full)
-                    self._clashes[full] = [(server, name)]
-        for candidate, ((server, name),) in wanted.items():
-            self._give(server, name, candidate)
+                self._shown[server][name] = full
+                given[full] = (server, name)
+                other = self._meant.get(full)
+                if other is not None and full not in moving:
+                    moving[full] = [other]
+                    waiting.append(full)
+                    self._clashes[full] = [other, (server, name)]
+        self._meant.update(given)
 
-    def _settle_first(self, wanted: dict[str, list[Meant]]) -> None:
-        """Settle names so that the first server of the settings keeps what others want too."""
-        late: list[Meant] = []
-        for candidate, those in wanted.items():
-            self._give(*those[0], candidate)
-            if len(those) > 1:
-                self._clashes[candidate] = those
-                late += those[1:]
-        for server, name in late:
-            full = f"{server}__{name}"
-            if self._fits(full) and full not in wanted:
-                self._give(server, name, full)
-
-    def _give(self, server: str, name: str, shown: str) -> None:
-        self._shown[server][name] = shown
-        self._meant[shown] = (server, name)
+    def _settle_first(self) -> None:
+        """Settle clashes so that the first server of the settings keeps what others want too."""
+        for those in self._clashes.values():
+            for server, name in those[1:]:
+                full = f"{server}__{name}"
+                free = self._fits(full) and full not in self._meant
+                self._shown[server][name] = full if free else None
+                if free:
+                    self._meant[full] = (server, name)
 
 
 def _quoted(name: str) -> str:

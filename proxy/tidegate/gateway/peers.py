@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from tidegate import methods, wire
-from tidegate.gateway import asking, eras
+from tidegate.gateway import eras
 from tidegate.gateway.replies import bare
 from tidegate.message import Message
 from tidegate.upstream import Context, Unavailable
 from tidegate.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from tidegate.correlate import Open
     from tidegate.gateway.asked import Asked
@@ -47,7 +47,6 @@ OWN_META: dict[str, Any] = {
 """What a request of 2026-07-28 of the gateway's own says of who asks, where no client does."""
 
 LOST = 404  # a session that an HTTP server doesn't know any more (2025-11-25, session management)
-_INTERNAL = -32603
 _numbers = iter(range(1, 2**63))
 
 
@@ -137,6 +136,13 @@ class Peer:
         self._sessions = 0  # that were lost
         self._renewing = asyncio.Lock()
         relay.face = self
+        self._later: set[asyncio.Task[object]] = set()
+
+    def later(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something that nobody waits for, until this is closed at the latest."""
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     def can(self, capability: str) -> bool:
         """Whether the server says that it has a capability."""
@@ -289,6 +295,10 @@ class Peer:
     async def close(self) -> None:
         """Put away what is this client's own."""
         self.host.asked.forget(self)
+        for task in self._later:
+            task.cancel()
+        if self._later:
+            await asyncio.wait(self._later)
         await self.relay.close()
 
     # -- its face ---------------------------------------------------------------------------------------
@@ -303,51 +313,6 @@ class Peer:
 
     def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
         """Return a request or notification as the client is to see it."""
-        return message
-
-
-class StatelessPeer(Peer):
-    """A server without sessions, for a client without (2026-07-28)."""
-
-    modern = True
-
-    async def begin(self) -> None:
-        """Nothing is begun without sessions; see :meth:`discovered`."""
-
-    def discovered(self, result: Mapping[str, Any]) -> None:
-        """Note what the server says of itself."""
-        said = result.get("capabilities")
-        self.capabilities = said if isinstance(said, dict) else {}
-        text = result.get("instructions")
-        self.instructions = text if isinstance(text, str) else ""
-        self.server_version = methods.MODERN
-
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:
-        """Ask in the client's name, with its ``_meta``; see :meth:`Peer.ask`.
-
-        Raises:
-            Unavailable: where no answer comes, or an interceptor denies question or answer.
-            Refused: where the server answers with an error.
-        """
-        own = {key: value for key, value in (meta or OWN_META).items() if key != "progressToken"}
-        return await self.asked(request(method, {**(params or {}), "_meta": own}))
-
-    async def alive(self) -> None:
-        """Ask whether the server answers.
-
-        Raises:
-            Unavailable: where it doesn't.
-        """
-        with contextlib.suppress(Refused):
-            await self.ask("server/discover")
-
-    def reply(self, message: Message, entry: Open | None) -> Message:
-        """Return a reply as it is, unless it asks what the client hasn't declared to answer."""
-        if entry is None or is_own(entry.request.id):
-            return message
-        self.host.heard(self, message)
-        if asking.is_asking(message) and asking.unfit(message, entry.request.meta.get(eras.CAPABILITIES_KEY)):
-            return eras.failed(message, _INTERNAL, "The server asked what the client has not declared to answer.")
         return message
 
 

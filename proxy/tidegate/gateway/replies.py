@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from tidegate.upstream import Context
 
+_STREAM = "text/event-stream"
+
 
 async def bare(reply: Reply, label: str | None = None) -> Reply:
     """Return a reply without what only its own connection is concerned with: status and headers of the server's.
@@ -38,6 +40,18 @@ async def labelled(events: Outs, label: str | None) -> Outs:
                 yield Out(out.data, None if out.id is None else f"{label}/{out.id}", out.retry, out.message)
             elif out.data is not None:
                 yield Out(out.data, None, None, out.message)
+
+
+async def streamed(reply: Reply, context: Context) -> Reply:
+    """Return a body as a stream of one message, to a client of HTTP that names streams first among what it accepts."""
+    if reply.message is None or reply.status != 200 or not context.headers.get("accept", "").startswith(_STREAM):
+        return reply
+    return Reply(events=await primed(_one(Out(reply.body, message=reply.message))))
+
+
+async def _one(out: Out) -> Outs:
+    yield Out(None)  # for primed()
+    yield out
 
 
 async def condensed(events: AsyncGenerator[Out, None], context: Context) -> Reply:

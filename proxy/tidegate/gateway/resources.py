@@ -60,7 +60,7 @@ class Owners:
         self._servers: dict[str, _Server] = {}
 
     def update(self, server: str, *, uris: Iterable[str] | None = None, templates: Iterable[str] | None = None) -> None:
-        """Take over what a server that has resources lists; what isn't given stays.
+        """Take over what a server that has resources lists; what isn't given stays. Nothing given says that it has any.
 
         Args:
             server: the server.
@@ -80,8 +80,13 @@ class Owners:
         self._servers.pop(server, None)
 
     def saw(self, server: str, uris: Iterable[str]) -> None:
-        """Note URIs that were in a server's results, as links or as embedded resources."""
-        found = self._servers.setdefault(server, _Server())
+        """Note URIs that were in a server's results, as links or as embedded resources.
+
+        Those of a server that has no resources are nobody's: it couldn't be asked for them.
+        """
+        found = self._servers.get(server)
+        if found is None:
+            return
         for uri in uris:
             found.seen[uri] = None
             found.seen.move_to_end(uri)

@@ -17,7 +17,7 @@ from tidegate.gateway.front import Denied, Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
 from tidegate.gateway.peers import PLAIN, Peer, Refused
-from tidegate.gateway.replies import bare
+from tidegate.gateway.replies import bare, streamed
 from tidegate.gateway.session_peer import SessionPeer
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
@@ -86,7 +86,7 @@ class SessionFront(Front):
         self.shared.eras[name] = "modern" if isinstance(peer, ModernPeer) else "legacy"
         self.peers[name] = peer
         if isinstance(peer, SessionPeer) and self._level is not None and peer.can("logging"):
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(Refused, Unavailable):
                 await peer.ask("logging/setLevel", {"level": self._level})
         if self._listening:
             self._pump(peer)
@@ -139,13 +139,14 @@ class SessionFront(Front):
             if out.message is not None:
                 self._own.put_latest(out.message)
 
-    async def reloaded(self, changed: set[str]) -> None:
+    async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings, and tell the client that its lists may have changed."""
         for name in changed & self._pumps.keys():
             self._pumps.pop(name).cancel()
-        await super().reloaded(changed)
-        if self.version:
+        concerned = await super().reloaded(changed)
+        if concerned and self.version:
             await self._announce(list(_NOTICES))
+        return concerned
 
     # -- requests ---------------------------------------------------------------------------------------
 
@@ -158,7 +159,7 @@ class SessionFront(Front):
         method = message.method or ""
         if context.headers.get("mcp-protocol-version", methods.V2024) not in methods.VERSIONS:
             raise Rejected("invalid", "The header MCP-Protocol-Version names no known version.", id=message.id)
-        if method != "initialize" and not self.version:
+        if method not in ("initialize", "ping") and not self.version:
             raise Rejected("invalid", "The session has not begun: send initialize first.", id=message.id)
         if not methods.may_send("client", method, self.version or methods.V2025_11):
             raise Rejected("method", "This version of the protocol has no such method.", id=message.id)
@@ -175,7 +176,7 @@ class SessionFront(Front):
         try:
             method = message.method or ""
             if method in LISTS:
-                return await self.list(message)
+                return await streamed(await self.list(message), context)
             if method == "initialize":
                 return await self._begin(message)
             if method == "logging/setLevel":

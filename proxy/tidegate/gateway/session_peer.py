@@ -40,7 +40,6 @@ class SessionPeer(Peer):
         self._older = False
         self._kept: dict[str, Message] = {}  # what a session begun anew is told again
         self._renewed = asyncio.Event()
-        self._refusing: set[asyncio.Task[Reply]] = set()
 
     async def begin(self) -> None:
         """Begin a session, as the client began its own.
@@ -111,26 +110,17 @@ class SessionPeer(Peer):
         """Pass on the client's answer to a question, as the server's version says it."""
         await super().answer(answer_for(self.relay, reply))
 
-    def _refuse(self, answer: Message) -> None:
-        """Answer a question that the client can't be asked; as if it had."""
-        task = asyncio.create_task(self.relay.take(answer, PLAIN), name="gateway refusal")
-        self._refusing.add(task)
-        task.add_done_callback(self._refusing.discard)
-
-    async def close(self) -> None:
-        """Put away what is this client's own."""
-        if self._refusing:
-            await asyncio.wait(self._refusing)
-        await super().close()
-
     def spoken(self, message: Message, about: Open | None) -> Message | None:  # noqa: ARG002 - the protocol's
         """Return what the server says, in the client's own version's words, with ids that no other's message has."""
         if message.kind == "request":
-            lacking = asking.undeclared(message, self._declared, self.host.version)
-            other = not lacking and methods.may_send("server", message.method or "", self.host.version)
-            if lacking is None or other:
+            lacking = None
+            if message.method in asking.ASKED:
+                lacking = asking.undeclared(message, self._declared, self.host.version)
+            elif not methods.may_send("server", message.method or "", self.host.version):
+                lacking = {}
+            if lacking is None:
                 return self.host.asked.mint(self, older_request(message, version=self.host.version))
-            self._refuse(asking.refusal(message, lacking))
+            self.later(self.relay.take(asking.refusal(message, lacking), PLAIN))
             return None
         if not methods.may_send("server", message.method or "", self.host.version):
             return None

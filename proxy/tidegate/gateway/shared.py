@@ -33,7 +33,6 @@ class Shared:
 
     Attributes:
         eras: which eras a server was found to speak, by its name; it speaks both where both are known.
-        pages: the lists that clients are paging through.
         held: the requests that wait for a client to come back.
         known: what a server could do when it was reached last, by principal and name; for when it is down.
     """
@@ -42,11 +41,20 @@ class Shared:
         self.core = core
         self.fleet = fleet
         self.eras: dict[str, Era] = {}
-        self.pages = Pages(core.now.settings.gateway.page)
+        self._pages = Pages(core.now.settings.gateway.page)
+        self._page = core.now.settings.gateway.page
         self.held: Held[Call] = Held(Handles(secrets.token_bytes(32), HOLD, time.monotonic))
         self.known: dict[tuple[str, str], dict[str, Any]] = {}
         self.keepers: set[LegacyPeer] = set()
         self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def pages(self) -> Pages:
+        """The lists that clients are paging through."""
+        size = self.core.now.settings.gateway.page
+        if size != self._page:  # since a reload: cursors of other pages are worth nothing any more
+            self._pages, self._page = Pages(size), size
+        return self._pages
 
     def watch(self, peer: LegacyPeer) -> None:
         """Have requests that a peer holds given up in time."""

@@ -13,7 +13,8 @@ from tidegate.gateway import capabilities, eras
 from tidegate.gateway.front import Denied, Front
 from tidegate.gateway.legacy_peer import LegacyPeer
 from tidegate.gateway.listing import LISTS, missing
-from tidegate.gateway.peers import Peer, Refused, StatelessPeer
+from tidegate.gateway.peers import Peer, Refused
+from tidegate.gateway.stateless_peer import StatelessPeer
 from tidegate.gateway.subscribing import Subscription
 from tidegate.streams import Reply
 from tidegate.upstream import Unavailable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.gateway")
 
 _PROBE = 10.0  # seconds that a server may take to answer the first server/discover, or it counts as one of sessions
-_MOST_KINDS = 32  # ways to one server with sessions: one for each set of capabilities that clients declare
+_MOST_KINDS = 8  # ways to one server with sessions: one for each set of capabilities that clients declare
 _UNSUPPORTED = -32022
 
 
@@ -70,10 +71,13 @@ class StatelessFront(Front):
         if self.shared.eras.get(name) == "legacy":
             key = name, values.encode(meta.get(eras.CAPABILITIES_KEY) or {})
             found = self._kinds.get(key)
-            if found is not None:
-                self._kinds.move_to_end(key)
-            return found
-        return self.peers.get(name)
+            if found is None or not self.replaced(found):
+                if found is not None:
+                    self._kinds.move_to_end(key)
+                return found
+            del self._kinds[key]
+            return None
+        return super().found(name, meta)
 
     async def connect(self, name: str, meta: Mapping[str, Any]) -> Peer:
         """Reach a server: without a session, if it is of 2026-07-28.
@@ -125,15 +129,16 @@ class StatelessFront(Front):
         self.shared.keepers.discard(peer)
         await peer.close()
 
-    async def reloaded(self, changed: set[str]) -> None:
+    async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings."""
         gone = [self._kinds.pop(key) for key in list(self._kinds) if key[0] in changed]
         for peer in gone:
             self.peers.pop(peer.name, None)
             await self._let_go(peer)
-        await super().reloaded(changed)
-        for subscription in list(self.subscriptions):
+        concerned = await super().reloaded(changed)
+        for subscription in list(self.subscriptions) if concerned else ():
             subscription.reloaded()
+        return concerned
 
     # -- requests ---------------------------------------------------------------------------------------
 

@@ -44,6 +44,8 @@ def test_who_asks_and_in_which_conversation_can_be_said() -> None:
     found = made("--principal", "ann", "--role", "dev", "--session-label", "private", "--timezone", "Europe/Berlin")
     assert found["principal"] == {"name": "ann", "roles": ["dev"], "claims": {}, "auth": "token"}
     assert found["session"]["labels"] == ["private"]
+    assert found["profile"] == ""
+    assert made("--profile", "work")["profile"] == "work"
 
 
 def test_a_tools_definition_is_shown(tmp_path: Path) -> None:
