@@ -116,11 +116,7 @@ async def progress(cell: Cell) -> None:
         reply = await cell.client.send(tree)
         assert reply["result"]["content"][0]["text"] == cell.token
         upto = cell.client.log.index(reply)
-        steps = [
-            said["params"]["progress"]
-            for said in cell.client.log[since:upto]
-            if said.get("method") == "notifications/progress" and said["params"]["progressToken"] == token
-        ]
+        steps = [said["params"]["progress"] for said in filter(_progress_of(token), cell.client.log[since:upto])]
         assert steps == [1, 2, 3]
     assert await cell.said("progress", f"none-{cell.token}") == f"none-{cell.token}"
 
@@ -148,15 +144,25 @@ async def logging(cell: Cell) -> None:
 
 
 async def cancelling(cell: Cell) -> None:
-    """A call that the client gives up ends at the server, and has no reply."""
-    tree = cell.client.tree("tools/call", called(cell.named("wait"), cell.token))
-    future = cell.client.opened(tree)
-    cell.client.spawn(cell.client.post(tree))
-    await cell.waits("begun", cell.token)
-    await cell.client.cancel(tree)
-    await cell.waits("cancelled", cell.token)
-    assert await cell.said("echo", "still here") == f"{cell.place.name} still here"
-    assert not future.done()
+    """A call that the client gives up ends at the server, and has no reply; whatever came of it before."""
+    for token, meta in ((cell.token, {}), (f"w-{cell.token}", {"progressToken": f"w-{cell.token}"})):
+        tree = cell.client.tree("tools/call", called(cell.named("wait"), token), meta)
+        since, future = len(cell.client.log), cell.client.opened(tree)
+        cell.client.spawn(cell.client.post(tree))
+        await cell.waits("begun", token)
+        if meta:
+            await cell.client.heard(_progress_of(token), since)
+        await cell.client.cancel(tree)
+        await cell.waits("cancelled", token)
+        assert await cell.said("echo", "still here") == f"{cell.place.name} still here"
+        assert not future.done()
+
+
+def _progress_of(token: Any) -> Callable[[Any], bool]:
+    def holds(said: Any) -> bool:
+        return bool(said.get("method") == "notifications/progress" and said["params"]["progressToken"] == token)
+
+    return holds
 
 
 async def sampling(cell: Cell) -> None:

@@ -55,6 +55,8 @@ class LegacySession(Speaker):
             task = self.tasks.get(params["requestId"])
             if task is not None:
                 task.cancel()
+        elif tree["method"] == "notifications/progress":
+            self.place.record.note("progress", params["progressToken"])
         elif tree["method"] == "notifications/roots/list_changed":
             self.place.record.note("roots changed", self.place.name)
         elif tree["method"] == "notifications/initialized":
@@ -108,7 +110,12 @@ class LegacySession(Speaker):
             tree = {"jsonrpc": "2.0", "id": self._last, "method": method, **({"params": asked} if asked else {})}
             vocabulary.check(tree, "server", self.place.version)
             await stream.say(tree)
-            answer = await future
+            try:
+                answer = await future
+            except asyncio.CancelledError:
+                gone = {"requestId": self._last, "reason": "enough"}
+                await stream.say({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": gone})
+                raise
             if "error" in answer:
                 raise RpcError(-32603, f"The client answers {answer['error']['code']}.")
             answers[key] = answer["result"]

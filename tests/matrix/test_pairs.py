@@ -14,6 +14,7 @@ from matrix.connections import HttpClient
 from matrix.places import HttpPlace, StdioPlace
 from matrix.servers import Record
 from matrix.vocabulary import META, MODERN
+from support.rig import entry
 from support.web import Front, front, within
 
 LATEST = "2025-11-25"
@@ -170,6 +171,44 @@ async def test_a_client_that_cancels_while_it_is_asked_ends_the_request(server: 
             await within(pair.record.wait("cancelled", "token"))
         assert await pair.said("echo") == "server token"
         assert not future.done()
+
+
+async def test_a_client_tells_how_far_it_is_and_hears_that_its_answer_is_not_wanted_any_more() -> None:
+    async with pairing("2025-06-18", LATEST) as pair:
+        asked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def telling(tree: Any) -> None:
+            asked.set_result(tree)
+            progress = {"progressToken": tree["params"]["_meta"]["progressToken"], "progress": 1}
+            await pair.client.notify("notifications/progress", progress)
+
+        pair.client._answered = telling  # type: ignore[method-assign]  # it never comes to an end
+        assert await pair.said("watch") == "token"
+        gone = await pair.client.heard(lambda said: said.get("method") == "notifications/cancelled")
+        assert gone["params"]["requestId"] == (await asked)["id"]
+
+
+@pytest.mark.parametrize("server", [LATEST, MODERN])
+async def test_a_stream_that_is_closed_after_a_while_cancels_however_long_that_takes(server: str) -> None:
+    async def decide(*_: Any) -> None:
+        for _turn in range(20):
+            await asyncio.sleep(0)
+
+    record = Record()
+    async with (
+        StdioPlace("server", server, record) as place,
+        front(entry(decide=decide), server=place.settings) as running,
+    ):
+        client = HttpClient(MODERN, running.url)
+        await client.start()
+        tree = client.tree("tools/call", called("server__wait", "token"), {"progressToken": 1})
+        client.opened(tree)
+        client.spawn(client.post(tree))
+        await client.heard(lambda said: said.get("method") == "notifications/progress")
+        await asyncio.sleep(0.2)  # sleep: a request that is over sooner isn't watched while it is answered
+        await client.cancel(tree)
+        await within(record.wait("cancelled", "token"))
+        await client.close()
 
 
 async def test_a_session_that_its_server_has_lost_is_begun_again() -> None:

@@ -28,13 +28,14 @@ _NAMES = (
     "breaks",
     "coded",
     "ping",
+    "watch",
 )
 _PIXEL = "iVBORw0KGgo="
 
 
 def definitions(version: str) -> list[dict[str, Any]]:
     """The definitions of the tools."""
-    names = [name for name in _NAMES if name != "ping" or version != MODERN]
+    names = [name for name in _NAMES if name not in ("ping", "watch") or version != MODERN]
     found: list[dict[str, Any]] = [{"name": name, "inputSchema": {"type": "object"}} for name in names]
     if version >= "2025-06-18":
         found.append({"name": "rude", "inputSchema": {"type": "object"}})
@@ -112,6 +113,10 @@ async def _log(speaker: "Speaker", params: dict[str, Any], token: str, stream: "
 
 
 async def _wait(speaker: "Speaker", params: dict[str, Any], token: str, stream: "Stream") -> dict[str, Any]:
+    asked = params.get("_meta", {}).get("progressToken")
+    if asked is not None:
+        said = {"progressToken": asked, "progress": 1}
+        await stream.say({"jsonrpc": "2.0", "method": "notifications/progress", "params": said})
     speaker.place.record.note("begun", token)
     await asyncio.Event().wait()
     return {}
@@ -164,6 +169,16 @@ async def _rude(speaker: "Speaker", params: dict[str, Any], token: str, stream: 
     }
     await speaker.ask({key: asked[key] for key in params["arguments"]["asks"]}, params, stream)
     return text("answered")
+
+
+async def _watch(speaker: "Speaker", params: dict[str, Any], token: str, stream: "Stream") -> dict[str, Any]:
+    """Ask the model and want to hear how far it is; wait no longer than until it says so."""
+    asked = {**sampling(speaker, token), "_meta": {"progressToken": token}}
+    asking = asyncio.ensure_future(speaker.ask({"model": ("sampling/createMessage", asked)}, params, stream))
+    await speaker.place.record.wait("progress", token)
+    asking.cancel()
+    await asyncio.wait((asking,))
+    return text(token)
 
 
 async def _roots(speaker: "Speaker", params: dict[str, Any], token: str, stream: "Stream") -> dict[str, Any]:
@@ -239,6 +254,7 @@ _TOOLS = {
     "elicit": _elicit,
     "open": _open,
     "rude": _rude,
+    "watch": _watch,
     "roots": _roots,
     "both": _both,
     "touch": _touch,
