@@ -300,9 +300,9 @@ FEATURES: dict[str, Play] = {
     "page": paging,
 }
 
-LAST = frozenset(("large result", "log"))
+LAST = frozenset(("large result", "log", "sampling", "elicitation", "roots"))
 """What is played when all else is over: over stdio, nobody can tell which of several requests a text over the limit
-answers, or, in 2026-07-28, a log message belongs to."""
+answers, or what a server asks or logs belongs to."""
 
 IMPOSSIBLE: dict[str, tuple[Callable[[str, str], bool], Play, str]] = {
     "elicitation": (

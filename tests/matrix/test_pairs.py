@@ -5,15 +5,17 @@ import hashlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from matrix.clients import Client, called
-from matrix.connections import HttpClient
+from matrix.connections import HttpClient, StdioClient
 from matrix.places import HttpPlace, StdioPlace
 from matrix.servers import Record
 from matrix.vocabulary import META, MODERN
+from support.proxy import write_settings
 from support.rig import entry
 from support.web import Front, front, within
 
@@ -188,6 +190,38 @@ async def test_a_client_tells_how_far_it_is_and_hears_that_its_answer_is_not_wan
         assert gone["params"]["requestId"] == (await asked)["id"]
 
 
+@pytest.mark.parametrize("server", ["2024-11-05", LATEST, MODERN])
+@pytest.mark.parametrize("version", ["2025-06-18", MODERN])
+async def test_clients_who_use_the_same_ids_and_tokens_at_once_get_what_is_theirs(version: str, server: str) -> None:
+    record = Record()
+    async with StdioPlace("server", server, record) as place, front(server=place.settings) as running:
+        clients = [HttpClient(version, running.url) for _ in range(4)]
+
+        async def work(client: HttpClient, number: int) -> None:
+            client.slug = f"client-{number}"
+            await client.start()
+            for turn in range(10):
+                token = f"{number}-{turn}"
+                reply = await client.request("tools/call", called("server__sample", token))
+                if "error" in reply:  # of one stream nobody can tell whose request of several a question is about
+                    assert version == MODERN != server
+                else:
+                    assert reply["result"]["content"][0]["text"].startswith(f"client-{number} {token}")
+                result = await client.call("server__progress", token, {"progressToken": turn})
+                assert result["content"][0]["text"] == token
+                steps = [said["params"] for said in client.log if said.get("method") == "notifications/progress"]
+                assert [(step["progressToken"], step["progress"]) for step in steps[-3:]] == [
+                    (turn, step) for step in (1, 2, 3)
+                ]
+                assert all(step.get("message", token).startswith(f"{number}-") for step in steps)
+
+        await asyncio.gather(*(work(client, number) for number, client in enumerate(clients)))
+        for client in clients:
+            await client.close()
+            assert client.foreign == []
+    assert record.foreign == []
+
+
 @pytest.mark.parametrize("server", [LATEST, MODERN])
 async def test_a_stream_that_is_closed_after_a_while_cancels_however_long_that_takes(server: str) -> None:
     async def decide(*_: Any) -> None:
@@ -209,6 +243,18 @@ async def test_a_stream_that_is_closed_after_a_while_cancels_however_long_that_t
         await client.cancel(tree)
         await within(record.wait("cancelled", "token"))
         await client.close()
+
+
+@pytest.mark.parametrize("server", [LATEST, MODERN])
+async def test_a_client_on_stdio_that_leaves_is_not_kept_by_what_it_listens_to(server: str, tmp_path: Path) -> None:
+    async with StdioPlace("server", server, Record()) as place:
+        settings = write_settings(tmp_path / "tidegate.toml", {"server": place.settings}, [], {})
+        client = StdioClient(MODERN, settings, tmp_path / "errors.txt")
+        await client.start()
+        await client.follow(toolsListChanged=True)
+        await client.call("server__echo", "token")
+        assert await client.close()
+    assert client.foreign == []
 
 
 async def test_a_session_that_its_server_has_lost_is_begun_again() -> None:

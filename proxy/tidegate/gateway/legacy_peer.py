@@ -236,6 +236,12 @@ class LegacyPeer(Peer):
         if asked.method == "ping":
             return wire.classify({"jsonrpc": "2.0", "id": asked.id, "result": {}}, "client")
         lacking = asking.undeclared(asked, self.declared, methods.MODERN)
+        if (
+            lacking is None
+            and self.relay.upstream.ordered
+            and sum(call.events is None for call in self._calls.values()) > 1
+        ):
+            lacking = {}  # on one stream for everything, nobody can tell which of several clients' requests it is about
         return None if lacking is None else asking.refusal(asked, lacking)
 
     async def _resumed(self, message: Message, state: Any, context: Context) -> Reply:
