@@ -222,7 +222,9 @@ class Relay(Conversation):
                     heard = None if event.data is None else await self._incoming(event.data, exchange)
                     if heard is not None or event.data is None:
                         yield outgoing(heard, event)
-            if exchange.table.find(exchange.asked) is entry and not entry.replayable:
+            if entry.cancelled and exchange.table.find(exchange.asked) is entry:
+                exchange.table.drop(exchange.asked)  # nobody waits for it
+            elif exchange.table.find(exchange.asked) is entry and not entry.replayable:
                 yield Out(await self._failed(Unavailable("The server ended the answer without a reply."), exchange))
         except Unavailable as failure:
             if entry.cancelled:
@@ -375,7 +377,7 @@ class Relay(Conversation):
     @property
     def waiting(self) -> bool:
         """Whether any request of the client's still waits for its reply."""
-        return len(self.requests) > 0
+        return self.requests.waiting
 
     async def end(self, context: Context) -> Answer:
         """Tell the server that the session is over.

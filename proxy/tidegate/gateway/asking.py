@@ -209,6 +209,21 @@ def questions(
     return asked
 
 
+def unfit(reply: Message, capabilities: Any) -> bool:
+    """Whether a modern server's reply asks what a modern client may not be asked, or in no form that can be read.
+
+    Args:
+        reply: the reply, for which :func:`is_asking` is true.
+        capabilities: what the client declared in the request.
+    """
+    try:
+        declared = capabilities if type(capabilities) is dict else {}
+        questions(reply, lambda: 0, capabilities=declared, version=methods.MODERN, rounds=0)
+    except Rejected:
+        return True
+    return False
+
+
 def _question(item: Any, mint: Callable[[], Id], reply: Message) -> Message:
     """Return one request to a legacy client."""
     method = item.get("method") if type(item) is dict else None

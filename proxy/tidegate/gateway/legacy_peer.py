@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from tidegate import correlate, methods, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
-from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, WithSessions, is_own, notification, request
+from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, Refused, is_own, notification
 from tidegate.gateway.replies import condensed
+from tidegate.gateway.session_peer import answer_for
 from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
@@ -56,7 +57,7 @@ class Call:
         self.rounds = 0
 
 
-class LegacyPeer(WithSessions):
+class LegacyPeer(Peer):
     """A server with sessions (2024-11-05 to 2025-11-25), for clients of 2026-07-28.
 
     Args:
@@ -94,7 +95,7 @@ class LegacyPeer(WithSessions):
         self.info: dict[str, Any] = {}
 
     async def begin(self) -> None:
-        """Begin a session for all who declare the same; one begun anew is told what the last one was.
+        """Begin a session for all who declare the same.
 
         Raises:
             Unavailable: where the server can't be reached.
@@ -109,9 +110,6 @@ class LegacyPeer(WithSessions):
         self.info = result.get("serverInfo") or {}
         self.server_version = self.relay.version
         await self.relay.take(notification("notifications/initialized"), PLAIN)
-        self._level = None
-        for uri in self._subscribed:  # without regard to whether this session is lost as well
-            await self._last(await self.relay.take(request("resources/subscribe", {"uri": uri}), WHOLE))
 
     # -- requests ---------------------------------------------------------------------------------------
 
@@ -141,6 +139,23 @@ class LegacyPeer(WithSessions):
             return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
         return await condensed(await primed(self._passed(call, reply.events)), context)
 
+    async def renew(self) -> bool:
+        """Begin another session, and tell the server again what it was to remember.
+
+        Raises:
+            Unavailable: where the server can't be reached.
+            Refused: where it has no sessions any more.
+        """
+        await self.begin()
+        if self._level is not None:
+            await self.remind("logging/setLevel", {"level": self._level})
+        for uri in list(self._subscribed):
+            await self.remind("resources/subscribe", {"uri": uri})
+        if self._pump is not None:  # the old session's stream may still be open, but nothing comes of it
+            self._pump.cancel()
+            self._pump = asyncio.create_task(self.pump(), name="gateway pump")
+        return True
+
     async def _set_level(self, level: Any) -> None:
         """Have the server log no less than any open request wants to hear of."""
         if level not in _LEVELS or not self.can("logging"):
@@ -148,8 +163,9 @@ class LegacyPeer(WithSessions):
         wanted = [call.level for call in self._calls.values() if call.level in _LEVELS]
         lowest = min(wanted, key=_LEVELS.index)
         if self._level is None or _LEVELS.index(lowest) < _LEVELS.index(self._level):
+            with contextlib.suppress(Refused):  # it logs as it likes then; the request is well all the same
+                await self.ask("logging/setLevel", {"level": lowest})
             self._level = lowest
-            await self.ask("logging/setLevel", {"level": lowest})
 
     async def _passed(self, call: Call, events: Outs) -> Outs:
         """Yield what the server says to a request; where it asks, say so and hold the rest."""
@@ -217,6 +233,12 @@ class LegacyPeer(WithSessions):
         if asked.method == "ping":
             return wire.classify({"jsonrpc": "2.0", "id": asked.id, "result": {}}, "client")
         lacking = asking.undeclared(asked, self.declared, methods.MODERN)
+        if (
+            lacking is None
+            and self.relay.upstream.ordered
+            and sum(call.events is None for call in self._calls.values()) > 1
+        ):
+            lacking = {}  # on one stream for everything, nobody can tell which of several clients' requests it is about
         return None if lacking is None else asking.refusal(asked, lacking)
 
     async def _resumed(self, message: Message, state: Any, context: Context) -> Reply:
@@ -233,7 +255,7 @@ class LegacyPeer(WithSessions):
         try:
             answers = asking.answered(message, call.questions)
             for reply in answers.replies:
-                await self.relay.take(reply, PLAIN)
+                await self.relay.take(answer_for(self.relay, reply), PLAIN)
             if answers.missing:
                 call.questions = answers.missing
                 result = asking.input_required(answers.missing, self._hold(call), rounds=call.rounds)

@@ -15,8 +15,10 @@ import structlog
 from tidegate import correlate, methods, values, wire
 from tidegate.correlate import key_of
 from tidegate.gateway import asking, capabilities, eras
+from tidegate.gateway.older import older_reply, older_request
 from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, is_own, request
 from tidegate.gateway.replies import condensed
+from tidegate.gateway.shared import HOLD
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
 from tidegate.verdict import Deny, rpc_error
@@ -200,13 +202,21 @@ class ModernPeer(Peer):
             assert question.id is not None
             future = self._answers[key_of(question.id)] = asyncio.get_running_loop().create_future()
             waiting[key] = future
-            out = await self._compose(self.host.asked.mint(self, question))
+            shown = older_request(question, version=version)
+            out = await self._compose(self.host.asked.mint(self, shown))
             if out.message is None:
                 raise Rejected("unrecorded", "What the server asks could not be recorded, so it is not asked.")
             await queue.put(out)
         try:
-            for future in waiting.values():
-                await future
+            async with asyncio.timeout(HOLD):
+                for future in waiting.values():
+                    await future
+        except TimeoutError:
+            await self._take_back(questions, queue)
+            raise Rejected("overdue", "The client did not answer what the server asked.", id=message.id) from None
+        except asyncio.CancelledError:
+            await self._take_back(questions, queue)
+            raise
         finally:
             for question in questions.values():
                 self._answers.pop(key_of(question.id or ""), None)
@@ -214,6 +224,17 @@ class ModernPeer(Peer):
         assert message.id is not None
         self._ids[key_of(identity)] = message.id
         return asking.retried(asked, reply, {key: future.result() for key, future in waiting.items()}, identity)
+
+    async def _take_back(self, questions: Mapping[str, Message], queue: asyncio.Queue[Out | None]) -> None:
+        """Tell the client that nobody waits for its answers any more."""
+        for question in questions.values():
+            params = {"requestId": question.id, "reason": "The request that this was asked for is over."}
+            tree = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+            told = self.host.asked.cancelled(self, wire.classify(tree, "server"))
+            if told is not None:
+                out = await self._compose(told)
+                with contextlib.suppress(asyncio.QueueFull):
+                    queue.put_nowait(out)
 
     def _mint(self) -> Id:
         self._number += 1
@@ -337,13 +358,17 @@ class ModernPeer(Peer):
 
     def reply(self, message: Message, entry: Open | None) -> Message:
         """Return a reply as a client with a session is to see it; what asks stays, because it isn't sent."""
-        if entry is None or (is_own(entry.request.id) and key_of(entry.request.id or "") not in self._ids):
+        if entry is None:
             return message
+        if is_own(entry.request.id) and key_of(entry.request.id or "") not in self._ids:
+            listed = (entry.request.method or "").endswith("/list")
+            return eras.legacy_reply(message, method=entry.request.method or "", version="") if listed else message
         own = self.identity(entry.request.id or "")
         if asking.is_asking(message):
             return message
         self.host.heard(self, message)
-        shown = eras.legacy_reply(message, method=entry.request.method or "", version=self.host.version)
+        method, version = entry.request.method or "", self.host.version
+        shown = older_reply(eras.legacy_reply(message, method=method, version=version), method=method, version=version)
         return shown if message.id is None or key_of(own) == key_of(message.id) else shown.rewired(id=own)
 
     def spoken(self, message: Message, about: Open | None) -> Message | None:

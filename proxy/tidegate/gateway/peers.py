@@ -110,6 +110,8 @@ class Peer:
         self.capabilities: dict[str, Any] = {}
         self.instructions = ""
         self.server_version = ""
+        self._sessions = 0  # that were lost
+        self._renewing = asyncio.Lock()
         relay.face = self
         self._later: set[asyncio.Task[object]] = set()
 
@@ -146,17 +148,57 @@ class Peer:
             Unavailable: where no answer comes, or an interceptor denies question or answer.
             Refused: where the server answers with an error.
         """
-        heard = await self._last(await self.sent(message, WHOLE))
+        return await self._result(message, await self.sent(message, WHOLE))
+
+    async def sent(self, message: Message, context: Context) -> Reply:
+        """Send a request; where the server has lost the session, begin another and send it again.
+
+        Raises:
+            Unavailable: where no session can be begun.
+        """
+        sessions = self._sessions
+        reply = await self.relay.take(message, context)
+        if not self.lost(message, reply):
+            return reply
+        async with self._renewing:
+            if self._sessions == sessions:  # or else another request has found it out before
+                try:
+                    if not await self.renew():
+                        return reply
+                except Refused as refusal:
+                    raise Unavailable(str(refusal)) from None
+                self._sessions += 1
+        return await self.relay.take(message, context)
+
+    def lost(self, message: Message, reply: Reply) -> bool:
+        """Whether a server with sessions says that it knows this one no more: by a 404, or, as many do, by a 400."""
+        if self.relay.upstream.ordered or message.method == "initialize" or reply.status not in (_LOST, 400):
+            return False
+        error = reply.message.tree.get("error") if reply.message is not None else None
+        return reply.status == _LOST or (isinstance(error, dict) and error.get("code") == _NO_SESSION)
+
+    async def renew(self) -> bool:
+        """Begin another session, and tell the server again what it was to remember; return whether there are any."""
+        return False
+
+    async def remind(self, method: str, params: Mapping[str, Any] | None) -> None:
+        """Tell the server of a session begun anew what it was to remember; it may have changed its mind.
+
+        Raises:
+            Unavailable: where it can't be reached.
+        """
+        message = request(method, params)
+        with contextlib.suppress(Refused):
+            await self._result(message, await self.relay.take(message, WHOLE))
+
+    async def _result(self, message: Message, reply: Reply) -> dict[str, Any]:
+        heard = await self._last(reply)
         if isinstance(heard, Message) and heard.kind == "result":
             result = heard.tree["result"]
             return result if isinstance(result, dict) else {}
         if isinstance(heard, Message):
             raise Refused(message.method or "", heard.tree["error"]["code"])
         raise Unavailable(_reason(heard))
-
-    async def sent(self, message: Message, context: Context) -> Reply:
-        """Send a request; return the reply as the relay has it."""
-        return await self.relay.take(message, context)
 
     async def _last(self, reply: Reply) -> Message | bytes | None:
         """Return the reply of an answer; what the server says before it goes the way of what belongs to no request."""
@@ -210,7 +252,7 @@ class Peer:
     @property
     def busy(self) -> bool:
         """Whether any request waits for this server's reply."""
-        return len(self.relay.requests) > 0
+        return self.relay.waiting
 
     async def cancel(self, message: Message) -> None:
         """Pass on the client's ``notifications/cancelled`` about an open request."""
@@ -286,49 +328,6 @@ class Peer:
         if about is None and message.method == "notifications/progress" and not self.host.has_tasks(self):
             raise Rejected("unsolicited", "The progress is about no open request.")
         return message
-
-
-class WithSessions(Peer):
-    """A server with sessions, of which it may lose one."""
-
-    def __init__(self, host: Host, name: str, relay: Relay) -> None:
-        super().__init__(host, name, relay)
-        self._times = 0  # that a session was begun anew
-        self._beginning = asyncio.Lock()
-
-    async def sent(self, message: Message, context: Context) -> Reply:
-        """Send a request; where the server has lost the session, begin another and send it again."""
-        times = self._times
-        reply = await self.relay.take(message, context)
-        if self.lost(message, reply):
-            await self._begun_anew(times)
-            reply = await self.relay.take(message, context)
-        return reply
-
-    async def _begun_anew(self, times: int) -> None:
-        """Begin another session, once for all who see at the same time that it is lost.
-
-        Args:
-            times: how often one was begun anew when that was seen.
-
-        Raises:
-            Unavailable: where the server can't be reached, or begins none.
-        """
-        async with self._beginning:
-            if self._times != times:
-                return
-            try:
-                await self.begin()
-            except Refused as refusal:
-                raise Unavailable(str(refusal)) from None
-            self._times += 1
-
-    def lost(self, message: Message, reply: Reply) -> bool:
-        """Whether a server with sessions says that it knows this one no more: by a 404, or, as many do, by a 400."""
-        if self.relay.upstream.ordered or message.method == "initialize" or reply.status not in (_LOST, 400):
-            return False
-        error = reply.message.tree.get("error") if reply.message is not None else None
-        return reply.status == _LOST or (isinstance(error, dict) and error.get("code") == _NO_SESSION)
 
 
 def _reason(heard: bytes | None) -> str:

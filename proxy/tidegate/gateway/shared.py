@@ -69,9 +69,13 @@ class Shared:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP)
-            for call in self.held.expired():
-                for peer in [peer for peer in self.keepers if peer.has(call)]:
-                    await peer.expire(call)
+            await self.expire()
+
+    async def expire(self) -> None:
+        """Give up the requests that nobody came back for in time."""
+        for call in self.held.expired():
+            for peer in [peer for peer in self.keepers if peer.has(call)]:
+                await peer.expire(call)
 
     def forget(self, servers: Iterable[str]) -> None:
         """Forget what was found out about servers whose settings have changed."""
