@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate import correlate, methods, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
+from tidegate.gateway.calls import Call, wants
 from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, Refused, is_own, notification
 from tidegate.gateway.replies import condensed
 from tidegate.gateway.session_peer import answer_for
@@ -33,28 +34,6 @@ if TYPE_CHECKING:
     from tidegate.upstream import Arrived
 
 _LEVELS = eras.LEVELS
-
-
-class Call:
-    """One request of a client's that the server works on.
-
-    Attributes:
-        asked: the client's request, as it came last.
-        sent: the id by which the server knows it.
-        events: what the server still has to say, while it is held.
-        questions: what the server wants to know, by key, while it is held.
-        rounds: how often the client was asked.
-    """
-
-    __slots__ = ("asked", "events", "level", "questions", "rounds", "sent")
-
-    def __init__(self, asked: Message, sent: Id) -> None:
-        self.asked = asked
-        self.sent = sent
-        self.level = asked.meta.get(eras.LEVEL_KEY)
-        self.events: Outs | None = None
-        self.questions: dict[str, Message] = {}
-        self.rounds = 0
 
 
 class LegacyPeer(Peer):
@@ -392,17 +371,10 @@ class LegacyPeer(Peer):
         call = self._calls.get(key_of(about.request.id)) if about.request.id is not None else None
         if call is None:
             return message
-        if message.method == "notifications/message" and not _wants(call.level, message):
+        if message.method == "notifications/message" and not wants(call.level, message):
             return None  # a client of 2026-07-28 hears only what its request asked for (logging)
         shown = eras.modern_notification(message, None)
         token = correlate.progress_token(call.asked)
         if shown is not None and correlate.token_of(message) is not None and token is not None:
             shown = shown.rewired(at={"/params/progressToken": token})
         return shown
-
-
-def _wants(level: Any, message: Message) -> bool:
-    """Whether a request that asked for a level of logging asked for a message of the log."""
-    params = message.tree.get("params")
-    said = params.get("level") if isinstance(params, dict) else None
-    return level in _LEVELS and said in _LEVELS and _LEVELS.index(said) >= _LEVELS.index(level)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("tidegate.gateway")
 
-_KEPT = 256  # messages on the client's own stream that it may ask for again
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds until a missing server is tried again
 
 
@@ -50,7 +49,7 @@ class SessionFront(Front):
 
     def __init__(self, shared: Shared, profile: str, principal: Principal) -> None:
         super().__init__(shared, profile, principal, stateless=False)
-        self._own = Mailbox(_KEPT)
+        self._own = Mailbox(256)  # messages that the client may ask for again
         self._initialize: Mapping[str, Any] = {}
         self._level: str | None = None
         self._pumps: dict[str, asyncio.Task[None]] = {}

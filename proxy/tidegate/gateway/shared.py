@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from tidegate.fleet import Fleet
     from tidegate.flows import Core
-    from tidegate.gateway.legacy_peer import Call, LegacyPeer
+    from tidegate.gateway.calls import Call
+    from tidegate.gateway.legacy_peer import LegacyPeer
     from tidegate.gateway.searching import Searched
 
 Era = Literal["legacy", "modern"]
