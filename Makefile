@@ -5,7 +5,7 @@ BIN := .venv/bin
 # One process for each processor, but no more than four; `make test SPREAD=` runs the tests one after the other.
 SPREAD := -n logical --maxprocesses 4
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test quick conformance docs-check lint format bench images clean
+.PHONY: help venv demo run test quick conformance docs-check lint format bench images matrix clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ bench: .venv/dev.stamp ## measure what is claimed about speed
 
 images: .venv/dev.stamp ## build the container images of the tests
 	@PYTHONPATH=tests $(BIN)/python -m support.images
+
+matrix: .venv/dev.stamp ## play every client version with every server version, and write docs/gateway-matrix.md
+	@PYTHONPATH=tests $(BIN)/python -m matrix.run
 
 clean: ## remove what was built here: .venv, caches, distributions
 	@rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

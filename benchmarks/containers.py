@@ -1,7 +1,8 @@
-"""What servers in containers cost: `python -m benchmarks.containers`. Needs a Docker engine; takes about two minutes.
+"""What servers in containers cost: `python -m benchmarks.containers`. Needs a Docker engine; takes about three minutes.
 
-One echo server, once as a local process and once in a container, in turns; a container for each call, with warm ones;
-ten servers that are all asked for their tools at once. Exit codes as those of `benchmarks.run`.
+One echo server as a local process, in a container, and in one whose streams the engine carries, in turns; a container
+for each call, with warm ones; ten servers that are all asked for their tools at once. Exit codes as those of
+`benchmarks.run`.
 """
 
 import argparse
@@ -60,16 +61,17 @@ def tidegate(folder: Path, name: str, servers: str) -> Iterator[Program]:
         yield program
 
 
-def beside(folder: Path, image: str) -> tuple[list[Figures], list[Figures]]:
-    """Figures of the server as a local process, and of the same in a container, a round each in turns."""
-    local: list[Figures] = []
-    boxed: list[Figures] = []
-    command = settings.stdio([sys.executable, "-I", "-c", SERVER])
-    with tidegate(folder, "local", command) as one, tidegate(folder, "boxed", container("bench", image)) as other:
+def beside(folder: Path, image: str) -> dict[str, list[Figures]]:
+    """Figures of the server as a local process, and of the same in a container by either way, a round each in turns."""
+    listed = {"local": settings.stdio([sys.executable, "-I", "-c", SERVER])}
+    listed |= {streams: container("bench", image, streams=streams) for streams in ("direct", "engine")}
+    found: dict[str, list[Figures]] = {name: [] for name in listed}
+    with contextlib.ExitStack() as stack:
+        programs = {name: stack.enter_context(tidegate(folder, name, text)) for name, text in listed.items()}
         for _ in range(ROUNDS):
-            for program, found in ((one, local), (other, boxed)):
-                found.append(load.run(load.measure(f"{program.listen}/servers/bench/mcp", PLAN, program.pid)))
-    return local, boxed
+            for name, program in programs.items():
+                found[name].append(load.run(load.measure(f"{program.listen}/servers/bench/mcp", PLAN, program.pid)))
+    return found
 
 
 async def spaced(url: str) -> list[float]:
@@ -120,14 +122,19 @@ def measure(image: str, say: Console) -> list[Check]:
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as temporary:
         folder = Path(temporary)
         say.print("[dim]… a local process and a container in turns[/]")
-        local, boxed = beside(folder, image)
+        found = beside(folder, image)
+        local, boxed = found["local"], found["direct"]
         say.print("[dim]… a container for each call[/]")
         with tidegate(folder, "calls", container("bench", image, share="call", warm=WARM)) as program:
             calls = load.run(spaced(f"{program.listen}/servers/bench/mcp"))
             own = Tree(program.pid).rss_mb()
         say.print("[dim]… ten servers at once[/]")
         together, alone = lists(folder, image, "cold")
-    say.print(f"requests/s, 16 sessions with a local process each: {statistics.median(one.rps for one in local):,.0f}")
+    for name, what in (
+        ("local", "a local process each"),
+        ("engine", "a container each whose streams the engine carries"),
+    ):
+        say.print(f"requests/s, 16 sessions with {what}: {statistics.median(one.rps for one in found[name]):,.0f}")
     say.print(f"a container for each call: p99 {load.percentile(calls, 0.99):.1f} ms, {own:.0f} MB")
     say.print(f"ten servers at once {together:.2f} s, the slowest alone {alone:.2f} s")
     return [

@@ -157,6 +157,20 @@ class Session:
         head = f"POST{self.line}{self.fixed}Content-Length: {len(body)}\r\n\r\n"
         return await self.connection.ask(head.encode(), body)
 
+    async def ask(self, method: str) -> Json:
+        """Send a request without parameters; its result. Raises WrongAnswerError."""
+        self.count += 1
+        message: Json = {"jsonrpc": "2.0", "id": self.count, "method": method, "params": {}}
+        if self.modern:
+            message["params"]["_meta"] = META
+            self.fixed = self.fixed.replace("Mcp-Method: tools/call\r\nMcp-Name: echo\r\n", f"Mcp-Method: {method}\r\n")
+        answer = await self.post(message)
+        reply = answer.message()
+        if answer.status != 200 or reply.get("id") != self.count or "result" not in reply:
+            raise WrongAnswerError(f"{method}: status {answer.status}: {answer.body[:200]!r}")
+        result: Json = reply["result"]
+        return result
+
     async def echo(self, text: str) -> float:
         """Call the echo tool and check its answer; seconds it took. Raises WrongAnswerError."""
         self.count += 1

@@ -1,20 +1,27 @@
 """An MCP echo server over stdio: the standard library only, one JSON-RPC message a line.
 
-`python benchmarks/stdio_backend.py`. It reads blocks, not lines, and answers a block of requests with
+`python benchmarks/stdio_backend.py [--modern] [TOOLS]`. With `--modern` it speaks 2026-07-28, and else 2025-11-25;
+it has as many tools as it is told, one by default. It reads blocks, not lines, and answers a block of requests with
 one write, so that under load it costs as little as a Python process can.
 """
 
 import json
 import os
+import sys
 from typing import Any
 
-VERSION = "2025-11-25"
+VERSION, MODERN = "2025-11-25", "2026-07-28"
 ECHO = {
     "name": "echo",
     "description": "Answer with the text it is given.",
     "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
 }
 BLOCK = 1 << 16
+IS_MODERN = "--modern" in sys.argv
+COUNT = next((int(word) for word in sys.argv[1:] if word.isdigit()), 1)
+TOOLS = [ECHO, *({**ECHO, "name": f"echo_{number}"} for number in range(1, COUNT))]
+COMPLETE: dict[str, Any] = {"resultType": "complete"} if IS_MODERN else {}
+KEPT: dict[str, Any] = {**COMPLETE, "ttlMs": 0, "cacheScope": "private"} if IS_MODERN else {}
 
 
 def answer(line: bytes) -> bytes:
@@ -27,10 +34,12 @@ def answer(line: bytes) -> bytes:
     match message["method"]:
         case "tools/call":
             text = params["arguments"]["text"]
-            reply["result"] = {"content": [{"type": "text", "text": text}], "isError": False}
+            reply["result"] = {"content": [{"type": "text", "text": text}], "isError": False, **COMPLETE}
         case "tools/list":
-            reply["result"] = {"tools": [ECHO]}
-        case "initialize":
+            reply["result"] = {"tools": TOOLS, **KEPT}
+        case "server/discover" if IS_MODERN:
+            reply["result"] = {"supportedVersions": [MODERN], "capabilities": {"tools": {}}, **KEPT}
+        case "initialize" if not IS_MODERN:
             reply["result"] = {
                 "protocolVersion": VERSION,
                 "capabilities": {"tools": {}},

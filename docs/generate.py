@@ -146,9 +146,10 @@ def _doc_of(model: type[BaseModel]) -> str:
 def _fields(model: type[BaseModel]) -> str:
     schema = model.model_json_schema()
     required = schema.get("required", [])
+    infos = {info.alias or name: info for name, info in model.model_fields.items()}
     rows = []
     for name, part in schema.get("properties", {}).items():
-        info = model.model_fields[name]
+        info = infos[name]
         default = "required" if name in required else _default(info.get_default(call_default_factory=True))
         rows.append((f"`{name}`", _type(part, schema), default, _sentence(info.description or "")))
     return _table(("key", "type", "default", "meaning"), rows) if rows else ""

@@ -47,6 +47,18 @@ def test_a_table_is_bounded_and_cancelled_requests_make_room() -> None:
     assert len(table) == MAX_OPEN
 
 
+def test_a_cancelled_request_is_not_waited_for() -> None:
+    table = Table()
+    said = [table.waiting]
+    for number in (1, 2):
+        table.open(asking(number), "f")
+    for number in (1, 2):
+        said.append(table.waiting)
+        table.cancel(cancelling(number))
+    assert [*said, table.waiting] == [False, True, True, False]
+    assert len(table) == 2
+
+
 def test_what_was_answered_is_remembered_for_a_while_only() -> None:
     table = Table()
     for number in range(MAX_ANSWERED + 1):

@@ -39,6 +39,7 @@ def test_without_settings_clashes_are_prefixed_and_servers_waited_for() -> None:
     found = read("").gateway
     assert found == GatewaySettings()
     assert (found.clash, found.page, found.patience, found.search) == ("prefix", 500, 10.0, False)
+    assert not found.dynamic
     assert found.max_items == 10_000
 
 
@@ -186,3 +187,50 @@ WORK = "[profiles.work]\nservers = ['time']\n"
 )
 def test_which_endpoints_serve_something_else_after_a_change(before: str, after: str, changed: set[str]) -> None:
     assert gateway_settings.changed(read(before), read(after)) == changed
+
+
+# -- servers on demand ------------------------------------------------------------------------------------------------
+
+ON_DEMAND = SERVERS + "[servers.trip]\nurl = 'http://t/'\non_demand = true\ndescription = 'Trains'\n"
+DYNAMIC = "[gateway]\ndynamic = true\n"
+PROFILES = "[profiles.a]\nservers = ['time']\n[profiles.b]\nservers = ['web', 'trip']\n"
+
+
+def test_a_server_on_demand_is_served_to_those_who_added_it() -> None:
+    found = read(ON_DEMAND)
+    assert "trip" not in gateway_settings.prefixes(found)
+    assert list(gateway_settings.prefixes(found, "", {"trip"})) == ["time", "files", "web", "trip"]
+    assert found.servers["trip"].description == "Trains"
+
+
+def test_what_may_be_added_is_what_is_on_demand_and_in_the_profile() -> None:
+    found = read(DYNAMIC + PROFILES + ON_DEMAND)
+    assert gateway_settings.catalog(found) == ["trip"]
+    assert gateway_settings.catalog(found, "a") == []
+    assert gateway_settings.catalog(found, "b") == ["trip"]
+    assert gateway_settings.catalog(found, "gone") == []
+    assert gateway_settings.prefixes(found, "a", {"trip"}) == {"time": "time__"}
+
+
+def test_nothing_may_be_added_where_that_is_off() -> None:
+    assert gateway_settings.catalog(read(ON_DEMAND)) == []
+
+
+def test_what_a_server_is_called_and_when_it_is_served_does_not_end_it() -> None:
+    one, other = read(ON_DEMAND), read(ON_DEMAND.replace("Trains", "Flights").replace("on_demand = true\n", ""))
+    assert gateway_settings.same(one.servers["trip"], other.servers["trip"])
+    assert "" in gateway_settings.changed(one, other)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "on_demand = 1",
+        "on_demand = 'yes'",
+        'description = "a\\nb"',
+        f"description = '{'x' * 1001}'",
+        'description = "a\\u200bb"',
+    ],
+)
+def test_what_can_not_be_said_of_a_server_is_refused_with_its_place(line: str) -> None:
+    assert wrong(SERVERS + line).startswith(f"servers.web.{line.partition(' ')[0]}: ")

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.samples import SAMPLES, Sample, ids
 from tidegate import importer, settings
+from tidegate.clients import known
 from tidegate.importer import Imported, ImportRefused
 
 AUDIT = {"use": "audit", "required": True, "path": "audit.jsonl"}
@@ -77,10 +79,35 @@ def test_a_header_from_a_variable_stays_one(text: str) -> None:
     assert not imported.notes
 
 
-def test_a_header_put_together_from_variables_is_noted() -> None:
+def test_a_header_from_a_variable_after_one_word_stays_one() -> None:
     imported = read({"servers": {"a": {"url": "https://a.example/", "headers": {"Authorization": "Bearer ${KEY}"}}}})
+    assert servers_of(imported)["a"]["headers"] == {"Authorization": "Bearer env:KEY"}
+    assert not imported.unfilled
+
+
+def test_a_header_put_together_from_variables_is_noted() -> None:
+    imported = read({"servers": {"a": {"url": "https://a.example/", "headers": {"Authorization": "${A}${B}"}}}})
     assert "headers" not in servers_of(imported)["a"]
     assert "Authorization" in imported.notes[0][1]
+    assert imported.unfilled == {"a"}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=ids)
+def test_the_file_of_every_client_is_read(sample: Sample) -> None:
+    client = known.find(sample.client)
+    assert client is not None
+    imported = importer.read(sample.text, f"file.{client.format}")
+    assert set(imported.servers) == {*sample.local, *sample.remote}
+    assert imported.servers["docs"]["url"] == "https://docs.example.com/mcp"
+    assert imported.servers["files"]["command"][0] in ("npx", "uvx")
+    settings.parse(imported.toml(), folder=Path())
+
+
+def test_servers_can_be_chosen_by_name() -> None:
+    text = json.dumps({"mcpServers": {name: {"command": "x"} for name in ("a", "b", "c")}})
+    assert list(importer.read(text, "mcp.json", ["c", "a"]).servers) == ["a", "c"]
+    with pytest.raises(ImportRefused, match="has no server 'd'; it has 'a', 'b', 'c'"):
+        importer.read(text, "mcp.json", ["d"])
 
 
 @pytest.mark.parametrize("group", ["mcpServers", "servers", "context_servers"])

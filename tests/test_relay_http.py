@@ -10,7 +10,7 @@ import pytest
 
 from support.pipes import HTTP, STDIO, call, is_denied, told
 from support.rig import Entry, Witness, encoded, entry, running_core
-from support.web import Exchange, ScriptedServer, within
+from support.web import Exchange, ScriptedServer, until, within
 from tidegate import Deny
 from tidegate.ends.http1 import HttpClient
 from tidegate.flow import Principal
@@ -164,6 +164,26 @@ async def test_a_reply_over_the_limit_is_refused(way: Any) -> None:
         (answer,) = await ask(relay)
         assert answer["id"] == "x"
         assert is_denied(answer, "limit")
+
+
+async def test_a_stream_that_ends_after_its_request_was_cancelled_says_nothing() -> None:
+    cancelled = asyncio.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        if exchange.json["method"] == "tools/call":
+            await exchange.stream()
+            await exchange.event(NOTE)
+            await within(cancelled.wait())
+        else:
+            await exchange.reply(status=202)
+            cancelled.set()
+
+    async with before(answer) as relay:
+        asked = asyncio.create_task(ask(relay))
+        await until(lambda: relay.waiting)
+        await relay.accept(encoded({"method": "notifications/cancelled", "params": {"requestId": "x"}}), STDIO)
+        assert await within(asked) == [NOTE]
+        assert not relay.open("x")
 
 
 async def test_of_a_batch_what_is_well_arrives_and_what_is_not_does_not() -> None:

@@ -168,6 +168,20 @@ async def test_an_overlong_message_fails_the_one_request_that_waits() -> None:
     assert witness.verdicts("rejected") == [(None, "limit", "deny")]
 
 
+async def test_an_overlong_message_is_no_answer_to_what_was_cancelled_or_never_ends() -> None:
+    async with relaying() as rig:
+        rig.ask({"id": "l", "method": "subscriptions/listen", "params": {"notifications": {}, "_meta": META}})
+        rig.ask(call("gone"))
+        asked = rig.ask(call("x"))
+        for _ in range(3):
+            await rig.pipe.next()
+        await rig.accept({"method": "notifications/cancelled", "params": {"requestId": "gone"}})
+        await rig.pipe.next()
+        rig.pipe.too_long(10**7)
+        (answer,) = await asked
+        assert (answer["id"], is_denied(answer, "limit")) == ("x", True)
+
+
 async def test_a_server_that_floods_while_nobody_reads_costs_bounded_memory() -> None:
     async with relaying() as rig:
         note = {"method": "notifications/message", "params": {"data": "x" * 100}}

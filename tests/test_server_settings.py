@@ -25,6 +25,9 @@ MISTAKES = {
     f"{BOX}path = '/x'": "servers.a: path has no meaning for a container without port",
     f"{BOX}port = 0": "servers.a.port: input should be greater than or equal to 1",
     f"{BOX}port = 8000\npath = '//x/y'": "servers.a.path: path begins with one /, and has neither spaces nor a # in it",
+    f"{PROCESS}streams = 'direct'": "servers.a: streams has no meaning for a server with command",
+    f"{BOX}port = 8000\nstreams = 'direct'": 'servers.a: port and streams = "direct" exclude each other: its streams '
+    "are a log",
     f"{BOX}port = 8000\negress = 'unrestricted'": 'servers.a: port and egress = "unrestricted" exclude each other: '
     "others would reach the port",
     f"{REMOTE}share = 'all'": "servers.a: share has no meaning for a server with url",

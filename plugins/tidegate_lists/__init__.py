@@ -15,6 +15,9 @@ __all__ = ["Lists", "ListsConfig", "PrincipalConfig"]
 OTHERS = "*"
 """The key in ``principals`` for all that aren't named there."""
 
+GATEWAY = "gateway"
+"""The server that the gateway's own tools are of, as in records; none of the settings is called so."""
+
 _REMEMBERED, _REMEMBERED_NAME = 4096, 256  # answers, and the characters of the longest name they are about
 
 _NAMED_BY = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
@@ -89,7 +92,7 @@ class Lists:
         """Refuse globs and principals that name what the settings don't have."""
         servers = {server.name for server in proxy.servers}
         for glob in self.config.globs():
-            if glob.exact_server and glob.server not in servers:
+            if glob.exact_server and glob.server not in servers and glob.server != GATEWAY:
                 have = ", ".join(sorted(servers)) or "none"
                 raise ValueError(
                     f"{glob.text!r} names the server {glob.server!r}, which isn't there (there are: {have})"

@@ -82,6 +82,8 @@ class View:
         given = self._base(phase, message, flow, flow.targets, cut)
         if "tool" in wants:
             given["tool"] = self._tool(flow)
+            if findings and any(found.kind == "pin" and found.rule == "approved" for found in findings):
+                given["tool"] = given["tool"] | {"pinned": True}
         if "arguments" in wants:
             given["arguments"] = self._arguments(message, cut)
         if "params" in wants:

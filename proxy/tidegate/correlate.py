@@ -63,6 +63,11 @@ class Table:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether any reply is waited for: not those of cancelled requests."""
+        return any(not entry.cancelled for entry in self._open.values())
+
     def open(self, request: Message, flow_id: str, owner: Any = None) -> Open:
         """Note a request. Where too many are open, cancelled ones make room: nobody waits for their replies.
 

@@ -42,6 +42,7 @@ class Listed(NamedTuple):
         state: ``starting`` and ``ready`` for one that is kept ready, else ``serving``.
         pid: its process, where it is one on this machine.
         container: its container's name, where it is one.
+        streams: how a container's standard input and output come here, ``direct`` or ``engine``.
     """
 
     server: str
@@ -53,6 +54,7 @@ class Listed(NamedTuple):
     state: State
     pid: int | None
     container: str | None
+    streams: str | None
 
 
 class Fleet:
@@ -151,6 +153,7 @@ class Fleet:
                     running.state,
                     pipe.pid,
                     getattr(pipe, "container", None),
+                    getattr(pipe, "streams", None) or None,
                 )
                 found.append(listed)
         return sorted(found, key=lambda listed: listed.since)

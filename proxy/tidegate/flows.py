@@ -9,6 +9,8 @@ from tidegate import methods, values
 from tidegate.flow import Client, Flow, Principal, Server
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidegate.containers.client import LauncherClient
     from tidegate.correlate import Open
     from tidegate.egress_notes import EgressNotes
@@ -38,13 +40,50 @@ class Core:
     egress: EgressNotes | None = None  # who has what sidecars tell recorded
 
 
+class Definitions:
+    """The tools of one server as it listed them last; each is frozen when somebody first asks for it."""
+
+    __slots__ = ("_frozen", "_listed")
+
+    def __init__(self) -> None:
+        self._listed: dict[str, dict[str, Any]] = {}
+        self._frozen: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._listed)
+
+    def get(self, name: str) -> Mapping[str, Any] | None:
+        """Return a tool's definition, deeply frozen; ``None`` where it isn't known."""
+        found: Mapping[str, Any] | None = self._frozen.get(name)
+        if found is None and name in self._listed:
+            found = self._frozen[name] = values.freeze(self._listed[name])
+        return found
+
+    def lacks(self, name: str) -> bool:
+        """Whether a tool isn't known that another list could say; never where there is room for no more."""
+        return name not in self._listed and len(self._listed) < MAX_TOOLS
+
+    def learn(self, items: list[Any]) -> None:
+        """Take over what a list says; of new names, no more than there is room for."""
+        for item in items:
+            name = item.get("name") if isinstance(item, dict) else None
+            if isinstance(name, str) and (name in self._listed or len(self._listed) < MAX_TOOLS):
+                self._listed[name] = item
+                self._frozen.pop(name, None)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._listed.clear()
+        self._frozen.clear()
+
+
 class Flows:
     """The flows between one client and one server.
 
     Attributes:
         client: what the client said of itself in ``initialize``.
         version: the version that ``initialize`` agreed on; ``""`` where there was none.
-        tools: the definitions of the server's tools as last listed, deeply frozen.
+        tools: the definitions of the server's tools as last listed.
         profile: the profile through whose endpoint the client comes; ``""`` for none.
     """
 
@@ -56,7 +95,7 @@ class Flows:
         self.session_id = ""
         self.client = Client()
         self.version = ""
-        self.tools: dict[str, Any] = {}
+        self.tools = Definitions()
         self._stateless = stateless
 
     def of(self, message: Message | None = None, flow_id: str | None = None, version: str = "") -> Flow:
@@ -124,7 +163,5 @@ class Flows:
         elif reply.method == "tools/list":
             result = reply.tree["result"]
             listed = result.get("tools") if isinstance(result, dict) else None
-            for item in listed if isinstance(listed, list) else ():
-                name = item.get("name") if isinstance(item, dict) else None
-                if isinstance(name, str) and (name in self.tools or len(self.tools) < MAX_TOOLS):
-                    self.tools[name] = values.freeze(item)
+            if isinstance(listed, list):
+                self.tools.learn(listed)

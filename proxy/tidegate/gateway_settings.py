@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from tidegate.settings_types import Count, Flag, Model, Seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from tidegate.server_settings import ServerSettings
     from tidegate.settings import Settings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SERVER = "gateway"
 """The name that records have for what the gateway itself answers; no server of the settings may be called so."""
 
-KEYS = frozenset(("prefix",))
+KEYS = frozenset(("prefix", "on_demand", "description"))
 """The settings of a server that the gateway alone heeds: where they change, the server goes on as it is."""
 
 Clash = Literal["prefix", "first", "hide"]
@@ -40,7 +40,14 @@ class GatewaySettings(Model):
         10.0, description="Seconds that lists and `initialize` wait for a server; then they go without it, and say so."
     )
     search: Flag = Field(
-        default=False, description="Whether clients see tools to search with, in place of all the servers' tools."
+        default=False,
+        description="Whether clients see tools to search with, in place of all the servers' tools. See "
+        "[tool search](../how-to/tool-search.md).",
+    )
+    dynamic: Flag = Field(
+        default=False,
+        description="Whether clients have tools by which a session adds servers that are `on_demand`. Where it is "
+        "off, the gateway doesn't serve these. See [dynamic servers](../how-to/dynamic-servers.md).",
     )
     max_items: Count = Field(
         10_000,
@@ -126,18 +133,35 @@ def prefix_of(name: str, server: ServerSettings) -> str:
     return f"{name}__" if server.prefix is None else server.prefix
 
 
-def prefixes(settings: Settings, profile: str = "") -> dict[str, str]:
+def prefixes(settings: Settings, profile: str = "", added: Container[str] = ()) -> dict[str, str]:
     """Return the prefixes of the servers that an endpoint serves, by name, in the order of the settings.
 
     Args:
         settings: the settings.
         profile: the profile; ``""`` for the endpoint of all servers.
+        added: the names of servers that are served though they are so on demand only.
 
     Raises:
         KeyError: where there is no such profile.
     """
     chosen = settings.profiles[profile].servers if profile else settings.servers
-    return {name: prefix_of(name, server) for name, server in settings.servers.items() if name in chosen}
+    return {
+        name: prefix_of(name, server)
+        for name, server in settings.servers.items()
+        if name in chosen and (not server.on_demand or name in added)
+    }
+
+
+def catalog(settings: Settings, profile: str = "") -> list[str]:
+    """Return the names of the servers that a session may add at an endpoint, in the order of the settings.
+
+    There are none where that is switched off, or there is no such profile any more.
+    """
+    chosen = settings.profiles.get(profile) if profile else None
+    if not settings.gateway.dynamic or (profile and chosen is None):
+        return []
+    servers = settings.servers.items()
+    return [name for name, server in servers if server.on_demand and (chosen is None or name in chosen.servers)]
 
 
 def same(before: ServerSettings | None, after: ServerSettings | None) -> bool:

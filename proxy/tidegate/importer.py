@@ -1,7 +1,7 @@
-"""Reads the configuration of MCP clients: ``mcpServers`` (Claude, Cursor and most others) and VS Code's ``servers``.
+"""Reads descriptions of servers: the configuration of MCP clients, Docker's catalog, the registry's ``server.json``.
 
-What has no counterpart in the settings is noted, never dropped silently. Sources: the clients' documentation of
-``claude_desktop_config.json``, ``.mcp.json``, ``.cursor/mcp.json`` and ``.vscode/mcp.json``.
+What has no counterpart in the settings is noted, never dropped silently. Sources: the clients' documentation, which
+``clients.known`` names, and for the others what their modules in ``catalogs`` name.
 """
 
 from __future__ import annotations
@@ -9,80 +9,119 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from tidegate import gateway_settings, sandbox, sensitive
+from tidegate import catalogs, gateway_settings, sandbox, sensitive
+from tidegate.catalogs import docker, registry
+from tidegate.clients import known, shapes, tomls, yamls
+from tidegate.clients.edits import FileRefused
+from tidegate.imported import Imported, ImportRefused, value
 from tidegate.settings import ServerSettings, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+__all__ = ["ImportRefused", "Imported", "read", "value", "without_comments"]
 
 _TOP_GROUPS = ("mcpServers", "servers", "context_servers")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
-_VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}")
+_AFTER_A_WORD = re.compile(r"((?:[A-Za-z][A-Za-z0-9-]* )?)\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}")
+_OWN_WAYS = ("codex", "goose", "continue", "opencode", "crush")  # clients with another name for the group
 _SECRET_NAME = re.compile(r"token|secret|passw|api_?key|access_?key|private_?key|credential|auth", re.IGNORECASE)
 _ENGINES = ("docker", "nerdctl", "podman")
 _LAUNCHERS = ("bunx", "npx", "pipx", "pnpm", "uv", "uvx", "yarn")
 _SSE, _HTTP = "sse", ("http", "streamable-http", "streamableHttp", "streamable_http")
 
 
-class ImportRefused(Exception):  # noqa: N818 - it ends an import, and reads as one
-    """A file can't be imported; the text is one sentence."""
-
-
-@dataclass(slots=True)
-class Imported:
-    """What was read.
-
-    Attributes:
-        source: the file's name.
-        servers: per name, the members of its ``[servers.NAME]`` table.
-        notes: what has no counterpart or wants a look: the server's name (``""`` for the whole file), and a
-            sentence that holds no value of the file.
-        disabled: names of servers that the client has switched off.
-    """
-
-    source: str
-    servers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    notes: list[tuple[str, str]] = field(default_factory=list)
-    disabled: set[str] = field(default_factory=set)
-
-    def toml(self) -> str:
-        """Return ``tidegate.toml`` text: the servers, with the notes as comments, and the audit log."""
-        lines = [f"# From {_comment(self.source)}. Relative paths start from this file's folder."]
-        lines += [f"# Note: {_comment(said)}" for name, said in self.notes if not name]
-        for name, members in self.servers.items():
-            off = "# " if name in self.disabled else ""
-            lines.append("")
-            lines += [f"# Note: {_comment(said)}" for about, said in self.notes if about == name]
-            lines.append(f"{off}[servers.{_key(name)}]")
-            lines += [f"{off}{_key(key)} = {value(item)}" for key, item in members.items()]
-        lines += ["", "[[interceptors]]", 'use = "audit"', "required = true", 'path = "audit.jsonl"']
-        return "\n".join(lines)
-
-
-def read(text: str, source: str) -> Imported:
-    """Read a client's configuration.
+def read(text: str, source: str, chosen: Sequence[str] = (), *, on_demand: bool = False) -> Imported:
+    """Read a description of servers: a client's configuration, Docker's catalog, or the registry's ``server.json``.
 
     Args:
-        text: JSON; comments and trailing commas are allowed, as in VS Code.
-        source: the file's name, for the first line.
+        text: JSON, in which comments and trailing commas are allowed, as in VS Code; YAML; or TOML.
+        source: the file's name, for the first line; its ending says which of them it is.
+        chosen: the names of the servers to take; all by default.
+        on_demand: whether sessions are to add the servers by themselves.
 
     Raises:
-        ImportRefused: where it isn't JSON or has no servers.
+        ImportRefused: where it can't be read, has no servers, or none of a chosen name.
     """
-    try:
-        tree = json.loads(without_comments(text), object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        raise ImportRefused("is not JSON") from None
+    tree = _tree(text, source)
+    out = Imported(source, on_demand=on_demand)
+    catalog = next((one for one in (docker, registry) if _describes(one, tree)), None)
+    if catalog is None:
+        given = _of_client(out, tree)
+        _check_names(chosen, list(given))
+        for name, entry in given.items():
+            if not chosen or name in chosen:
+                add(out, name, entry)
+    else:
+        described = list(catalog.servers(tree))
+        _check_names(chosen, [one.name for one in described])
+        for one in described:
+            if not chosen or one.name in chosen:
+                _put(out, one.name, one.members, one.notes)
+    if any("egress" in members and "command" in members for members in out.servers.values()):
+        out.notes.append(
+            ("", "local processes run in a sandbox, with the network; take egress away from those without need")
+        )
+    if on_demand:
+        out.servers = {name: {**members, "on_demand": True} for name, members in out.servers.items()}
+    if not out.servers:
+        out.notes.append(("", "there were no servers to import"))
+    return out
+
+
+def _describes(catalog: ModuleType, tree: dict[str, Any]) -> bool:
+    if catalog is docker:
+        return docker.is_catalog(tree) or docker.is_server(tree)
+    return registry.is_description(tree)
+
+
+def _check_names(chosen: Sequence[str], given: list[str]) -> None:
+    for name in chosen:
+        if name not in given:
+            near = f"; it has {catalogs.listed(given[:10])}{' and others' if len(given) > 10 else ''}" if given else ""
+            raise ImportRefused(f"has no server {name!r}{near}")
+
+
+def _tree(text: str, source: str) -> dict[str, Any]:
+    """Return what a text says, by the ending of its file's name; without one that is known, JSON is tried."""
+    kind = Path(source).suffix.lower()
+    if kind in (".yaml", ".yml", ".toml"):
+        try:
+            tree = (tomls if kind == ".toml" else yamls).read(text)
+        except FileRefused as refused:
+            raise ImportRefused(str(refused)) from None
+    else:
+        try:
+            tree = json.loads(without_comments(text), object_pairs_hook=_once)
+        except (ValueError, RecursionError):
+            raise ImportRefused("is not JSON") from None
     if not isinstance(tree, dict):
         raise ImportRefused("is not a client's configuration: it is no JSON object")
+    return tree
+
+
+def _of_client(out: Imported, tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the servers of a client's configuration, as most clients write them; what else there is, is noted."""
     holder = tree["mcp"] if isinstance(tree.get("mcp"), dict) and not tree.keys() & set(_TOP_GROUPS) else tree
     group = next((name for name in _TOP_GROUPS if isinstance(holder.get(name), dict)), None)
+    found: dict[str, Any] = dict(holder[group]) if group else {}
     if group is None:
-        raise ImportRefused('has neither "mcpServers" nor "servers", so it has no MCP servers to import')
-    out = Imported(source)
+        client = next((one for one in known.CLIENTS if one.name in _OWN_WAYS and shapes.entries(one, tree)), None)
+        if client is None:
+            raise ImportRefused('has neither "mcpServers" nor "servers", so it has no MCP servers to import')
+        group, holder = client.at[0], tree
+        for name, entry in shapes.entries(client, tree).items():
+            usual = shapes.as_usual(client, entry)
+            if usual is None:
+                out.notes.append(("", f"{name!r} is the client's own and no server; left out"))
+            else:
+                found[name] = usual
     for key in [name for name in tree if name not in (group, "mcp")] + [
         name for name in holder if holder is not tree and name != group
     ]:
@@ -90,15 +129,7 @@ def read(text: str, source: str) -> Imported:
             out.notes.append(("", "the client asks for inputs and fills them in; write the values where they are used"))
         elif key != "$schema":
             out.notes.append(("", f"{key!r} is about the client, not about servers; left out"))
-    for name, entry in holder[group].items():
-        _take(out, name, entry)
-    if any("egress" in members for members in out.servers.values()):
-        out.notes.append(
-            ("", "local processes run in a sandbox, with the network; take egress away from those without need")
-        )
-    if not out.servers:
-        out.notes.append(("", "there were no servers to import"))
-    return out
+    return found
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -111,29 +142,45 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _take(out: Imported, given: str, entry: Any) -> None:
-    """Add one server, or say why not."""
+def add(out: Imported, given: str, entry: Any) -> str | None:
+    """Add one server as most clients write it, or say why not.
+
+    Returns:
+        The name that it has here, or ``None``.
+    """
     if not isinstance(entry, dict):
         out.notes.append(("", f"the server {given!r} is no object; left out"))
-        return
-    name = _free_name(given, out.servers)
+        return None
     notes: list[str] = []
-    if name != given:
-        notes.append(f"the client calls it {given!r}, which can't be a name here")
-    members = _Reader(dict(entry), notes).members()
+    reader = _Reader(dict(entry), notes)
+    name = _put(out, given, reader.members(), notes)
+    if name is None:
+        return None
+    if reader.unfilled:
+        out.unfilled.add(name)
+    if entry.get("disabled") is True or entry.get("enabled") is False:
+        out.disabled.add(name)
+        out.notes.append((name, "the client has switched it off, so it is a comment here"))
+    return name
+
+
+def _put(out: Imported, given: str, members: dict[str, Any] | None, notes: list[str]) -> str | None:
+    """Add one server's table and notes, or say why not; return its name here."""
     if members is None:
-        out.notes.append(("", f"the server {given!r} has neither command nor url; left out"))
-        return
+        why = f"can't be used here: {'; '.join(notes)}" if notes else "has neither command nor url"
+        out.notes.append(("", f"the server {given!r} {why}; left out"))
+        return None
     try:
         ServerSettings.model_validate(members)
     except ValidationError as error:
         out.notes.append(("", f"the server {given!r} can't be used here: {sentence(error)}; left out"))
-        return
-    if entry.get("disabled") is True or entry.get("enabled") is False:
-        out.disabled.add(name)
-        notes.append("the client has switched it off, so it is a comment here")
+        return None
+    name = free_name(given, out.servers)
+    if name != given:
+        notes = [f"the client calls it {given!r}, which can't be a name here", *notes]
     out.servers[name] = members
     out.notes += [(name, said) for said in notes]
+    return name
 
 
 class _Reader:
@@ -142,6 +189,7 @@ class _Reader:
     def __init__(self, entry: dict[str, Any], notes: list[str]) -> None:
         self._entry = entry
         self._notes = notes
+        self.unfilled = False
 
     def members(self) -> dict[str, Any] | None:
         """Return the members of the server's table, or ``None`` where the entry says no server."""
@@ -217,10 +265,11 @@ class _Reader:
             self._notes.append(f"its type {kind!r} is not known; streamable HTTP is assumed")
         headers = {}
         for name, text in self._strings("headers").items():
-            found = _VARIABLE.fullmatch(text)
+            found = _AFTER_A_WORD.fullmatch(text)
             if found:
-                headers[name] = f"env:{found[1]}"
+                headers[name] = f"{found[1]}env:{found[2]}"
             elif _PLACEHOLDER.search(text):
+                self.unfilled = True
                 self._notes.append(
                     f"the header {name} is put together from variables; set one variable to the whole value, and add "
                     f'{name} = "env:THAT_VARIABLE" to headers'
@@ -237,6 +286,7 @@ class _Reader:
         out = {}
         for name, text in self._strings(key).items():
             if _PLACEHOLDER.search(text):
+                self.unfilled = True
                 self._notes.append(f"{key} {name} is filled in by the client; write its value there")
                 continue
             out[name] = text
@@ -268,6 +318,7 @@ class _Reader:
     def _text(self, key: str, text: str) -> str:
         """Note what the client would fill in; the text stays as it is, so that it is seen."""
         if _PLACEHOLDER.search(text):
+            self.unfilled = True
             self._notes.append(f"{key} has a placeholder that the client fills in; write the value there")
         return text
 
@@ -280,7 +331,7 @@ def _is_data(text: str) -> bool:
         return False
 
 
-def _free_name(given: str, taken: dict[str, Any]) -> str:
+def free_name(given: str, taken: dict[str, Any]) -> str:
     """Return a name that the settings allow and that is free, as like the given one as can be."""
     name = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9._-]+", "-", given)).strip("._-")[:60].rstrip("._-") or "server"
     number, free = 2, name
@@ -295,32 +346,3 @@ def without_comments(text: str) -> str:
     kept = [piece for piece in pieces if not piece.startswith(("//", "/*"))]
     joined = "".join(kept)
     return re.sub(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', lambda found: found[1] or "", joined)
-
-
-def value(item: Any) -> str:
-    """Return a value as TOML (1.0) writes it on one line.
-
-    Raises:
-        ImportRefused: for a string with half a surrogate pair, which TOML can't hold.
-    """
-    if isinstance(item, dict):
-        return "{ " + ", ".join(f"{_key(key)} = {value(member)}" for key, member in item.items()) + " }"
-    if isinstance(item, list):
-        return "[" + ", ".join(value(member) for member in item) + "]"
-    text = json.dumps(item, ensure_ascii=False).replace(
-        "\x7f", "\\u007f"
-    )  # a JSON string is one of TOML's, but for DEL
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ImportRefused("has a string with half a character (a lone surrogate)") from None
-    return text
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else value(name)
-
-
-def _comment(text: str) -> str:
-    """Return a text that can't leave its comment."""
-    return "".join(char if char.isprintable() else "?" for char in text)

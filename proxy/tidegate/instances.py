@@ -209,6 +209,11 @@ class Instance:
             token = correlate.progress_token(message)
             if token is not None:
                 self._tokens[key_of(token)] = waiting
+        elif message.method == "notifications/cancelled":
+            about = correlate.cancelled_id(message)
+            cancelled = self._waiting.get(key_of(about)) if about is not None else None
+            if cancelled is not None:
+                cancelled.cancelled = True
         try:
             async with asyncio.timeout(timeout):
                 await self.pipe.send(message.encoded)
@@ -367,7 +372,9 @@ class Instance:
         if isinstance(item, Rejected) or item.is_reply:
             if item.id is not None:
                 return self._waiting.get(key_of(item.id))
-            return next(iter(self._waiting.values())) if len(self._waiting) == 1 else None
+            due = [one for one in self._waiting.values() if not one.cancelled and one.request.method != LISTEN]
+            due = due or list(self._waiting.values())
+            return due[0] if len(due) == 1 else None
         token = correlate.token_of(item)
         if token is not None:
             return self._tokens.get(key_of(token))

@@ -48,6 +48,11 @@ class Source(Protocol):
         """The instance, where one was acquired."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether the session can't go on."""
+        ...
+
     async def acquire(self) -> Instance:
         """Return a running instance.
 
@@ -113,6 +118,11 @@ class PipeUpstream:
     def __init__(self, source: Source, call_timeout: Callable[[], float]) -> None:
         self._source = source
         self._call_timeout = call_timeout
+
+    @property
+    def ended(self) -> bool:
+        """Whether the session can't go on."""
+        return self._source.ended
 
     # -- ids --------------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ class ProbeResult:
         server: its name and version, in its own words.
         tools: how many tools its first page lists; ``None`` where it has none to list.
         elapsed_ms: how long all of it took, in milliseconds.
+        streams: how a container's standard input and output came here, ``direct`` or ``engine``; else "".
     """
 
     ok: bool
@@ -45,6 +46,7 @@ class ProbeResult:
     server: str = ""
     tools: int | None = None
     elapsed_ms: float = 0.0
+    streams: str = ""
 
 
 async def probe(core: Core, client: HttpClient, name: str) -> ProbeResult:
@@ -58,13 +60,15 @@ async def probe(core: Core, client: HttpClient, name: str) -> ProbeResult:
     begun = time.monotonic()
     settings = core.now.settings
     try:
-        upstream, _ = new_upstream(core, name, _OWNER, client)
+        upstream, own = new_upstream(core, name, _OWNER, client)
     except settings_module.SettingsError as error:
         return ProbeResult(ok=False, detail=str(error))
     relay = Relay(core, settings.server(name), upstream, _OWNER)
     try:
         async with asyncio.timeout(settings.start_timeout(name)):
             result = await _ask(relay)
+            if own is not None and own.current is not None:
+                result = replace(result, streams=getattr(own.current.pipe, "streams", ""))
     except TimeoutError:
         result = ProbeResult(ok=False, detail="it didn't answer in time")
     except Unavailable as failure:

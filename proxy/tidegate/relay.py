@@ -24,11 +24,11 @@ from tidegate.verdict import Decision, Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine
 
     from tidegate.face import Face
     from tidegate.flow import Flow, Principal, Server
-    from tidegate.flows import Core
+    from tidegate.flows import Core, Definitions
     from tidegate.message import Id
 
 log = structlog.get_logger("tidegate.relay")
@@ -87,7 +87,7 @@ class Relay(Conversation):
         return self.upstream.ordered
 
     @property
-    def tools(self) -> Mapping[str, Any]:
+    def tools(self) -> Definitions:
         """The definitions of the server's tools as last listed."""
         return self.flows.tools
 
@@ -222,7 +222,9 @@ class Relay(Conversation):
                     heard = None if event.data is None else await self._incoming(event.data, exchange)
                     if heard is not None or event.data is None:
                         yield outgoing(heard, event)
-            if exchange.table.find(exchange.asked) is entry and not entry.replayable:
+            if entry.cancelled and exchange.table.find(exchange.asked) is entry:
+                exchange.table.drop(exchange.asked)  # nobody waits for it
+            elif exchange.table.find(exchange.asked) is entry and not entry.replayable:
                 yield Out(await self._failed(Unavailable("The server ended the answer without a reply."), exchange))
         except Unavailable as failure:
             if entry.cancelled:
@@ -271,8 +273,8 @@ class Relay(Conversation):
             raise arrived
         if isinstance(arrived, Message):
             return [arrived]
-        batching = self.version == methods.BATCHING and self.face is None  # a face's client may know no batches
-        return wire.parse_many(arrived, "server", self.limits, batch=batching)
+        batch = self.version == methods.BATCHING and self.face is None  # who has a face is asked one by one
+        return wire.parse_many(arrived, "server", self.limits, batch=batch)
 
     async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> Heard:
         try:
@@ -310,6 +312,7 @@ class Relay(Conversation):
 
     async def _reply(self, message: Message, exchange: _Exchange | None) -> Heard:
         if message.id is None and exchange is not None:  # an error that can't say which request it answers
+            message = message if self.face is None else message.rewired(id=exchange.asked)  # one stream may have many
             message = message.answering(exchange.entry.request.method)
             entry: Open | None = exchange.entry
             exchange.table.drop(exchange.asked)
@@ -374,7 +377,7 @@ class Relay(Conversation):
     @property
     def waiting(self) -> bool:
         """Whether any request of the client's still waits for its reply."""
-        return len(self.requests) > 0
+        return self.requests.waiting
 
     async def end(self, context: Context) -> Answer:
         """Tell the server that the session is over.

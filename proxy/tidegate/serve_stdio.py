@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tidegate import defaults
-from tidegate import settings as settings_module
 from tidegate.duplex import Duplex
 from tidegate.ends import descriptors
 from tidegate.ends.pipe import Overlong, PipeError
@@ -82,11 +80,12 @@ async def wrap(settings: Settings, name: str) -> int:
             await end.close()
 
 
-async def gateway(path: Path | None, profile: str = "") -> int:
+async def gateway(settings: Settings, path: Path | None, profile: str = "") -> int:
     """Stand between this process's standard input and output and all servers of the settings, or of a profile.
 
     Args:
-        path: the settings file; ``None`` for the shipped default settings.
+        settings: the settings.
+        path: the file that they are of; ``None`` for the shipped default settings.
         profile: the profile; ``""`` for all servers.
 
     Returns:
@@ -98,7 +97,6 @@ async def gateway(path: Path | None, profile: str = "") -> int:
     """
     from tidegate.gateway.stdio_front import StdioFront  # noqa: PLC0415 - who doesn't use it doesn't load it
 
-    settings = settings_module.load(path) if path is not None else defaults.load()
     settings.check_environment()
     if profile and profile not in settings.profiles:
         have = ", ".join(settings.profiles) or "none"

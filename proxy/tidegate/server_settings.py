@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from tidegate import box_settings as box
 from tidegate import flow, image_names, remote, sandbox, secret_refs
-from tidegate.settings_types import Egress, Flag, Model, Prefix, Seconds, SettingsError
+from tidegate.settings_types import Egress, Flag, Line, Model, Prefix, Seconds, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ _MEANT_FOR = {
     **dict.fromkeys(("user", "workdir", "memory", "cpus", "pids", "tmpfs", "shm", "runtime"), ("image",)),
     **dict.fromkeys(("read_only", "capabilities", "seccomp"), ("image",)),
     "transport": ("image", "url"),
+    "streams": ("image",),
     "port": ("image",),
     "path": ("image",),
     "share": ("command", "image"),
@@ -96,6 +97,11 @@ class ServerSettings(Model):
         None,
         description="What runs the container, like `runsc`; the server doesn't start where the engine hasn't got it.",
     )
+    streams: Literal["auto", "direct", "engine"] = Field(
+        "auto",
+        description="How its standard input and output get to Tidegate: by pipes of Tidegate's own, which is quicker "
+        "(`direct`; without them the server doesn't start), by the engine (`engine`), or by pipes where they work.",
+    )
     transport: Literal["streamable-http", "sse"] = Field(
         "streamable-http", description="What a remote server, or one with `port`, speaks."
     )
@@ -125,6 +131,12 @@ class ServerSettings(Model):
         description="What the gateway puts before the names of its tools and prompts: by default the server's own name "
         'and two underscores, as in `files__read`; with `""` nothing, where no other has the name.',
     )
+    on_demand: Flag = Field(
+        default=False,
+        description="Whether the gateway serves it only to sessions that have added it; see `dynamic`. It "
+        "has its own address in any case.",
+    )
+    description: Line = Field("", description="What it is for: people and models read it, and search in it.")
     share: Literal["session", "principal", "all", "call"] = Field(
         "session",
         description="Who has an instance together: one session of a client, all sessions of a principal, all clients; "
@@ -188,6 +200,8 @@ class ServerSettings(Model):
             for key in ("transport", "path"):
                 if key in self.model_fields_set:
                     raise ValueError(f"{key} has no meaning for a container without port")
+        elif self.streams == "direct":
+            raise ValueError('port and streams = "direct" exclude each other: its streams are a log')
         elif self.egress == "unrestricted":
             raise ValueError('port and egress = "unrestricted" exclude each other: others would reach the port')
 

@@ -39,6 +39,12 @@ def _prefix(value: str) -> str:
     return value
 
 
+def _line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("it is one line, without characters that don't show")
+    return value
+
+
 def _address(value: str) -> str:
     host, port = split_address(value)
     if not host or not 0 <= port <= 65535:
@@ -72,6 +78,7 @@ IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(strict=True)]
+Line = Annotated[str, Field(max_length=1000), AfterValidator(_line)]
 Flag = Annotated[bool, Field(strict=True)]
 
 

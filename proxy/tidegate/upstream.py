@@ -113,11 +113,15 @@ class Upstream(Protocol):
         cancels: whether giving up an answer must be said to the server by ``notifications/cancelled``;
             otherwise closing the stream says it (2026-07-28, cancellation).
         late: whether a reply may still come, on the server's own stream, after its answer was given up.
+        ended: whether the server can't go on with the session, so that another must be begun.
     """
 
     ordered: bool
     cancels: bool
     late: bool
+
+    @property
+    def ended(self) -> bool: ...  # noqa: D102 - above
 
     def outward(self, message: Message) -> Message:
         """Map a client's request into the server's id space, before it is judged."""

@@ -22,12 +22,13 @@ def closes(item: Arrived | None) -> bool:
 class Waiting:
     """One request that waits on an instance for its reply."""
 
-    __slots__ = ("mailbox", "own", "released", "request", "silent")
+    __slots__ = ("cancelled", "mailbox", "own", "released", "request", "silent")
 
     def __init__(self, request: Message, own: Mailbox) -> None:
         self.request = request
         self.mailbox = Mailbox()
         self.own = own  # the server's own stream, as its sender reads it
+        self.cancelled = False  # its reply may still come, but needn't
         self.silent = False  # its reader has gone; what still comes goes to the server's own stream
         self.released: Callable[[], None] | None = None  # told when a reply has come that nobody reads any more
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.running import Command
+from support.images import Images
 from support.proxy import audit_to, write_settings
 from tidegate.cli import output
 
@@ -55,6 +56,15 @@ def test_a_check_writes_nothing_and_works_beside_a_running_tidegate(command: Com
     assert set(home.rglob("*")) == before
 
 
+def test_a_server_on_demand_that_nobody_can_add_is_told(command: Command, home: Path) -> None:
+    servers: dict[str, dict[str, object]] = {"time": {"command": TIME, "on_demand": True}}
+    settings(home, servers)
+    assert "time: on_demand, but nobody can add it at the gateway" in command("check", "--no-servers").out
+    assert json.loads(command("check", "--no-servers", "--json").out)["unserved"] == ["time"]
+    write_settings(home / "tidegate.toml", servers, [], {}, {"gateway": {"dynamic": True}})
+    assert "on_demand" not in command("check", "--no-servers").out
+
+
 def test_servers_can_be_left_alone(command: Command, home: Path) -> None:
     settings(home, {"missing": {"command": ["no-such-program"]}})
     ended = command("check", "--no-servers")
@@ -90,6 +100,16 @@ def test_what_the_interceptors_are_for_is_shown(command: Command, home: Path) ->
     assert "report only" in shown
     assert "transform, decide" in shown
     assert "required" in shown
+
+
+@pytest.mark.docker
+def test_how_the_streams_of_a_container_come_here_is_told(command: Command, home: Path, images: Images) -> None:
+    settings(home, {"files": {"image": images.echo}, "old": {"image": images.echo, "streams": "engine"}})
+    told = {each["name"]: each["streams"] for each in json.loads(command("check", "--json").out)["servers"]}
+    assert told == {"files": "direct", "old": "engine"}
+    out = command("check").out
+    assert "container (direct)" in out
+    assert "container (engine)" in out
 
 
 def test_what_is_looser_than_usual_about_a_container_is_told(command: Command, home: Path) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from cli.running import Command, Ended
+from support.images import Images
 from support.proxy import RunningTidegate, running_tidegate, tidegate, write_settings
 from support.web import PATIENCE, until
 from tidegate.cli import output
@@ -64,7 +65,7 @@ async def test_ps_tells_whose_instances_run_and_what_they_use(command: Command) 
         (found,) = shown(command, "ps", proxy.settings)
         assert found.keys() == {
             *("server", "identity", "principal", "since", "calls", "restarts", "state", "pid", "container"),
-            *("kind", "isolation", "memory", "cpu_ns", "pids"),
+            *("kind", "isolation", "streams", "memory", "cpu_ns", "pids"),
         }
         assert (found["server"], found["kind"], found["isolation"]) == ("plain", "process", "unsandboxed")
         assert (found["state"], found["calls"], found["restarts"], found["container"]) == ("serving", 1, 0, None)
@@ -73,6 +74,20 @@ async def test_ps_tells_whose_instances_run_and_what_they_use(command: Command) 
         heads, _, row = command("ps", proxy.settings).out.splitlines()
         assert heads.split()[:4] == ["server", "instance", "isolation", "process"]
         assert row.split()[:4] == ["plain", found["identity"], "unsandboxed", str(found["pid"])]
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("streams", ["direct", "engine"])
+async def test_ps_tells_how_the_streams_of_a_container_come_here(
+    command: Command, images: Images, streams: str
+) -> None:
+    async with running_tidegate({"plain": {"image": images.echo, "streams": streams}}) as proxy:
+        begin(proxy)
+        (found,) = shown(command, "ps", proxy.settings)
+        assert (found["isolation"], found["streams"]) == ("container", streams)
+        assert f"container ({streams})" in command("ps", proxy.settings).out
+        (inspected,) = shown(command, "servers", "inspect", "plain", proxy.settings)["instances"]
+        assert inspected["streams"] == streams
 
 
 async def test_a_narrow_terminal_gets_fewer_columns_and_no_broken_words(

@@ -77,10 +77,26 @@ def test_a_token_is_shown_once_and_the_settings_know_its_digest_only(command: Co
     assert shown not in lines
 
 
+def test_a_token_can_be_for_one_profile_only(command: Command, home: Path) -> None:
+    _, line = command("token", "new", "ci", "--profile", "work").out.split("\n\n", 1)
+    (home / "tidegate.toml").write_text(f'[servers.a]\ncommand = ["true"]\n[profiles.work]\nservers = ["a"]\n{line}')
+    assert settings.load(home / "tidegate.toml").auth.tokens[0].profile == "work"
+
+
 def test_tokens_differ_and_are_long(command: Command) -> None:
     made = [json.loads(command("token", "new", "ci", "--json").out) for _ in range(2)]
     assert made[0]["token"] != made[1]["token"]
     assert len(made[0]["token"]) >= 40
+
+
+def test_import_on_demand_makes_settings_by_which_sessions_add_the_servers(command: Command, home: Path) -> None:
+    catalog = "registry: {a: {image: a, description: Keeps notes}, b: {image: b}}"
+    (home / "catalog.yaml").write_text(catalog)
+    tree = tomllib.loads(command("import", "catalog.yaml", "--on-demand").out)
+    assert tree["gateway"] == {"dynamic": True}
+    assert [each["on_demand"] for each in tree["servers"].values()] == [True, True]
+    assert tree["servers"]["a"]["description"] == "Keeps notes"
+    assert "gateway" not in tomllib.loads(command("import", "catalog.yaml").out)
 
 
 def test_import_prints_settings_and_says_what_has_no_counterpart(command: Command, home: Path) -> None:

@@ -118,7 +118,8 @@ class Handler(BaseHTTPRequestHandler):
 
 if WAY == "late":
     time.sleep(1)
-if WAY == "never":
+if WAY.startswith("never"):
+    time.sleep(float(WAY.removeprefix("never").lstrip("-") or 0))
     sys.exit(4)
 sys.stderr.write("listening\n")
 ThreadingHTTPServer(("0.0.0.0", PORT), Handler).serve_forever()

@@ -1,12 +1,18 @@
 """How the engine is found, and what is said where it isn't."""
 
 import asyncio
+import gc
+import socket
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 
+import docker
 import pytest
 
 from ends.containers import NAME, boxes
 from ends.programs import PATIENCE
-from tidegate.containers.engine import Engine
+from tidegate.containers.engine import Engine, Refused
 from tidegate.ends.docker import ContainerPipe
 from tidegate.ends.keeper import remove_container
 from tidegate.ends.pipe import PipeError
@@ -53,6 +59,37 @@ async def test_an_engine_that_isnt_there_is_told_in_one_sentence(address: str) -
         await pipe.close()
     assert address in str(error.value)
     assert "\n" not in str(error.value)
+
+
+async def test_calls_leave_no_socket_open_where_nobody_listens_any_more(tmp_path: Path) -> None:
+    """The tests end with an error for one that is collected while it is open."""
+    path = tmp_path / "engine.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+    engine = Engine(f"unix://{path}")
+    for _ in range(3):
+        with pytest.raises(PipeError, match="can't be reached"):
+            await engine.starting(lambda client: client.info())
+    engine.close()
+    del engine
+    gc.collect()
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.docker
+async def test_all_calls_share_their_connections() -> None:
+    engine = Engine()
+    with closing(engine):
+        await engine.starting(lambda client: client.info())
+        before = open_descriptors()
+        for number in range(20):
+            with pytest.raises(Refused, match="No such container"):
+                await engine.starting(partial(docker.APIClient.inspect_container, container=f"none-{number}"))
+        assert open_descriptors() <= before + 4  # one for each thread
 
 
 def test_the_keeper_goes_on_where_there_is_no_engine() -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from containers.test_images import STATE, container
 from ends.programs import PATIENCE, until
 from support.images import Images
 from support.proxy import toml
+from tidegate.containers.direct import FOLDER
 from tidegate.containers.spec import SERVER
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -22,14 +25,15 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 COMPOSE = Path(__file__).parents[2] / "examples" / "compose.yaml"
 SOCKET = Path("/var/run/docker.sock")
 NAME = "two-echo"
+LAUNCHER = 65532  # whom the image runs as
 
 
 GROUP = SOCKET.stat().st_gid if SOCKET.exists() else 0
 
 
 @asynccontextmanager
-async def both(images: Images, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a launcher's container, and one of `tidegate wrap` with its standard streams held."""
+async def both(images: Images, tmp_path: Path, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a launcher's container, with these options, and one of `tidegate wrap` with its standard streams held."""
     settings, run = tmp_path / "tidegate.toml", tmp_path / "run"
     settings.write_text(
         '[proxy]\nlauncher = "/run/tidegate/launcher.sock"\n'
@@ -47,7 +51,7 @@ async def both(images: Images, tmp_path: Path) -> AsyncIterator[asyncio.subproce
     engine = (f"--mount=type=bind,src={SOCKET},dst={SOCKET}", f"--group-add={GROUP}")
     launcher = ("launcher", "/etc/tidegate/tidegate.toml", "--listen", "/run/tidegate/launcher.sock")
     wrap = ("wrap", "--settings", "/etc/tidegate/tidegate.toml", "--name", NAME)
-    async with container(images.tidegate, *launcher, options=(*shared, *engine)):
+    async with container(images.tidegate, *launcher, options=(*shared, *engine, *options)):
         await until((run / "launcher.sock").exists)
         async with container(images.tidegate, *wrap, options=(*shared, STATE)) as process:
             yield process
@@ -62,14 +66,29 @@ async def ask(process: asyncio.subprocess.Process, tree: dict[str, Any]) -> dict
         return reply
 
 
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    """A folder in this machine's memory, the launcher's alone."""
+    made = Path(tempfile.mkdtemp(prefix="tidegate-test-", dir="/dev/shm"))
+    if os.geteuid() == 0:
+        os.chown(made, LAUNCHER, LAUNCHER)
+    else:
+        made.chmod(0o777)
+    yield made
+    assert not list(made.iterdir())  # the launcher has left nothing there
+    made.rmdir()
+
+
+@pytest.mark.parametrize("streams", ["direct", "engine"])
 async def test_a_tidegate_without_the_engines_socket_serves_a_container(
-    images: Images, client: docker.DockerClient, tmp_path: Path
+    images: Images, client: docker.DockerClient, tmp_path: Path, in_memory: Path, streams: str
 ) -> None:
     def there() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": f"{SERVER}={NAME}"})
         return found
 
-    async with both(images, tmp_path) as process:
+    folder = (f"--mount=type=bind,src={in_memory},dst={in_memory}", f"--env=XDG_RUNTIME_DIR={in_memory}")
+    async with both(images, tmp_path, *(folder if streams == "direct" else ())) as process:
         about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
         opened = await ask(process, {"method": "initialize", "params": about})
         assert opened["result"]["protocolVersion"] == "2025-06-18"
@@ -78,7 +97,8 @@ async def test_a_tidegate_without_the_engines_socket_serves_a_container(
         call = {"name": "echo", "arguments": {"text": "over there"}}
         echoed = await ask(process, {"method": "tools/call", "params": call})
         assert echoed["result"]["content"][0]["text"] == "over there"
-        assert len(there()) == 1
+        (running,) = there()
+        assert [mount["Destination"] for mount in running["Mounts"]] == ([FOLDER] if streams == "direct" else [])
         process.stdin.close()
         async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 0

@@ -56,7 +56,7 @@ def test_every_setting_says_what_it_is() -> None:
         for name, info in model.model_fields.items():
             if model is not settings.Settings:  # whose members are the page's sections
                 assert info.description, f"{model.__name__}.{name}"
-                assert f"| `{name}` | " in page
+                assert f"| `{info.alias or name}` | " in page
     for name in settings.Settings.model_fields:
         assert re.search(rf"^## `\[+{name}[\].]", page, re.MULTILINE), name
 

@@ -77,12 +77,15 @@ sys.stderr.write('the end')
         assert len(pipe.stderr_tail()) <= 16 * 1024
 
 
-async def test_the_container_is_held_to_its_profile(images: Images, client: docker.DockerClient) -> None:
-    async with container(images.base, HANG) as pipe:
+@pytest.mark.parametrize("streams", ["direct", "engine"])
+async def test_the_container_is_held_to_its_profile(images: Images, client: docker.DockerClient, streams: str) -> None:
+    async with container(images.base, HANG, streams=streams) as pipe:
         shown = client.api.inspect_container(pipe.container)
     host, config = shown["HostConfig"], shown["Config"]
     assert config["User"] == "65534:65534"
-    assert (config["OpenStdin"], config["StdinOnce"], config["Tty"]) == (True, True, False)
+    attached = streams == "engine"
+    assert (config["OpenStdin"], config["StdinOnce"], config["Tty"]) == (attached, attached, False)
+    assert [(mount["Type"], mount["RW"]) for mount in shown["Mounts"]] == [] if attached else [("bind", False)]
     labels = {name: config["Labels"][name] for name in (OWNER, INSTANCE, SERVER)}
     assert labels == {OWNER: str(lease.this_process()), INSTANCE: pipe.container, SERVER: "test"}
     expected = {

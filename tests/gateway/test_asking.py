@@ -198,7 +198,9 @@ def test_what_a_modern_server_needs_is_asked_of_a_legacy_client() -> None:
     ]
     for each in asked.values():
         oracle.parse_server_request(each.method or "", V2025_11, each.tree.get("params"))
-    assert asked["log in"].tree["params"] == {**URL, "elicitationId": "101"}
+    params = asked["log in"].tree["params"]
+    assert params == {**URL, "elicitationId": params["elicitationId"]}
+    assert str(asked["log in"].id) not in params["elicitationId"]
 
 
 def test_the_answers_of_a_legacy_client_are_the_retry_of_its_request() -> None:

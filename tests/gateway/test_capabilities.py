@@ -130,7 +130,8 @@ def test_instructions_say_whose_they_are() -> None:
     assert can.merged_instructions(several) == (
         "The server files says:\n> Read.\n> The server mail says:\n> > Send.\n\nThe server mail says:\n> Don't."
     )
-    assert can.merged_instructions(several[1:]) == "Don't."
+    assert can.merged_instructions(several[1:]) == "The server mail says:\n> Don't."
+    assert can.merged_instructions(several[1:2]) == "Don't."
     assert can.merged_instructions([("none", "")]) is None
 
 

@@ -240,3 +240,34 @@ def test_ten_thousand_names_are_settled_in_no_time_even_where_all_of_them_clash(
         began = time.process_time()
         assert found.shown("a", "tool_1") is not None
         assert time.process_time() - began < 0.25, "a few milliseconds where nothing else runs"
+
+
+# -- names that are the gateway's own ---------------------------------------------------------------------------------
+
+
+def reserving(clash: Clash, *own: str) -> Names:
+    return listing(Names("tool", {"a": "", "b": "find-"}, clash, own), {"a": ["find-tool", "x"], "b": ["tool", "y"]})
+
+
+def test_a_name_of_the_gateways_own_is_no_servers_whatever_the_rule() -> None:
+    for clash in CLASHES:
+        found = reserving(clash, "find-tool", "x")
+        assert found.meant("find-tool") is None
+        assert found.meant("x") is None
+        moved = clash != "hide"
+        assert found.shown("a", "find-tool") == ("a__find-tool" if moved else None)
+        assert found.shown("b", "tool") == ("b__tool" if moved else None)
+        assert (found.meant("a__x") == ("a", "x")) == moved
+        assert found.meant("find-y") == ("b", "y")
+
+
+def test_what_has_to_give_way_to_the_gateway_is_reported() -> None:
+    assert "The name 'x' is the gateway's own: the tool of a is 'a__x' here." in reserving("prefix", "x").problems()
+    assert "The name 'x' is the gateway's own: the tool of a isn't served." in reserving("hide", "x").problems()
+
+
+def test_a_name_of_the_gateways_own_is_not_taken_for_one_that_a_server_has_not_listed() -> None:
+    found = Names("tool", {"a": "", "b": "find-"}, "prefix", ["find-tool"])
+    assert found.meant("find-tool") is None
+    assert found.shown("a", "find-tool") is None
+    assert found.meant("find-other") == ("b", "other")

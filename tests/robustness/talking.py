@@ -210,7 +210,10 @@ class Peer:
 
     async def line(self) -> Line:
         """Return its connection, made when there is none."""
-        if self._line is None or self._line.reader.at_eof():
+        if self._line is not None and self._line.reader.at_eof():
+            await self._line.close()
+            self._line = None
+        if self._line is None:
             self._line = await Line.to(self.url)
         return self._line
 

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -19,7 +20,7 @@ from tidegate.containers.engine import Engine
 from tidegate.containers.launcher import Configured, Launcher
 from tidegate.ends.pipe import PipeError
 from tidegate.secret_stores import Secret
-from tidegate.secret_stores.memory import MemoryFiles, file_system, sweep
+from tidegate.secret_stores.memory import MemoryFiles, MemoryFolder, file_system, sweep
 
 pytestmark = pytest.mark.requirement("secrets-stay-in")
 
@@ -87,17 +88,25 @@ async def launched_until_gone(left: Path) -> None:
 
 
 @LINUX
-def test_a_folder_that_was_left_before_it_said_whose_it_is_goes_when_it_is_old() -> None:
-    mine = MemoryFiles({})
+@pytest.mark.parametrize("what", ["secrets", "streams"])
+def test_a_folder_that_was_left_before_it_said_whose_it_is_goes_when_it_is_old(
+    what: Literal["secrets", "streams"],
+) -> None:
+    mine = MemoryFolder(what)
     mine.make()
-    old, young = (mine.folder.with_name(f"tidegate-secrets-{secrets.token_hex(8)}") for _ in range(2))
+    old, young = (mine.folder.with_name(f"tidegate-{what}-{secrets.token_hex(8)}") for _ in range(2))
+    others = mine.folder.with_name(f"tidegate-others-{secrets.token_hex(8)}")
+    others.mkdir()
+    os.utime(others, (0, 0))
     for folder in (old, young):
         folder.mkdir(mode=0o700)
     os.utime(old, (0, 0))
     sweep()
     assert not old.exists()
     assert young.exists()
+    assert others.exists()
     young.rmdir()
+    others.rmdir()
     mine.remove()
 
 

@@ -123,6 +123,11 @@ class FixedSource(PlainSource):
         """It."""
         return self.instance
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.instance.ended is not None
+
     async def acquire(self) -> Instance:
         """Return it."""
         return self.instance

@@ -18,18 +18,22 @@ class PrivateEngine:
     Args:
         folder: where it keeps all that.
         bridge: whether its containers can have a network, which leads nowhere.
+        hidden: a folder of this machine that it doesn't see.
 
     Attributes:
         address: where it listens, as in DOCKER_HOST.
     """
 
-    def __init__(self, folder: Path, *, bridge: bool = False) -> None:
+    def __init__(self, folder: Path, *, bridge: bool = False, hidden: str | None = None) -> None:
         self._folder = folder
         self._bridge = [] if bridge else ["--bridge=none"]
         self._process: subprocess.Popen[bytes] | None = None
         # Its network and its mounts live in namespaces that outlive a killed engine, and end with this process.
         self._namespaces = subprocess.Popen(["unshare", "--net", "--mount", "--propagation=private", "sleep", "600"])
         self._await_namespaces()
+        if hidden is not None:
+            within = ["nsenter", f"--target={self._namespaces.pid}", "--mount"]
+            subprocess.run([*within, "mount", "-t", "tmpfs", "none", hidden], check=True)
         self.address = f"unix://{folder}/engine.sock"
 
     def _await_namespaces(self) -> None:
@@ -89,9 +93,9 @@ class PrivateEngine:
 
 
 @contextmanager
-def private_engine(folder: Path, *, bridge: bool = False) -> Iterator[PrivateEngine]:
+def private_engine(folder: Path, *, bridge: bool = False, hidden: str | None = None) -> Iterator[PrivateEngine]:
     """Have an engine until the block ends; nothing of it is left then."""
-    engine = PrivateEngine(folder, bridge=bridge)
+    engine = PrivateEngine(folder, bridge=bridge, hidden=hidden)
     engine.start()
     try:
         yield engine

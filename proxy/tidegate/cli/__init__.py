@@ -13,6 +13,7 @@ import typer
 
 from tidegate.cli import (
     checking,
+    connecting,
     described,
     explaining,
     images,
@@ -79,6 +80,9 @@ app.command("init", rich_help_panel=_SET_UP)(setup.init)
 app.command("pin", rich_help_panel=_SET_UP)(images.pin)
 app.command("pull", rich_help_panel=_SET_UP)(images.pull)
 app.command("import", rich_help_panel=_SET_UP)(setup.import_)
+app.command("connect", rich_help_panel=_SET_UP)(connecting.connect)
+app.command("disconnect", rich_help_panel=_SET_UP)(connecting.disconnect)
+app.command("clients", rich_help_panel=_SET_UP)(connecting.clients)
 app.add_typer(setup.token, name="token", rich_help_panel=_SET_UP)
 app.add_typer(secret.app, name="secret", rich_help_panel=_SET_UP)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=_SET_UP)

@@ -43,6 +43,7 @@ def check(
     interceptors, probes, images, secrets = _looked(settings, servers=not no_servers, shown=not as_json)
     loose = {name: each for name, server in settings.servers.items() if (each := loosened(server))}
     lacking = {name: said for name, server in settings.servers.items() if (said := secrets.lacks(server))}
+    unserved = [name for name, server in settings.servers.items() if server.on_demand and not settings.gateway.dynamic]
     well = all(probe.ok for probe in probes.values()) and not lacking
     if as_json:
         output.dump(
@@ -55,6 +56,7 @@ def check(
                 ],
                 "lacking": lacking,
                 "loosened": loose,
+                "unserved": unserved,
             }
         )
     else:
@@ -67,6 +69,8 @@ def check(
         for name, sentences in loose.items():
             for sentence in sentences:
                 output.say(f"{name}: {sentence}")
+        for name in unserved:
+            output.say(f"{name}: on_demand, but nobody can add it at the gateway: [gateway] dynamic is off")
     if not well:
         raise typer.Exit(output.NOT_WELL)
 
@@ -151,6 +155,7 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
         "name": name,
         "kind": settings.servers[name].kind,
         "isolation": sandbox.isolation(settings.servers[name]),
+        "streams": probe.streams or None,
         "loosened": loosening.loosened(settings.servers[name]),
         "ok": probe.ok,
         "detail": probe.detail,
@@ -163,7 +168,7 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
 
 def _print(settings: Settings, source: str, interceptors: list[Interceptor], probes: dict[str, ProbeResult]) -> None:
     console = output.console()
-    output.say(f"{source}: the settings are well; clients connect to http://{settings.proxy.listen}")
+    output.say(f"{source}: the settings are well; clients connect to http://{settings.proxy.listen}/mcp")
     rows = [
         (item.name, item.entry.use, ", ".join(hooks_of(item)), _applies(item), _flags(item)) for item in interceptors
     ]
@@ -204,6 +209,7 @@ def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:
 
     server = settings.servers[name]
     kind, elapsed = sandbox.isolation(server) or server.kind, f"{probe.elapsed_ms:.0f}"
+    kind += f" ({probe.streams})" if probe.streams else ""
     if not probe.ok:
         return (name, kind, "", "", "", elapsed, Text(output.plain(probe.detail), style="red"))
     tools = "" if probe.tools is None else str(probe.tools)

@@ -73,7 +73,7 @@ def _row(found: dict[str, Any]) -> dict[str, str]:
     return {
         "server": found["server"],
         "instance": found["identity"],
-        "isolation": found["isolation"] or found["kind"],
+        "isolation": (found["isolation"] or found["kind"]) + (f" ({found['streams']})" if found["streams"] else ""),
         "process": container[-12:] if container else str(found["pid"] or ""),
         "for": "" if ready else found["principal"],
         "state": found["state"],

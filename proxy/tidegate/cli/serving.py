@@ -88,7 +88,8 @@ def run(  # noqa: PLR0913 - the command's options
 
         if ready_file is not None or watch:
             raise output.Failure("--ready-file and --watch are for serving over HTTP, not for --stdio")
-        raise typer.Exit(drive(serve_stdio.gateway(file or default_file(), profile or "")))
+        path = file or default_file()
+        raise typer.Exit(drive(serve_stdio.gateway(_of_one_process(path), path, profile or "")))
     if profile is not None:
         raise output.Failure("--profile is for --stdio; over HTTP each profile has an address of its own")
     from tidegate import serve  # noqa: PLC0415 - heavy
@@ -211,10 +212,30 @@ def wrapped(command: list[str], file: Path | None, name: str | None, *, sandbox:
         raise output.Failure("--sandbox is for COMMAND; the settings say what their servers run in")
     else:
         called = str(name)
-    for entry in tree.get("interceptors", ()):
-        if isinstance(entry.get("path"), str):  # many wraps may share the settings, but not a file they write to
-            entry["path"] = entry["path"].replace("{name}", called).replace("{pid}", str(os.getpid()))
+    _fill(tree, called)
     return build(tree, folder=settings.folder, source=str(file or "tidegate wrap")), called
+
+
+def _of_one_process(file: Path | None) -> Settings:
+    """Return the settings of a file, or the default ones, for one of many processes that may share them.
+
+    Raises:
+        SettingsError: where they are not well.
+    """
+    from tidegate import defaults  # noqa: PLC0415 - heavy
+    from tidegate.settings import build, load  # noqa: PLC0415 - heavy
+
+    settings = load(file) if file else defaults.load_for_wrap()
+    tree = settings.model_dump(exclude_unset=True)
+    _fill(tree, "gateway")
+    return build(tree, folder=settings.folder, source=str(file or "tidegate run --stdio"), file=file)
+
+
+def _fill(tree: dict[str, Any], name: str) -> None:
+    """Fill in what keeps files of many processes apart that share settings: a file has one writer."""
+    for entry in tree.get("interceptors", ()):
+        if isinstance(entry.get("path"), str):
+            entry["path"] = entry["path"].replace("{name}", name).replace("{pid}", str(os.getpid()))
 
 
 def _environment(private: set[str]) -> dict[str, str]:

@@ -40,16 +40,23 @@ def init(
 
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="The client's file, such as `claude_desktop_config.json` or `mcp.json`.")
+        Path, typer.Argument(help="The file, such as `claude_desktop_config.json`, `mcp.json`, `catalog.yaml`.")
     ],
     *,
+    server: Annotated[
+        list[str] | None,
+        typer.Option("--server", metavar="NAME", help="Only this server; may be repeated.", show_default=False),
+    ] = None,
+    on_demand: Annotated[
+        bool, typer.Option("--on-demand", metavar="", help="Have sessions add the servers by themselves.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")] = False,
 ) -> None:
-    """Turn the servers of an MCP client's configuration into settings, printed on standard output.
+    """Turn servers of an MCP client's configuration or of a catalog into settings, printed on standard output.
 
-    Reads `mcpServers` (Claude, Cursor and others) and `servers` (VS Code), with comments. What has no counterpart is
-    listed as comments in the settings and on standard error, so nothing is lost silently. To keep the settings,
-    redirect them: `tidegate import mcp.json > tidegate.toml`
+    Reads the files of the clients that `tidegate clients` lists, Docker's MCP catalog (`.yaml`), and `server.json` of
+    the official MCP registry. What has no counterpart is listed as comments in the settings and on standard error, so
+    nothing is lost silently. To keep the settings, redirect them: `tidegate import mcp.json > tidegate.toml`
     """
     from tidegate import importer  # noqa: PLC0415 - heavy
 
@@ -60,7 +67,7 @@ def import_(
     except UnicodeDecodeError:
         raise output.Failure(f"{file}: is not text in UTF-8") from None
     try:
-        imported = importer.read(text, file.name)
+        imported = importer.read(text, file.name, server or (), on_demand=on_demand)
     except importer.ImportRefused as refused:
         raise output.Failure(f"{file}: {refused}") from None
     if as_json:
@@ -78,6 +85,10 @@ def import_(
 def new(
     name: Annotated[str, typer.Argument(help="The principal: who the token is for.")],
     *,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="The profile that the token is for, and nothing else; by default all.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")] = False,
 ) -> None:
     """Make a token, print it once, and print the line of the settings that knows it.
@@ -89,15 +100,18 @@ def new(
     from tidegate.settings import Name, sentence  # noqa: PLC0415 - heavy
 
     try:
-        TypeAdapter(Name).validate_python(name)
+        for given in (name, *([] if profile is None else [profile])):
+            TypeAdapter(Name).validate_python(given)
     except ValidationError as error:
         raise output.Failure(sentence(error)) from None
     made = f"tg_{secrets.token_urlsafe(32)}"
     digest = hashlib.sha256(made.encode()).hexdigest()
     if as_json:
-        output.dump({"name": name, "token": made, "sha256": digest})
+        bound = {} if profile is None else {"profile": profile}
+        output.dump({"name": name, "token": made, "sha256": digest, **bound})
         return
     output.say(f"{made}\n")
     output.note("This is the token. It is shown this once; the client sends it as Authorization: Bearer TOKEN.")
     output.note("Put this into the settings, beside other entries of [auth] tokens:\n")
-    output.say(f'[auth]\ntokens = [{{ name = "{name}", sha256 = "{digest}" }}]')
+    bound_to = "" if profile is None else f', profile = "{profile}"'
+    output.say(f'[auth]\ntokens = [{{ name = "{name}", sha256 = "{digest}"{bound_to} }}]')

@@ -28,17 +28,19 @@ _AGREED = (b"101", b"200")
 _bridges: set[asyncio.Task[None]] = set()  # a task that nobody keeps may be lost
 
 
-async def attach(engine: Engine, container: str) -> socket.socket:
+async def attach(engine: Engine, container: str, *, error_only: bool = False) -> socket.socket:
     """Return a connection that carries a container's standard input, output and error; before it is started.
 
     Args:
         engine: where it is.
         container: its name.
+        error_only: whether it is to carry its standard error alone.
 
     Raises:
         PipeError: where the engine refuses, or can't be reached.
     """
-    path = f"/containers/{container}/attach?stream=1&stdin=1&stdout=1&stderr=1"
+    others = "" if error_only else "&stdin=1&stdout=1"
+    path = f"/containers/{container}/attach?stream=1{others}&stderr=1"
     request = _request(path, "Connection: Upgrade\r\nUpgrade: tcp\r\n")
     if engine.context is not None:
         return await _bridged(engine, request)

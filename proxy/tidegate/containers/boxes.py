@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tidegate.settings import ServerSettings
 
 
+_KILLED = 137  # the exit code of a container that got a SIGKILL
+
+
 @dataclass(slots=True)
 class Box:
     """A started container.
@@ -22,6 +25,8 @@ class Box:
     Attributes:
         streams: the connection that carries its standard input, output and error, framed as the Docker Engine API
             says ("Attach to a container", stream format). Whoever gets it closes it.
+        direct: where the engine carries its standard error alone: the descriptors of its standard input, to be
+            written to, and of its standard output, to be read. Whoever gets them closes them.
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
         port: for a server with ``port``, the same kind of connection to the sidecar that carries connections to it.
             Whoever gets it closes it.
@@ -30,6 +35,7 @@ class Box:
     streams: socket.socket
     ended: asyncio.Future[int | None]
     port: socket.socket | None = None
+    direct: tuple[int, int] | None = None
 
 
 class Boxes(Protocol):
@@ -61,6 +67,15 @@ class Boxes(Protocol):
 def container_name(server: str, instance: str) -> str:
     """Return what the container of a server's instance is called."""
     return f"tidegate-{server}-{instance}"
+
+
+def how_ended(code: int | None) -> str:
+    """Return in words how a container with an exit code ended."""
+    if code is None:
+        return "ended"
+    if code == _KILLED:
+        return "was killed, by its limit on memory as a rule"
+    return f"ended with exit code {code}"
 
 
 def fingerprint(server: ServerSettings) -> str:

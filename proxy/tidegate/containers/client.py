@@ -56,7 +56,7 @@ class LauncherClient:
         connection = await self._connected()
         ended = connection.watch(instance)
         try:
-            _, descriptors = await connection.ask(
+            answer, descriptors = await connection.ask(
                 {
                     "op": "start",
                     "server": server,
@@ -68,8 +68,9 @@ class LauncherClient:
         except BaseException:
             connection.unwatch(instance)
             raise
+        direct = (descriptors.pop(-2), descriptors.pop(-1)) if answer.get("direct") else None
         streams, *port = [socket.socket(fileno=each) for each in descriptors]
-        return Box(streams, ended, port[0] if port else None)
+        return Box(streams, ended, port[0] if port else None, direct)
 
     async def stop(self, instance: str) -> None:
         """Kill and remove a container; see :meth:`tidegate.containers.boxes.Boxes.stop`."""

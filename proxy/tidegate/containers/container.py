@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from tidegate.containers import egress, mounts, spec
 from tidegate.containers.attach import Removal, attach
-from tidegate.containers.boxes import container_name
+from tidegate.containers.boxes import container_name, how_ended
+from tidegate.containers.direct import Direct, NotDirect
 from tidegate.containers.engine import Refused
 from tidegate.containers.secret_delivery import Delivery, deliver
 from tidegate.containers.trust import Trust, missing
@@ -47,6 +48,8 @@ GRACE = 2.0
 TRIES = 3
 """How often a removal is tried in a row."""
 
+_HEARD = 5.0  # seconds until it is heard how a container ended that the engine says doesn't run
+_SOON = 0.5  # and one that it says does
 _LATER = 5.0  # seconds between the tries after these: the engine is away
 
 
@@ -61,6 +64,7 @@ class Order:
         secrets: returns its server's secrets, by the names of variables.
         way_out: its network and its sidecar; None where it has neither.
         way_in: the sidecar that carries connections to its port; None where it has none.
+        direct: whether its standard input and output are to be pipes of Tidegate's own.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Order:
     secrets: Secrets
     way_out: egress.Egress | None = None
     way_in: Inward | None = None
+    direct: bool = False
 
     @property
     def server(self) -> ServerSettings:
@@ -89,6 +94,8 @@ class Container:
         way_out: its network and its sidecar; None where it has neither.
         port: the streams of the sidecar that carries connections to its port, once it has started; the caller's to
             close.
+        direct: the descriptors of its standard input and output, where those are pipes of Tidegate's own, once it has
+            started; the caller's to close.
         ended: its exit code once it has ended and is removed; None where the engine didn't say.
     """
 
@@ -98,6 +105,10 @@ class Container:
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._engine = engine
         self.port: socket.socket | None = None
+        self.direct: tuple[int, int] | None = None
+        self._pipes = Direct() if order.direct else None
+        self._telling: asyncio.Future[None] | None = None
+        self._ended_alone = False
         self._name = order.name
         self._order = order
         self._trust = trust
@@ -115,18 +126,27 @@ class Container:
         """Create, attach and start it; return its streams, which are the caller's to close.
 
         Raises:
-            PipeError: where that isn't possible. Then, and when cancelled, :meth:`remove` must be called.
+            NotDirect: where it can't be started with pipes of Tidegate's own.
+            PipeError: where it can't be started. Then, and when cancelled, :meth:`remove` must be called.
         """
         try:
             async with self._engine.turns:
                 streams = await self._started()
+            if self._pipes is not None:
+                await self._told()  # it is at work now, as others may be
+            self._check_wanted()
+            if self._pipes is not None:
+                self.direct = self._pipes.take()
         except TrustError as error:
             raise PipeError(f"{self._name} can't be started: its image isn't trusted: {error}.") from None
         except Refused as refusal:
             if refusal.status == 404 and self._attaching is None and "image" in refusal.told.lower():
                 raise PipeError(f"{self._name} can't be started: {missing(self._order.server)}.") from None
+            if self._pipes is not None and self._making is not None:  # what is refused may be the mount
+                raise NotDirect(f"the engine says: {refusal.told}") from None
             raise PipeError(f"{self._name} can't be started: {refusal.told}.") from None
-        self._check_wanted()
+        finally:
+            await self._stop_telling()
         if self._order.way_in is not None:
             self.port = self._order.way_in.streams()
         return streams.dup()
@@ -143,7 +163,8 @@ class Container:
         await asyncio.shield(self._making)
         self._check_wanted()
         # Both before it starts, so that nothing is missed.
-        self._attaching = asyncio.ensure_future(attach(self._engine, self.container))
+        error_only = self._pipes is not None
+        self._attaching = asyncio.ensure_future(attach(self._engine, self.container, error_only=error_only))
         streams = await asyncio.shield(self._attaching)
         self._check_wanted()
         self._streams = streams
@@ -153,7 +174,15 @@ class Container:
         return streams
 
     def _check_wanted(self) -> None:
-        """See that its removal hasn't begun meanwhile."""
+        """See that it hasn't ended meanwhile, and its removal hasn't begun.
+
+        Raises:
+            PipeError: where it has.
+        """
+        if self._ended_alone and self._removal is not None:
+            port = self._order.server.port
+            before = "while it started" if port is None else f"before it listened on port {port}"
+            raise PipeError(f"{self._name} {how_ended(self._removal.status.result())} {before}.")
         if self._removing is not None:
             raise PipeError(f"{self._name} was stopped while it started.")
 
@@ -171,10 +200,23 @@ class Container:
             self._check_wanted()
             try:
                 await self._order.way_in.start()
-            except Refused:
-                raise
             except PipeError as error:
+                await self._check_runs()  # the network of one that has ended can't be joined
                 raise PipeError(f"{self._name} can't be started: {str(error).rstrip('.')}.") from None
+
+    async def _check_runs(self) -> None:
+        """See that it runs, as far as the engine knows: it may just have ended.
+
+        Raises:
+            PipeError: where it has ended, or is to end.
+        """
+        patience = _HEARD
+        with suppress(PipeError):
+            found = await self._engine.starting(lambda client: client.inspect_container(self.container))
+            patience = _SOON if found["State"]["Running"] else _HEARD
+        if self._removal is not None:
+            await asyncio.wait([self._removal.status], timeout=patience)
+        self._check_wanted()
 
     def _stranded(self) -> None:
         """Its sidecar has ended: nothing gets out any more, and what it still has open can't be told."""
@@ -189,25 +231,53 @@ class Container:
 
         def delivery(user: str) -> Delivery:
             self._delivery = deliver(client, self.container, server, secrets, user)
+            if self._pipes is not None:
+                self._delivery = self._pipes.prepare(client, server, self._delivery)
             return self._delivery
 
-        parts = spec.Parts(delivery, self._joined)
+        parts = spec.Parts(delivery, self._joined, attached=self._pipes is None)
         spec.create(client, self.container, order.name, server, order.settings, parts)
+        if self._pipes is not None:
+            self._pipes.check(client, self.container)
 
     async def _begin(self, streams: socket.socket) -> None:
-        """Start it, and say to it what comes before all else, which the engine takes when it runs."""
+        """Start it, and begin to say to it what comes before all else, which it takes when it runs."""
+        self._check_wanted()
+        self._telling = asyncio.ensure_future(self._tell(streams))
+        await self._engine.starting(lambda client: client.start(self.container))
+        if self._pipes is None:
+            await self._told()
+
+    async def _told(self) -> None:
+        """Wait until it has opened its pipes, if it has any, and took what comes before all else."""
+        assert self._removal is not None
+        assert self._telling is not None
+        if self._pipes is not None:
+            await self._pipes.opened(self._removal.status)
+        try:
+            await self._telling
+        except OSError:
+            raise PipeError(f"{self._name} ended before it took its secrets.") from None
+
+    async def _stop_telling(self) -> None:
+        """Let go of what only its start needed, if that has begun."""
+        if self._telling is None:
+            return
+        self._telling.cancel()
+        await asyncio.wait([self._telling])
+        if not self._telling.cancelled():
+            self._telling.exception()  # seen
+        self._tidy()
+        if self._pipes is not None:
+            self._pipes.close()
+
+    async def _tell(self, streams: socket.socket) -> None:
+        if self._pipes is not None:
+            await self._pipes.tell(self._delivery.preface)
+            return
         with streams.dup() as own:  # the other may be closed meanwhile
             own.settimeout(0)
-            telling = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(own, self._delivery.preface))
-            try:
-                await self._engine.starting(lambda client: client.start(self.container))
-                await telling
-            except OSError:
-                raise PipeError(f"{self._name} ended before it took its secrets.") from None
-            finally:
-                telling.cancel()
-                await asyncio.wait([telling])
-                self._tidy()
+            await asyncio.get_running_loop().sock_sendall(own, self._delivery.preface)
 
     def _tidy(self) -> None:
         """Remove what only its start needed."""
@@ -223,6 +293,7 @@ class Container:
     def _gone(self, status: asyncio.Future[int | None]) -> None:
         if status.result() is not None:
             keeper.forget_container(self.container)
+            self._ended_alone = self._removing is None
         if not self.ended.done():
             self.ended.set_result(status.result())
 
@@ -254,6 +325,8 @@ class Container:
                 if not self._making.cancelled():
                     self._making.exception()  # seen
                 self._tidy()
+                if self._pipes is not None and self._telling is None:  # else its start lets go of them
+                    self._pipes.close()
                 await self._attached_late()
                 await self._asked_to_end()
                 await self._until_gone()

@@ -9,12 +9,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import docker
 import requests.exceptions
 from docker.errors import APIError, DockerException, NotFound
+from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
 from docker.utils import parse_host
 
 from tidegate.containers import lease
@@ -254,7 +255,6 @@ class Engine:
             PipeError: where it can't be reached, or doesn't answer in time.
         """
         try:
-            self._probe()
             return call(self._connected())
         except NotFound as error:
             raise Refused(404, _told(error)) from None
@@ -275,15 +275,6 @@ class Engine:
                 self._client = _Client(self.address, timeout=int(_CALL_SECONDS), tls=tls)
             return self._client
 
-    def _probe(self) -> None:
-        """See that somebody listens: where nobody does, docker-py leaves its socket open.
-
-        Raises:
-            OSError: where nobody does.
-        """
-        if "unix" in self.reached:
-            self.socket(_CALL_SECONDS).close()
-
     def _unreachable(self) -> PipeError:
         return PipeError(f"The Docker engine can't be reached at {self.address}.")
 
@@ -302,6 +293,46 @@ class _Client(docker.APIClient):
     @trust_env.setter
     def trust_env(self, value: bool) -> None:
         pass
+
+    def mount(self, prefix: str | bytes, adapter: Any) -> None:
+        """Take an adapter of our own instead of docker-py's for a UNIX socket, which it mounts as it is made."""
+        if isinstance(adapter, UnixHTTPAdapter):
+            adapter = _Adapter(adapter.socket_path, adapter.timeout, max_pool_size=adapter.max_pool_size)
+        super().mount(prefix, adapter)
+
+
+class _Connection(UnixHTTPConnection):
+    """docker-py's connection, which doesn't leave its socket open where nobody listens."""
+
+    def connect(self) -> None:
+        made = socket.socket(socket.AF_UNIX)
+        try:
+            made.settimeout(self.timeout)
+            made.connect(self.unix_socket)
+        except BaseException:
+            made.close()
+            raise
+        self.sock = made
+
+
+class _Pool(UnixHTTPConnectionPool):
+    """A pool of them."""
+
+    def _new_conn(self) -> Any:  # of urllib3's protocol, which the stubs of docker-py's don't know
+        return _Connection(self.base_url, self.socket_path, cast("Any", self.timeout))  # as above
+
+
+class _Adapter(UnixHTTPAdapter):
+    """One pool for all calls. docker-py has one for each URL, and connects anew for each container."""
+
+    def get_connection(self, url: str | bytes, proxies: object = None) -> _Pool:  # noqa: ARG002 - the adapter's signature
+        with self.pools.lock:
+            pool: _Pool | None = self.pools.get("")
+            if pool is None:
+                pool = self.pools[""] = _Pool(
+                    "http+docker://localhost", self.socket_path, self.timeout, maxsize=self.max_pool_size
+                )
+        return pool
 
 
 class Refused(PipeError):  # noqa: N818 - it says what the engine did

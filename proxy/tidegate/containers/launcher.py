@@ -5,10 +5,10 @@ with a socket as standard input), or connects to one that runs in another contai
 the settings file itself: who asks it can name a server, and can't say what is started. All that was started for a
 peer is stopped when the peer has gone.
 
-The operations: ``start {server, instance, settings, secrets}`` (answered with a descriptor, with two where the server
-has a port, and later followed by an ``ended`` event), ``stop {instance}``, ``recorded {instance, n, ok}`` (for an
-``egress`` event; it has no answer), ``usage {}``, ``image {server}``, ``reload {}``; and once, for a launcher that
-reads no file, ``configure {settings, folder}``.
+The operations: ``start {server, instance, settings, secrets}`` (answered with a descriptor, with one more where the
+server has a port, and two more where the answer says ``direct``; later followed by an ``ended`` event), ``stop
+{instance}``, ``recorded {instance, n, ok}`` (for an ``egress`` event; it has no answer), ``usage {}``, ``image
+{server}``, ``reload {}``; and once, for a launcher that reads no file, ``configure {settings, folder}``.
 """
 
 from __future__ import annotations
@@ -173,10 +173,11 @@ class Peer:
         if len(self._containers) >= _MOST:
             raise PipeError(f"More than {_MOST} containers run.")
         box = await self._containers.start(server, instance, str(asked.get("secrets", "")))
-        given = [each for each in (box.streams, box.port) if each is not None]
-        self._channel.send({"id": number}, *(each.fileno() for each in given))
+        given = [each.detach() for each in (box.streams, box.port) if each is not None]
+        given += box.direct or ()
+        self._channel.send({"id": number, "direct": box.direct is not None}, *given)
         for each in given:
-            each.close()
+            os.close(each)
         box.ended.add_done_callback(
             lambda ended: self._channel.send({"event": "ended", "instance": instance, "code": ended.result()})
         )

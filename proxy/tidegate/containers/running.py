@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from tidegate.containers import egress, inward, spec
 from tidegate.containers.boxes import Box, container_name
 from tidegate.containers.container import CONFIRMED, TRIES, Container, Order
+from tidegate.containers.direct import NotDirect, Ways
 from tidegate.containers.own_secrets import OwnSecrets
 from tidegate.containers.trust import Trust
 from tidegate.ends.pipe import PipeError
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from tidegate.containers.engine import Engine
     from tidegate.settings import Settings
+
+log = logging.getLogger("tidegate.containers")
 
 
 class Containers:
@@ -39,7 +43,9 @@ class Containers:
         self._tell = tell
         self._settings = settings
         self._trust = Trust(engine)
+        self._ways = Ways(engine)
         self._secrets = OwnSecrets(settings)
+        self._starting: set[str] = set()
         self._running: dict[str, Container] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}  # ended, and not all of theirs is removed yet
 
@@ -56,8 +62,29 @@ class Containers:
         found = settings.servers.get(server)
         if found is None or found.image is None:
             raise PipeError(f"There is no server {server!r} in a container.")
-        if instance in self._running:
+        if instance in self._running or instance in self._starting:
             raise PipeError(f"There is an instance {instance} already.")
+        self._starting.add(instance)
+        try:
+            for direct in (ways := self._ways.of(found)):
+                self._check_wanted(instance, server)
+                try:
+                    box = await self._started(settings, server, instance, secrets, direct=direct)
+                except NotDirect as error:
+                    if len(ways) == 1:
+                        raise PipeError(f"{server} can't be started with direct streams: {error.why}.") from None
+                    failure = error
+                else:
+                    if len(ways) > 1 and not direct and self._ways.failed(found, failure):
+                        log.info("the engine carries the streams of %s: %s", server, failure.why)
+                    return box
+            raise AssertionError("no way is left")
+        finally:
+            self._starting.discard(instance)
+
+    async def _started(
+        self, settings: Settings, server: str, instance: str, secrets: str | None, *, direct: bool
+    ) -> Box:
         order = Order(
             server,
             instance,
@@ -65,14 +92,24 @@ class Containers:
             lambda: self._secrets.given(server, secrets),
             self._way_out(settings, server, instance),
             self._way_in(settings, server, instance),
+            direct,
         )
         container = self._running[instance] = Container(self._engine, order, self._trust)
-        container.ended.add_done_callback(lambda _: self._forget(instance))
+        container.ended.add_done_callback(lambda _: self._forget(instance, container))
         try:
-            return Box(await container.start(), container.ended, container.port)
+            streams = await container.start()
+            return Box(streams, container.ended, container.port, container.direct)
+        except NotDirect:
+            await asyncio.wait([container.remove()])  # its name is wanted again
+            raise
         except BaseException:
             container.remove()
             raise
+
+    def _check_wanted(self, instance: str, server: str) -> None:
+        """See that an instance wasn't stopped between two ways of starting it."""
+        if instance not in self._starting:
+            raise PipeError(f"{server} was stopped while it started.")
 
     async def look(self, server: str) -> dict[str, Any]:
         """Return what there is to say about a server's image; see :meth:`tidegate.containers.trust.Trust.look`."""
@@ -108,6 +145,7 @@ class Containers:
 
     async def stop(self, instance: str) -> None:
         """Kill and remove a container; see :meth:`tidegate.containers.boxes.Boxes.stop`."""
+        self._starting.discard(instance)
         container = self._running.get(instance)
         removing = container.remove() if container is not None else self._leaving.get(instance)
         if removing is not None:
@@ -115,11 +153,12 @@ class Containers:
 
     async def close(self) -> None:
         """Stop all."""
+        self._starting.clear()
         await asyncio.gather(*(self.stop(instance) for instance in [*self._running, *self._leaving]))
 
-    def _forget(self, instance: str) -> None:
-        container = self._running.pop(instance, None)
-        if container is not None:
+    def _forget(self, instance: str, container: Container) -> None:
+        if self._running.get(instance) is container:
+            del self._running[instance]
             # Where the engine only lost sight of it; its streams are closed in any case.
             removing = self._leaving[instance] = container.remove()
             removing.add_done_callback(lambda _: self._leaving.pop(instance, None))

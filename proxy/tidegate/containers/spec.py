@@ -39,10 +39,12 @@ class Parts:
     Attributes:
         secrets: returns how it is given its secrets, where its processes are a user's, ``UID:GID`` in numbers.
         way_out: how its ``egress`` is given to it.
+        attached: whether the engine carries its standard input.
     """
 
     secrets: Callable[[str], Delivery]
     way_out: Joined
+    attached: bool = True
 
 
 def create(
@@ -81,7 +83,7 @@ def create(
         name=container,
         user=user,
         working_dir=server.workdir,
-        stdin_open=True,
+        stdin_open=parts.attached,
         environment=environment | secrets.environment,
         labels=labels,
         healthcheck={"test": ["NONE"]},  # the image's would run beside the server; its answers tell how it is

@@ -62,6 +62,7 @@ class Request:
         receive: ASGI's own.
         send: ASGI's own.
         cycle: where the connection offers it, a way past the two (``direct.py``).
+        streaming: whether its answer is a stream, which has a watch of its own.
     """
 
     method: str
@@ -71,6 +72,7 @@ class Request:
     receive: Receive
     send: Send
     cycle: RequestResponseCycle | None = None
+    streaming: bool = False
 
     @property
     def has_params(self) -> bool:
@@ -157,6 +159,7 @@ class Request:
         When the client closes the connection, or ``over`` is set, ``events`` is closed.
         """
         head = [*STREAM, *((key.encode("latin-1"), value.encode("latin-1")) for key, value in headers.items())]
+        self.streaming = True
         watch = asyncio.create_task(self._watch(asyncio.current_task(), over), name="stream watch")
         try:
             async with contextlib.aclosing(events):
@@ -200,7 +203,7 @@ async def unless_gone(request: Request, work: Awaitable[None], after: float = 0.
 
     async def watch() -> None:
         await request.gone()
-        if current is not None:
+        if current is not None and not request.streaming:  # a second cancellation would disturb what the first began
             current.cancel()
 
     def begin() -> None:

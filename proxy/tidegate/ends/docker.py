@@ -6,19 +6,22 @@ Containers are started by :class:`tidegate.containers.boxes.Boxes`, hardened and
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 from typing import TYPE_CHECKING, Any
 
-from tidegate.containers.boxes import container_name
+from tidegate.containers.boxes import container_name, how_ended
 from tidegate.ends.attach import Attached
 from tidegate.ends.buffers import MAX_BYTES, QUEUED, Ending, Inbox, Lines, Outbox, Tail
 from tidegate.ends.pipe import PipeError
+from tidegate.ends.standard import reading, writing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tidegate.containers.boxes import Box, Boxes
 
-_KILLED = 137  # the exit code of a container that got a SIGKILL
 _REMOVED = 45.0  # seconds for the removal to be confirmed
 
 _removals: set[asyncio.Task[None]] = set()  # a task that nobody keeps may be lost
@@ -37,6 +40,7 @@ class ContainerPipe:
     Attributes:
         instance: the instance's digits.
         container: the container's name.
+        streams: how its standard input and output come here, ``direct`` or ``engine``; "" before that is known.
     """
 
     def __init__(
@@ -53,7 +57,10 @@ class ContainerPipe:
         self._outbox = Outbox()
         self._tail = Tail()
         self._ending = Ending(name, self._inbox, self._outbox)
+        self.streams = ""
         self._attached: Attached | None = None
+        self._stdin: asyncio.WriteTransport | None = None  # where it is a pipe, as is the next
+        self._stdout: asyncio.ReadTransport | None = None
         self._ended: asyncio.Future[int | None] | None = None
         self._closed = False
         self._unwanted = 0  # bytes that came after the pipe was closed
@@ -71,23 +78,46 @@ class ContainerPipe:
             raise
 
     async def _take_streams(self, box: Box) -> None:
-        attached = self._attached = Attached(self._take, self._tail.feed, self._output_ended, self._outbox)
-        loop = asyncio.get_running_loop()
-        connect: Any = loop.create_unix_connection if box.streams.family == socket.AF_UNIX else loop.create_connection
+        direct, box.direct = box.direct, None
+        self.streams = "engine" if direct is None else "direct"
         try:
-            box.streams.settimeout(0)
-            await connect(lambda: attached, sock=box.streams)
-        except OSError as error:
-            box.streams.close()
-            raise PipeError(f"{self._name} can't be started: {error.strerror}.") from None
+            await self._attach(box.streams, self._output_ended if direct is None else lambda: None)
         except BaseException:
-            box.streams.close()
+            for descriptor in direct or ():
+                os.close(descriptor)
             raise
-        assert attached.transport is not None
-        self._inbox.source = attached.transport
-        self._outbox.open(attached.transport)
+        assert self._attached is not None
+        assert self._attached.transport is not None
+        if direct is None:
+            self._inbox.source = self._attached.transport
+            self._outbox.open(self._attached.transport)
+        else:
+            await self._take_pipes(*direct)
         self._ended = box.ended
         box.ended.add_done_callback(self._exited)
+
+    async def _attach(self, streams: socket.socket, lost: Callable[[], None]) -> None:
+        attached = self._attached = Attached(self._take, self._tail.feed, lost, self._outbox)
+        loop = asyncio.get_running_loop()
+        connect: Any = loop.create_unix_connection if streams.family == socket.AF_UNIX else loop.create_connection
+        try:
+            streams.settimeout(0)
+            await connect(lambda: attached, sock=streams)
+        except OSError as error:
+            streams.close()
+            raise PipeError(f"{self._name} can't be started: {error.strerror}.") from None
+        except BaseException:
+            streams.close()
+            raise
+
+    async def _take_pipes(self, to_input: int, from_output: int) -> None:
+        try:
+            self._stdin = await writing(to_input, self._outbox, self._input_lost)
+        except BaseException:
+            os.close(from_output)
+            raise
+        self._outbox.open(self._stdin)
+        self._stdout = self._inbox.source = await reading(from_output, self._take, self._output_ended)
 
     async def send(self, data: bytes) -> None:
         """Send one JSON text; see :meth:`tidegate.ends.pipe.Pipe.send`."""
@@ -116,9 +146,15 @@ class ContainerPipe:
 
     async def _end_politely(self) -> None:
         transport = self._attached.transport if self._attached is not None else None
-        if self._removing is not None or self._ended is None or transport is None or transport.is_closing():
+        if self._removing is not None or self._ended is None or transport is None:
             return
-        transport.write_eof()
+        if self._stdout is not None:
+            if self._stdin is not None:
+                self._stdin.close()
+        elif transport.is_closing():
+            return
+        else:
+            transport.write_eof()
         flooding = asyncio.create_task(self._flooding.wait())
         waited: set[asyncio.Future[Any]] = {self._ended, flooding}
         try:
@@ -147,17 +183,13 @@ class ContainerPipe:
         self._inbox.put(self._lines.finish())
         self._ending.output_ended()
 
-    def _exited(self, status: asyncio.Future[int | None]) -> None:
-        self._ending.exited(self._how(status.result()))
+    def _input_lost(self) -> None:
+        self._stdin = None
+        if not self._closed:
+            self._ending.input_ended()
 
-    @staticmethod
-    def _how(code: int | None) -> str:
-        """Return how a container with an exit code ended."""
-        if code is None:
-            return "ended"
-        if code == _KILLED:
-            return "was killed, by its limit on memory as a rule"
-        return f"ended with exit code {code}"
+    def _exited(self, status: asyncio.Future[int | None]) -> None:
+        self._ending.exited(how_ended(status.result()))
 
     def _remove(self) -> None:
         """Have the container removed, in the background; whoever wants to can wait for it."""
@@ -167,6 +199,10 @@ class ContainerPipe:
         # First of all this connection: the engine can't kill a container whose output nobody takes from it.
         if self._attached is not None and self._attached.transport is not None:
             self._attached.transport.abort()
+        if self._stdin is not None:
+            self._stdin.abort()
+        if self._stdout is not None:
+            self._stdout.close()
         if self._removing is None:
             self._removing = asyncio.create_task(self._boxes.stop(self.instance), name="container removal")
             _removals.add(self._removing)

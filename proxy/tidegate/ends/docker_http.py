@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from tidegate.containers.boxes import how_ended
 from tidegate.ends.carried import Carrier
 from tidegate.ends.docker import ContainerPipe
 from tidegate.ends.http1 import HttpClient
@@ -87,7 +88,7 @@ class HttpContainerPipe(ContainerPipe):
             else:
                 return
             if self._ended is not None and self._ended.done():
-                words = self._how(self._ended.result())
+                words = how_ended(self._ended.result())
                 raise PipeError(f"{self._name} {words} before it listened on port {self._port}.")
 
     async def _words(self) -> str:
@@ -95,7 +96,7 @@ class HttpContainerPipe(ContainerPipe):
         if self._ended is not None:
             await asyncio.wait([self._ended], timeout=_SETTLE)
             if self._ended.done():
-                return self._how(self._ended.result())
+                return how_ended(self._ended.result())
         return "lost the sidecar of its port"
 
     async def send(self, data: bytes) -> None:
@@ -125,7 +126,7 @@ class HttpContainerPipe(ContainerPipe):
         self._cut_off()
 
     def _exited(self, status: asyncio.Future[int | None]) -> None:
-        self._inner.fail(f"{self._name} {self._how(status.result())}.")
+        self._inner.fail(f"{self._name} {how_ended(status.result())}.")
 
     def _cut_off(self) -> None:
         """The container's streams or its sidecar's have ended; why is known in a moment, as a rule."""

@@ -51,6 +51,7 @@ class HttpUpstream:
     ordered = False
     cancels = False
     late = False
+    ended = False
 
     def __init__(
         self, url: str, headers: dict[str, str], client: HttpClient, proxy: Callable[[], ProxySettings]
@@ -99,10 +100,12 @@ class HttpUpstream:
         return headers
 
     def _add_session(self, headers: dict[str, str], message: Message | None) -> None:
-        """What Tidegate sends of itself, or for a client that speaks no HTTP, is in the session too."""
-        if message is not None and message.method == "initialize":
-            self._session_id = self._version = None  # it begins another one
-            return
+        """What Tidegate sends of itself, or for a client that speaks no HTTP, is in the session too.
+
+        But ``initialize`` begins another (2025-11-25, streamable HTTP, session management).
+        """
+        if message is not None and message.method == "initialize" and message.kind == "request":
+            self._session_id = self._version = None
         if self._session_id is not None:
             headers[http_headers.SESSION] = self._session_id
         if self._version is not None and (message is None or http_headers.VERSION not in headers):

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from tidegate.ends.buffers import MAX_BYTES, Ending, Inbox, Lines, Outbox, Tail
 from tidegate.ends.launcher import launch
 from tidegate.ends.pipe import PipeError
+from tidegate.ends.standard import reading, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tidegate.ends.launcher import Child
     from tidegate.sandbox.bubblewrap import Box
@@ -132,23 +133,14 @@ class ProcessPipe:
 
     async def _connect(self, to_stdin: int, from_stdout: int, from_stderr: int, pipes: list[int]) -> None:
         """Make transports of our ends of the process' pipes; each leaves ``pipes`` when its transport owns it."""
-        loop = asyncio.get_running_loop()
-
-        async def reader(descriptor: int, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
-            file = os.fdopen(descriptor, "rb", 0)
-            pipes.remove(descriptor)
-            protocol = _Reading(take, ended)
-            transport, _ = await loop.connect_read_pipe(lambda: protocol, file)
-            self._readers.append(transport)
-            if protocol.take == self._take:
-                self._inbox.source = transport
-
-        file = os.fdopen(to_stdin, "wb", 0)
         pipes.remove(to_stdin)
-        self._stdin, _ = await loop.connect_write_pipe(lambda: _Writing(self._outbox, self._input_lost), file)
+        self._stdin = await writing(to_stdin, self._outbox, self._input_lost)
         self._outbox.open(self._stdin)
-        await reader(from_stdout, self._take, self._stdout_ended)
-        await reader(from_stderr, self._tail.feed, lambda: None)
+        pipes.remove(from_stdout)
+        stdout = self._inbox.source = await reading(from_stdout, self._take, self._stdout_ended)
+        self._readers.append(stdout)
+        pipes.remove(from_stderr)
+        self._readers.append(await reading(from_stderr, self._tail.feed, lambda: None))
 
     async def send(self, data: bytes) -> None:
         """Send one JSON text; see :meth:`tidegate.ends.pipe.Pipe.send`."""
@@ -236,30 +228,6 @@ def words(status: int) -> str:
 def boxed_words(status: int) -> str:
     """Return the same for a server in a sandbox, which tells of a signal as a shell does."""
     return words(_SIGNALLED - status if status > _SIGNALLED else status)
-
-
-class _Reading(asyncio.Protocol):
-    """Hands on what comes."""
-
-    def __init__(self, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
-        self.take = take
-        self._ended = ended
-        self.data_received = take  # type: ignore[method-assign, assignment]  # one call less for every read
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._ended()
-
-
-class _Writing(asyncio.BaseProtocol):
-    """Hands on when to wait."""
-
-    def __init__(self, outbox: Outbox, lost: Callable[[], None]) -> None:
-        self.pause_writing = outbox.pause  # type: ignore[method-assign]  # it is the outbox' business alone
-        self.resume_writing = outbox.resume  # type: ignore[method-assign]  # as above
-        self._lost = lost
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._lost()
 
 
 async def _within(seconds: float, future: asyncio.Future[int] | asyncio.Future[None]) -> bool:

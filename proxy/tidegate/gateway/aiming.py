@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tidegate.gateway.front import Front
     from tidegate.gateway.peers import Peer
     from tidegate.message import Message
@@ -16,19 +14,6 @@ if TYPE_CHECKING:
 _NAMED = {"tools/call": "tools", "prompts/get": "prompts"}
 _BY_URI = frozenset(("resources/read", "resources/subscribe", "resources/unsubscribe"))
 _TASKS = frozenset(("tasks/get", "tasks/result", "tasks/cancel", "tasks/update"))
-
-
-class Tools:
-    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
-
-    def __init__(self, front: Front) -> None:
-        self._front = front
-
-    def get(self, shown: str) -> Mapping[str, Any] | None:
-        """Return a tool's definition as last listed; ``None`` where it isn't known."""
-        found = self._front.names["tools"].meant(shown)
-        peer = self._front.peers.get(found[0]) if found is not None else None
-        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
 
 
 class Aim:
@@ -57,15 +42,16 @@ class Aim:
         if method in _NAMED:
             server, own = await self._meant(_NAMED[method], params.get("name"), message)
             peer = front.found(server, message.meta) or await front.peer(server, message.meta)
+            if front.offers.searches and method == "tools/call" and peer.relay.flows.tools.lacks(own):
+                await front.lists.of(server, "tools/list", message.meta)  # who searches needn't have listed it
             return peer, message if own == params["name"] else message.rewired(at={"/params/name": own})
         if method in _BY_URI:
             return await front.peer(await self.owner(params.get("uri"), message), message.meta), message
         if method == "completion/complete":
             return await self._completed(message, params.get("ref"))
         if method in _TASKS:
-            identity = params.get("taskId")
-            whose = front.tasks.get(identity) if isinstance(identity, str) else None
-            if whose is None:
+            whose = front.tasks.whose(params.get("taskId"))
+            if not whose or whose not in front.prefixes:
                 raise Rejected("unknown", "There is no such task.", id=message.id)
             return await front.peer(whose, message.meta), message
         return None

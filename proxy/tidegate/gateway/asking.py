@@ -10,6 +10,7 @@ Sources: MCP 2026-07-28, multi round-trip requests; 2025-11-25, elicitation, sam
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidegate import methods, wire
@@ -26,6 +27,9 @@ ROUNDS = 16
 """How often one request may be answered with a question, unless its caller says otherwise."""
 
 _CAPABILITY = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
+ASKED = frozenset(_CAPABILITY)
+"""What a client must have declared to be asked for."""
+
 _ACTIONS = frozenset(("accept", "decline", "cancel"))
 _NOT_MODERN = frozenset(("task", "elicitationId"))
 _TIED = frozenset(("progressToken", RELATED_TASK_KEY))
@@ -205,6 +209,21 @@ def questions(
     return asked
 
 
+def unfit(reply: Message, capabilities: Any) -> bool:
+    """Whether a modern server's reply asks what a modern client may not be asked, or in no form that can be read.
+
+    Args:
+        reply: the reply, for which :func:`is_asking` is true.
+        capabilities: what the client declared in the request.
+    """
+    try:
+        declared = capabilities if type(capabilities) is dict else {}
+        questions(reply, lambda: 0, capabilities=declared, version=methods.MODERN, rounds=0)
+    except Rejected:
+        return True
+    return False
+
+
 def _question(item: Any, mint: Callable[[], Id], reply: Message) -> Message:
     """Return one request to a legacy client."""
     method = item.get("method") if type(item) is dict else None
@@ -215,7 +234,7 @@ def _question(item: Any, mint: Callable[[], Id], reply: Message) -> Message:
     if "params" in item:
         params = item["params"]
         if type(params) is dict and method == "elicitation/create" and params.get("mode") == "url":
-            params = {**params, "elicitationId": str(identity)}  # which 2025-11-25 demands and 2026-07-28 hasn't
+            params = {**params, "elicitationId": secrets.token_hex(8)}  # 2025-11-25 demands it, 2026-07-28 hasn't it
         tree["params"] = _untied(params) if type(params) is dict else params
     try:
         return wire.classify(tree, "server")

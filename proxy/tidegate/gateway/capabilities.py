@@ -171,13 +171,14 @@ def merged_instructions(several: Iterable[tuple[str, str]]) -> str | None:
     """Return the instructions of several servers in one text that says whose they are; ``None`` where there are none.
 
     Every line of a server's is quoted, so none can pass for the heading of another's. Those of a single server stay
-    as they are.
+    as they are, if it is the only one there is.
 
     Args:
-        several: the name of each server, and its instructions.
+        several: the name of each server there is, and its instructions; no text, where it says or is nothing.
     """
-    said = [(name, text) for name, text in several if text.strip()]
-    if len(said) < 2:
+    names = list(several)
+    said = [(name, text) for name, text in names if text.strip()]
+    if not said or len(names) < 2:
         return said[0][1] if said else None
     return "\n\n".join(f"The server {name} says:\n{_quoted(text)}" for name, text in said)
 

@@ -21,6 +21,9 @@ LEVEL_KEY = methods.META + "logLevel"
 SERVER_KEY = methods.META + "serverInfo"
 RELATED_TASK_KEY = methods.META + "related-task"
 
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""The levels of logging, of both eras."""
+
 ASKING = frozenset(("tools/call", "prompts/get", "resources/read"))
 """The requests that 2026-07-28 lets a server answer with what it needs to know first (multi round-trip requests)."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -18,13 +16,15 @@ from tidegate import gateway_settings, values, wire
 from tidegate.conversation import Conversation
 from tidegate.flow import Flow, Server
 from tidegate.flows import Flows
-from tidegate.gateway.aiming import Aim, Tools
+from tidegate.gateway.aiming import Aim
 from tidegate.gateway.asked import Asked
-from tidegate.gateway.listing import Lists
+from tidegate.gateway.listing import Lists, Tools
 from tidegate.gateway.names import Names
+from tidegate.gateway.offers import Offers
 from tidegate.gateway.peers import Peer, Refused
 from tidegate.gateway.replies import Denied, cancelled
 from tidegate.gateway.resources import AmbiguousError, Owners, uris_in
+from tidegate.gateway.tasks import Tasks
 from tidegate.piped import STATUS
 from tidegate.relay import Relay
 from tidegate.streams import Out, Reply
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from tidegate.flow import Principal
     from tidegate.gateway.shared import Shared
-    from tidegate.homes import Seat
     from tidegate.mailbox import Mailbox
     from tidegate.message import Message
 
@@ -45,7 +44,6 @@ log = structlog.get_logger("tidegate.gateway")
 
 GATEWAY = Server(gateway_settings.SERVER, "remote", "low", ())
 _LINKING = frozenset(("tools/call", "prompts/get"))
-_MOST_TASKS = 4096  # tasks whose server is remembered
 
 
 class Front(Conversation):
@@ -62,6 +60,7 @@ class Front(Conversation):
         owners: whose resources are whose.
         peers: the servers that were reached, by name.
         asked: what servers ask the client.
+        offers: the gateway's own tools.
     """
 
     ordered = False
@@ -79,11 +78,11 @@ class Front(Conversation):
         self._tools = Tools(self)
         self._connecting: dict[Any, asyncio.Task[Peer]] = {}
         self._wanted: dict[asyncio.Task[Peer], str] = {}
-        self._seats: WeakKeyDictionary[Relay, Seat] = WeakKeyDictionary()
         self.lists = Lists(self)
         self.aim = Aim(self)
-        self.tasks: OrderedDict[str, str] = OrderedDict()
-        self._settle()
+        self.offers = Offers(self)
+        self.tasks = Tasks()
+        self.settle()
 
     @property
     def own(self) -> Mailbox | None:
@@ -95,17 +94,25 @@ class Front(Conversation):
         """The definitions of tools as last listed, by the names that the client knows."""
         return self._tools
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Take over which servers there are, and what their names look like."""
         settings = self.core.now.settings
-        self.prefixes = gateway_settings.prefixes(settings, self.profile)
+        self.prefixes = self.served()
         self.names = {
-            "tools": Names("tool", self.prefixes, settings.gateway.clash),
+            "tools": Names("tool", self.prefixes, settings.gateway.clash, self.offers.names),
             "prompts": Names("prompt", self.prefixes, settings.gateway.clash),
         }
         self.owners = Owners()
+        for name, peer in self.peers.items():
+            if peer.can("resources") and name in self.prefixes:
+                self.owners.update(name)
         self._rules = self._rules_now()
         self.lists.fresh.clear()
+
+    def served(self) -> dict[str, str]:
+        """Return the prefixes of the servers that are served now: those of the settings, and those that were added."""
+        self.offers.settle()
+        return gateway_settings.prefixes(self.core.now.settings, self.profile, self.offers.on_demand.added)
 
     def serves(self, server: str, tool: str) -> bool:
         """Whether a tool is one of the profile's, by its server's own name for it."""
@@ -126,7 +133,6 @@ class Front(Conversation):
         relay.flows.profile = self.profile
         relay.flows.session_id = self.flows.session_id
         if seat is not None:
-            self._seats[relay] = seat
 
             def renewed() -> None:
                 relay.asked.clear()
@@ -137,8 +143,7 @@ class Front(Conversation):
 
     def ended(self, relay: Relay) -> bool:
         """Whether a relay's server can't go on with what it began: started again, it agreed on another version."""
-        seat = self._seats.get(relay)
-        return seat is not None and seat.ended
+        return relay.upstream.ended
 
     def back(self, name: str) -> None:  # noqa: ARG002 - for those who can tell their client
         """Note that a server was away, and may have other lists now."""
@@ -178,7 +183,7 @@ class Front(Conversation):
             return found
         if self.over.is_set():
             raise Unavailable("The session is over.")
-        if name not in self.prefixes:  # since a reload
+        if name not in self.prefixes and name not in self.offers.on_demand.catalog():  # since a reload
             raise Unavailable("The server isn't served here any more.")
         key = self.key(name, meta)
         task = self._connecting.get(key)
@@ -202,6 +207,7 @@ class Front(Conversation):
         self._wanted.pop(task, None)
         if not task.cancelled() and task.exception() is None:
             peer = task.result()
+            peer.relay.flows.session_id = self.flows.session_id  # which may have come meanwhile
             if peer.can("resources") and peer.name in self.prefixes:
                 self.owners.update(peer.name)
             self.shared.known[self.principal.name, peer.name] = peer.capabilities
@@ -213,25 +219,15 @@ class Front(Conversation):
             return
         if reply.method in _LINKING and len(self.prefixes) > 1 and (uris := uris_in(result)):
             self.owners.saw(peer.name, uris)
-        task = result.get("task") if "task" in result else result if "taskId" in result else None
-        identity = task.get("taskId") if type(task) is dict else None
-        if type(identity) is str:
-            self.tasks[identity] = peer.name
-            self.tasks.move_to_end(identity)
-            while len(self.tasks) > _MOST_TASKS:
-                self.tasks.popitem(last=False)
+        self.tasks.saw(peer.name, result)
 
     def changed(self, peer: Peer, method: str) -> None:  # noqa: ARG002 - a host's
         """Note that lists of names or URIs are to be learnt anew before they are used."""
-        self.stale(method.split("/")[1])
+        self.lists.fresh.discard(method.split("/")[1])
 
     def has_tasks(self, peer: Peer) -> bool:
         """Whether a server has begun tasks for the client, of which it may tell when their requests are answered."""
-        return peer.name in self.tasks.values()
-
-    def stale(self, kind: str) -> None:
-        """Have ``tools``, ``prompts`` or ``resources`` learnt anew before their names are used."""
-        self.lists.fresh.discard(kind)
+        return self.tasks.any_of(peer.name)
 
     async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings: servers that were changed or taken away are let go of.
@@ -240,19 +236,14 @@ class Front(Conversation):
             Whether anything of it concerns this front's clients.
         """
         before, rules = self.prefixes, self._rules
-        now = gateway_settings.prefixes(self.core.now.settings, self.profile)
+        now = self.served()
         gone = (changed & before.keys()) | (before.keys() - now.keys())
         concerned = bool(gone) or self._rules_now() != rules
         if concerned:
-            self._settle()
+            self.settle()
         await cancelled([task for task, name in self._wanted.items() if name in gone])
         await self.let_go(gone)
-        if not concerned:
-            return False
-        for name, peer in self.peers.items():
-            if peer.can("resources") and name in self.prefixes:
-                self.owners.update(name)
-        return True
+        return concerned
 
     async def let_go(self, names: Collection[str]) -> None:
         """Let go of servers that are changed, or not served here any more."""
@@ -263,6 +254,10 @@ class Front(Conversation):
         settings = self.core.now.settings
         prefixes = list(gateway_settings.prefixes(settings, self.profile).items())
         return prefixes, settings.gateway, settings.profiles.get(self.profile)
+
+    @abstractmethod
+    async def notify(self, kinds: list[str]) -> None:
+        """Tell the client that lists have changed: of ``tools``, ``prompts`` or ``resources``."""
 
     # -- from the client --------------------------------------------------------------------------------
 
@@ -295,7 +290,7 @@ class Front(Conversation):
     async def _request(self, message: Message, context: Context) -> Reply:
         try:
             self.check(message, context)
-            target = await self.aim.whose(message)
+            target = None if self.offers.mine(message) else await self.aim.whose(message)
             if target is None:
                 return self.stated(await self.answer(message, context))
             peer, sent = target
@@ -343,7 +338,8 @@ class Front(Conversation):
             return decision.message, flow
         if message.kind != "request":
             raise Denied(Reply(202))
-        tree = denial(decision, message, as_result=False, modern=self.modern)
+        as_result = self.core.now.settings.proxy.deny_as == "tool_result"
+        tree = denial(decision, message, as_result=as_result, modern=self.modern)
         raise Denied(Reply(body=values.encode(tree)))
 
     async def result(self, request: Message, flow: Flow, result: dict[str, Any]) -> Reply:
@@ -353,11 +349,11 @@ class Front(Conversation):
         return Reply(body=out.data, message=out.message)
 
     async def composed(self, message: Message, flow: Flow | None = None) -> Out:
-        """Have a message recorded that the gateway puts together; return it, or an error where that can't be done."""
+        """Have a message recorded that the gateway puts together; return it; else an error, or nothing for a notice."""
         decision = await self.core.now.pipeline.composed(message, flow or self.flows.of(message))
         if decision.allowed:
             return Out(message.encoded, message=message)
-        return Out(values.encode(rpc_error(decision, message.id)))
+        return Out(None if message.id is None else values.encode(rpc_error(decision, message.id)))
 
     async def list(self, message: Message) -> Reply:
         """Answer a request for a list.
@@ -367,7 +363,7 @@ class Front(Conversation):
             Rejected: for a cursor that was none of the gateway's.
         """
         message, flow = await self.judged(message)
-        return await self.result(message, flow, self.dressed(await self.lists.page(message)))
+        return await self.result(message, flow, self.dressed(await self.lists.page(message, flow)))
 
     def dressed(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return a result as the client's version has it."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from tidegate import correlate, methods, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
-from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, WithSessions, is_own, notification, request
+from tidegate.gateway.calls import Call, wants
+from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, Refused, is_own, notification
 from tidegate.gateway.replies import condensed
+from tidegate.gateway.session_peer import answer_for
 from tidegate.message import Message
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
@@ -30,37 +33,10 @@ if TYPE_CHECKING:
     from tidegate.relay import Relay
     from tidegate.upstream import Arrived
 
-_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+_LEVELS = eras.LEVELS
 
 
-class Call:
-    """One request of a client's that the server works on.
-
-    Attributes:
-        asked: the client's request, as it came last.
-        sent: the id by which the server knows it.
-        events: what the server still has to say, while it is held.
-        questions: what the server wants to know, by key, while it is held.
-        rounds: how often the client was asked.
-    """
-
-    __slots__ = ("asked", "events", "level", "questions", "rounds", "sent")
-
-    def __init__(self, asked: Message, sent: Id) -> None:
-        self.asked = asked
-        self.sent = sent
-        self.level = asked.meta.get(eras.LEVEL_KEY)
-        self.events: Outs | None = None
-        self.questions: dict[str, Message] = {}
-        self.rounds = 0
-
-    @property
-    def digest(self) -> bytes:
-        """What the request and its retries have in common."""
-        return handles.digest_of(self.asked)
-
-
-class LegacyPeer(WithSessions):
+class LegacyPeer(Peer):
     """A server with sessions (2024-11-05 to 2025-11-25), for clients of 2026-07-28.
 
     Args:
@@ -94,10 +70,11 @@ class LegacyPeer(WithSessions):
         self._subscribed: dict[str, int] = {}
         self._listeners: list[Callable[[Message], None]] = []
         self._pump: asyncio.Task[None] | None = None
+        self._mark = secrets.token_bytes(16)  # what is held here is no other server's, nor another session's
         self.info: dict[str, Any] = {}
 
     async def begin(self) -> None:
-        """Begin a session for all who declare the same; one begun anew is told what the last one was.
+        """Begin a session for all who declare the same.
 
         Raises:
             Unavailable: where the server can't be reached.
@@ -112,9 +89,6 @@ class LegacyPeer(WithSessions):
         self.info = result.get("serverInfo") or {}
         self.server_version = self.relay.version
         await self.relay.take(notification("notifications/initialized"), PLAIN)
-        self._level = None
-        for uri in self._subscribed:  # without regard to whether this session is lost as well
-            await self._last(await self.relay.take(request("resources/subscribe", {"uri": uri}), WHOLE))
 
     # -- requests ---------------------------------------------------------------------------------------
 
@@ -144,6 +118,23 @@ class LegacyPeer(WithSessions):
             return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
         return await condensed(await primed(self._passed(call, reply.events)), context)
 
+    async def renew(self) -> bool:
+        """Begin another session, and tell the server again what it was to remember.
+
+        Raises:
+            Unavailable: where the server can't be reached.
+            Refused: where it has no sessions any more.
+        """
+        await self.begin()
+        if self._level is not None:
+            await self.remind("logging/setLevel", {"level": self._level})
+        for uri in list(self._subscribed):
+            await self.remind("resources/subscribe", {"uri": uri})
+        if self._pump is not None:  # the old session's stream may still be open, but nothing comes of it
+            self._pump.cancel()
+            self._pump = asyncio.create_task(self.pump(), name="gateway pump")
+        return True
+
     async def _set_level(self, level: Any) -> None:
         """Have the server log no less than any open request wants to hear of."""
         if level not in _LEVELS or not self.can("logging"):
@@ -151,8 +142,9 @@ class LegacyPeer(WithSessions):
         wanted = [call.level for call in self._calls.values() if call.level in _LEVELS]
         lowest = min(wanted, key=_LEVELS.index)
         if self._level is None or _LEVELS.index(lowest) < _LEVELS.index(self._level):
+            with contextlib.suppress(Refused):  # it logs as it likes then; the request is well all the same
+                await self.ask("logging/setLevel", {"level": lowest})
             self._level = lowest
-            await self.ask("logging/setLevel", {"level": lowest})
 
     async def _passed(self, call: Call, events: Outs) -> Outs:
         """Yield what the server says to a request; where it asks, say so and hold the rest."""
@@ -203,7 +195,7 @@ class LegacyPeer(WithSessions):
         call.rounds += 1
         questions = asking.keyed([asked])
         try:
-            state = self._held.put(call, self.relay.principal.name, self.relay.flows.profile, call.digest)
+            state = self._hold(call)
             result = asking.input_required(questions, state, rounds=call.rounds)
         except Rejected:
             await self.relay.take(asking.refusal(asked, {}), PLAIN)
@@ -220,6 +212,12 @@ class LegacyPeer(WithSessions):
         if asked.method == "ping":
             return wire.classify({"jsonrpc": "2.0", "id": asked.id, "result": {}}, "client")
         lacking = asking.undeclared(asked, self.declared, methods.MODERN)
+        if (
+            lacking is None
+            and self.relay.upstream.ordered
+            and sum(call.events is None for call in self._calls.values()) > 1
+        ):
+            lacking = {}  # on one stream for everything, nobody can tell which of several clients' requests it is about
         return None if lacking is None else asking.refusal(asked, lacking)
 
     async def _resumed(self, message: Message, state: Any, context: Context) -> Reply:
@@ -229,25 +227,44 @@ class LegacyPeer(WithSessions):
             Rejected: where the handle is worth nothing, or the answers are none.
         """
         principal, profile = self.relay.principal.name, self.relay.flows.profile
-        call = self._held.take(state, principal, profile, handles.digest_of(message))
+        call = self._held.take(state, principal, profile, self._digest(message))
         if isinstance(call, handles.Refusal):
             raise Rejected("state", call.value, id=message.id)
         call.asked = message
-        answers = asking.answered(message, call.questions)
-        for reply in answers.replies:
-            await self.relay.take(reply, PLAIN)
-        if answers.missing:
-            call.questions = answers.missing
-            state = self._held.put(call, principal, profile, call.digest)
-            out = await self._asking(call, asking.input_required(answers.missing, state, rounds=call.rounds))
-            return Reply(body=out.data, message=out.message)
-        events, call.events = call.events, None
-        assert events is not None
-        return await condensed(await primed(self._passed(call, events)), context)
+        try:
+            answers = asking.answered(message, call.questions)
+            for reply in answers.replies:
+                await self.relay.take(answer_for(self.relay, reply), PLAIN)
+            if answers.missing:
+                call.questions = answers.missing
+                result = asking.input_required(answers.missing, self._hold(call), rounds=call.rounds)
+                out = await self._asking(call, result)
+                return Reply(body=out.data, message=out.message)
+            events, call.events = call.events, None
+            assert events is not None
+            passed = await primed(self._passed(call, events))
+        except BaseException:  # nothing would end it any more
+            await asyncio.shield(self.expire(call))
+            raise
+        return await condensed(passed, context)
+
+    def _hold(self, call: Call) -> str:
+        """Hold a request; return its handle.
+
+        Raises:
+            Rejected: where too much is held for the principal.
+        """
+        principal, profile = self.relay.principal.name, self.relay.flows.profile
+        return self._held.put(call, principal, profile, self._digest(call.asked))
+
+    def _digest(self, request: Message) -> bytes:
+        """Return what a request and its retries have in common, here and nowhere else."""
+        return self._mark + handles.digest_of(request)
 
     async def expire(self, call: Call) -> None:
         """Give up a held request that nobody came back for."""
         events, call.events = call.events, None
+        self._held.drop(call)
         await self._cancelled(call)
         if events is not None:
             await events.aclose()
@@ -354,17 +371,10 @@ class LegacyPeer(WithSessions):
         call = self._calls.get(key_of(about.request.id)) if about.request.id is not None else None
         if call is None:
             return message
-        if message.method == "notifications/message" and not _wants(call.level, message):
+        if message.method == "notifications/message" and not wants(call.level, message):
             return None  # a client of 2026-07-28 hears only what its request asked for (logging)
         shown = eras.modern_notification(message, None)
         token = correlate.progress_token(call.asked)
         if shown is not None and correlate.token_of(message) is not None and token is not None:
             shown = shown.rewired(at={"/params/progressToken": token})
         return shown
-
-
-def _wants(level: Any, message: Message) -> bool:
-    """Whether a request that asked for a level of logging asked for a message of the log."""
-    params = message.tree.get("params")
-    said = params.get("level") if isinstance(params, dict) else None
-    return level in _LEVELS and said in _LEVELS and _LEVELS.index(said) >= _LEVELS.index(level)

@@ -14,6 +14,7 @@ from tidegate.upstream import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tidegate.flow import Flow
     from tidegate.gateway.front import Front
     from tidegate.message import Message
 
@@ -50,6 +51,19 @@ LISTS = {
 _IDENTITY = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
 
 
+class Tools:
+    """The definitions of tools by the names that clients know; as much of a mapping as its readers need."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def get(self, shown: str) -> Mapping[str, Any] | None:
+        """Return a tool's definition as last listed; ``None`` where it isn't known."""
+        found = self._front.names["tools"].meant(shown)
+        peer = self._front.peers.get(found[0]) if found is not None else None
+        return peer.relay.tools.get(found[1]) if peer is not None and found is not None else None
+
+
 class Lists:
     """The lists that one front's servers make together.
 
@@ -76,8 +90,8 @@ class Lists:
             The items, in a stable order and by the names that clients know; and why servers are missing, or not whole.
         """
         member, kind = LISTS[method]
-        servers = tuple(self._front.prefixes)
-        found = await asyncio.gather(*(self._of(server, method, meta) for server in servers))
+        servers, names = tuple(self._front.prefixes), self._front.names
+        found = await asyncio.gather(*(self.of(server, method, meta) for server in servers))
         for server, (items, _) in zip(servers, found, strict=True):
             if items is not None and server in self._front.prefixes:
                 self._learn(server, member, items)
@@ -85,7 +99,8 @@ class Lists:
         lacking = {server for server, (items, why) in zip(servers, found, strict=True) if items is None and why}
         if kind == "resources":
             self._front.owners.unsure = frozenset(lacking)
-        if method != "resources/list" and not lacking:  # the templates are asked for after them
+        # The templates are asked for after the resources; and what was settled meanwhile has more to be learnt.
+        if method != "resources/list" and not lacking and names is self._front.names:
             self.fresh.add(kind)
         problems = {server: why for server, (_, why) in zip(servers, found, strict=True) if why}
         made = [self._shown(server, kind, items or ()) for server, (items, _) in zip(servers, found, strict=True)]
@@ -125,7 +140,7 @@ class Lists:
                 out.append(item if shown == name else {**item, "name": shown})
         return out
 
-    async def _of(self, server: str, method: str, meta: Mapping[str, Any]) -> tuple[list[dict[str, Any]] | None, str]:
+    async def of(self, server: str, method: str, meta: Mapping[str, Any]) -> tuple[list[dict[str, Any]] | None, str]:
         """Return what one server lists, and what is wrong with it."""
         front, (member, kind) = self._front, LISTS[method]
         settings = front.core.now.settings.gateway
@@ -159,8 +174,12 @@ class Lists:
         for method in LISTS:
             self._front.shared.pages.forget(self._owner(method))
 
-    async def page(self, message: Message) -> dict[str, Any]:
+    async def page(self, message: Message, flow: Flow) -> dict[str, Any]:
         """Return the result of a judged request for a list.
+
+        Args:
+            message: the request.
+            flow: its flow.
 
         Raises:
             Rejected: for a cursor that was none of the gateway's.
@@ -171,7 +190,10 @@ class Lists:
         owner = self._owner(method)
         problems: dict[str, str] = {}
         if cursor is None:
-            items, problems = await self.whole(method, message.meta)
+            if method == "tools/list":
+                items, problems = await front.offers.listed(message, flow)
+            else:
+                items, problems = await self.whole(method, message.meta)
             page, following = front.shared.pages.first(owner, items)
         else:
             page, following = front.shared.pages.next(owner, cursor if isinstance(cursor, str) else "")

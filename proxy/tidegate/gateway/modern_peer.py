@@ -15,8 +15,10 @@ import structlog
 from tidegate import correlate, methods, values, wire
 from tidegate.correlate import key_of
 from tidegate.gateway import asking, capabilities, eras
+from tidegate.gateway.older import older_reply, older_request
 from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, is_own, request
 from tidegate.gateway.replies import condensed
+from tidegate.gateway.shared import HOLD
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
 from tidegate.verdict import Deny, rpc_error
@@ -120,19 +122,21 @@ class ModernPeer(Peer):
             return await self._subscribed(message)
         queue: asyncio.Queue[Out | None] = asyncio.Queue(_AHEAD)
         key = key_of(message.id)
+        if key in self._calls:
+            return await self.relay.refuse(Rejected("unsolicited", "A request with this id is already open."))
         task = asyncio.create_task(self._worked(message, queue, context), name="gateway call")
         self._calls[key] = task
         task.add_done_callback(lambda _: self._calls.pop(key, None))
         return await condensed(await primed(self._read(queue, task)), context)
 
-    @staticmethod
-    async def _read(queue: asyncio.Queue[Out | None], task: asyncio.Task[None]) -> Outs:
-        yield Out(None)  # for primed()
-        while True:
-            out = await queue.get()
-            if out is None:
-                break
-            yield out
+    async def _read(self, queue: asyncio.Queue[Out | None], task: asyncio.Task[None]) -> Outs:
+        try:
+            yield Out(None)  # for primed()
+            while (out := await queue.get()) is not None:
+                yield out
+        except GeneratorExit:  # the server works on for a client of an older version, but nobody reads it
+            self.later(_emptied(queue))
+            raise
         if not task.cancelled():
             task.result()
 
@@ -144,19 +148,22 @@ class ModernPeer(Peer):
                 last = await self._asked_once(asked, queue, context)
                 if last.message is None or not asking.is_asking(last.message):
                     await queue.put(last)
-                    return
+                    break
                 rounds += 1
                 try:
                     asked = await self._again(message, asked, last.message, rounds, queue)
                 except Rejected as refused:
-                    await queue.put(
-                        await self._refused(message, Deny(refused.reason, code=refused.code, rule="gateway"))
-                    )
-                    return
+                    deny = Deny(refused.reason, code=refused.code, rule="gateway")
+                    await queue.put(await self._refused(message, deny))
+                    break
+            await queue.put(None)
+        except BaseException:
+            if queue.full():
+                queue.get_nowait()  # its reader is to hear that it is over
+            queue.put_nowait(None)
+            raise
         finally:
             self._ids = {key: own for key, own in self._ids.items() if key_of(own) != key_of(message.id or "")}
-            with contextlib.suppress(asyncio.QueueFull):
-                queue.put_nowait(None)
 
     async def _asked_once(self, asked: Message, queue: asyncio.Queue[Out | None], context: Context) -> Out:
         """Send a request; return the server's reply, and put all before it into the queue."""
@@ -195,10 +202,21 @@ class ModernPeer(Peer):
             assert question.id is not None
             future = self._answers[key_of(question.id)] = asyncio.get_running_loop().create_future()
             waiting[key] = future
-            await queue.put(await self._compose(self.host.asked.mint(self, question)))
+            shown = older_request(question, version=version)
+            out = await self._compose(self.host.asked.mint(self, shown))
+            if out.message is None:
+                raise Rejected("unrecorded", "What the server asks could not be recorded, so it is not asked.")
+            await queue.put(out)
         try:
-            for future in waiting.values():
-                await future
+            async with asyncio.timeout(HOLD):
+                for future in waiting.values():
+                    await future
+        except TimeoutError:
+            await self._take_back(questions, queue)
+            raise Rejected("overdue", "The client did not answer what the server asked.", id=message.id) from None
+        except asyncio.CancelledError:
+            await self._take_back(questions, queue)
+            raise
         finally:
             for question in questions.values():
                 self._answers.pop(key_of(question.id or ""), None)
@@ -207,9 +225,20 @@ class ModernPeer(Peer):
         self._ids[key_of(identity)] = message.id
         return asking.retried(asked, reply, {key: future.result() for key, future in waiting.items()}, identity)
 
+    async def _take_back(self, questions: Mapping[str, Message], queue: asyncio.Queue[Out | None]) -> None:
+        """Tell the client that nobody waits for its answers any more."""
+        for question in questions.values():
+            params = {"requestId": question.id, "reason": "The request that this was asked for is over."}
+            tree = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+            told = self.host.asked.cancelled(self, wire.classify(tree, "server"))
+            if told is not None:
+                out = await self._compose(told)
+                with contextlib.suppress(asyncio.QueueFull):
+                    queue.put_nowait(out)
+
     def _mint(self) -> Id:
         self._number += 1
-        return f"{OWN}q{self._number}"
+        return f"{OWN}q{self._number}"  # a client doesn't see it
 
     async def answer(self, reply: Message) -> None:
         """Take the client's answer to a question, which is judged in the request that carries it."""
@@ -329,23 +358,34 @@ class ModernPeer(Peer):
 
     def reply(self, message: Message, entry: Open | None) -> Message:
         """Return a reply as a client with a session is to see it; what asks stays, because it isn't sent."""
-        if entry is None or (is_own(entry.request.id) and key_of(entry.request.id or "") not in self._ids):
+        if entry is None:
             return message
+        if is_own(entry.request.id) and key_of(entry.request.id or "") not in self._ids:
+            listed = (entry.request.method or "").endswith("/list")
+            return eras.legacy_reply(message, method=entry.request.method or "", version="") if listed else message
         own = self.identity(entry.request.id or "")
         if asking.is_asking(message):
             return message
         self.host.heard(self, message)
-        shown = eras.legacy_reply(message, method=entry.request.method or "", version=self.host.version)
+        method, version = entry.request.method or "", self.host.version
+        shown = older_reply(eras.legacy_reply(message, method=method, version=version), method=method, version=version)
         return shown if message.id is None or key_of(own) == key_of(message.id) else shown.rewired(id=own)
 
     def spoken(self, message: Message, about: Open | None) -> Message | None:
         """Return a notification as a client with a session is to see it; see :meth:`Peer.spoken`."""
+        message = self.unasking(message)
         super().spoken(message, about)
         if message.method == _ACKNOWLEDGED:
             return message  # it goes no further than to this peer
         if message.method is not None and message.method.endswith("/list_changed"):
             self.host.changed(self, message.method)
         return eras.legacy_notification(message, self.host.version)
+
+
+async def _emptied(queue: asyncio.Queue[Out | None]) -> None:
+    """Take what nobody reads any more."""
+    while await queue.get() is not None:
+        pass
 
 
 _ACKNOWLEDGED = "notifications/subscriptions/acknowledged"

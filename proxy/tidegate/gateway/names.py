@@ -42,12 +42,20 @@ class Names:
         kind: what has the names.
         prefixes: what stands before the names of each server, in the order of the settings.
         clash: what becomes of those who would have the same name.
+        reserved: names that are the gateway's own, so that no server's can have them, whatever the rule.
     """
 
-    def __init__(self, kind: Literal["tool", "prompt"], prefixes: Mapping[str, str], clash: Clash = "prefix") -> None:
+    def __init__(
+        self,
+        kind: Literal["tool", "prompt"],
+        prefixes: Mapping[str, str],
+        clash: Clash = "prefix",
+        reserved: Iterable[str] = (),
+    ) -> None:
         self._kind = kind
         self._prefixes = dict(prefixes)
         self._clash = clash
+        self._reserved = frozenset(reserved)
         self._fits = (_PLAIN if kind == "tool" else _FREE).fullmatch
         self._listed: dict[str, tuple[str, ...]] = {}
         by_length = sorted((item for item in prefixes.items() if item[1]), key=lambda item: -len(item[1]))
@@ -109,7 +117,7 @@ class Names:
             return self._meant[shown]
         except KeyError:
             pass
-        if not self._fits(shown):
+        if shown in self._reserved or not self._fits(shown):
             return None
         for prefix, server in self._by_length:
             if shown.startswith(prefix) and len(shown) > len(prefix):
@@ -136,8 +144,11 @@ class Names:
         become = [self._shown[server][name] for server, name in those]
         servers = _and(list(dict.fromkeys(server for server, _ in those)))
         kept = _and([_quoted(name) for name in become if name is not None])
-        if not kept:
+        if not kept and shown not in self._reserved:
             return f"The {self._kind} {_quoted(shown)} isn't served: {servers} would all have it."
+        if shown in self._reserved:
+            become_of = f"is {kept} here" if kept else "isn't served"
+            return f"The name {_quoted(shown)} is the gateway's own: the {self._kind} of {servers} {become_of}."
         lost = _and([server for (server, _), name in zip(those, become, strict=True) if name is None])
         return f"The name {_quoted(shown)} would be that of {self._kind}s of {servers}: they are {kept}" + (
             f", and that of {lost} isn't served." if lost else "."
@@ -167,6 +178,9 @@ class Names:
                 if name and fits(wanted):
                     shown[name] = wanted
                     meant = (server, name)
+                    if wanted in self._reserved:
+                        self._clashes.setdefault(wanted, []).append(meant)
+                        continue
                     first = taken(wanted, meant)
                     if first is not meant and first is not None:
                         self._clashes.setdefault(wanted, [first]).append(meant)
@@ -198,8 +212,8 @@ class Names:
 
     def _settle_first(self) -> None:
         """Settle clashes so that the first server of the settings keeps what others want too."""
-        for those in self._clashes.values():
-            for server, name in those[1:]:
+        for wanted, those in self._clashes.items():
+            for server, name in those if wanted in self._reserved else those[1:]:
                 full = f"{server}__{name}"
                 free = self._fits(full) and full not in self._meant
                 self._shown[server][name] = full if free else None

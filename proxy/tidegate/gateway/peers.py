@@ -17,7 +17,6 @@ import structlog
 
 from tidegate import methods, wire
 from tidegate.gateway import eras
-from tidegate.gateway.older import older_reply
 from tidegate.gateway.replies import bare
 from tidegate.message import Message
 from tidegate.upstream import Context, Unavailable
@@ -25,7 +24,7 @@ from tidegate.version import __version__
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from tidegate.correlate import Open
     from tidegate.gateway.host import Host
@@ -111,7 +110,16 @@ class Peer:
         self.capabilities: dict[str, Any] = {}
         self.instructions = ""
         self.server_version = ""
+        self._sessions = 0  # that were lost
+        self._renewing = asyncio.Lock()
         relay.face = self
+        self._later: set[asyncio.Task[object]] = set()
+
+    def later(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something that nobody waits for, until this is closed at the latest."""
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     def can(self, capability: str) -> bool:
         """Whether the server says that it has a capability."""
@@ -140,17 +148,57 @@ class Peer:
             Unavailable: where no answer comes, or an interceptor denies question or answer.
             Refused: where the server answers with an error.
         """
-        heard = await self._last(await self.sent(message, WHOLE))
+        return await self._result(message, await self.sent(message, WHOLE))
+
+    async def sent(self, message: Message, context: Context) -> Reply:
+        """Send a request; where the server has lost the session, begin another and send it again.
+
+        Raises:
+            Unavailable: where no session can be begun.
+        """
+        sessions = self._sessions
+        reply = await self.relay.take(message, context)
+        if not self.lost(message, reply):
+            return reply
+        async with self._renewing:
+            if self._sessions == sessions:  # or else another request has found it out before
+                try:
+                    if not await self.renew():
+                        return reply
+                except Refused as refusal:
+                    raise Unavailable(str(refusal)) from None
+                self._sessions += 1
+        return await self.relay.take(message, context)
+
+    def lost(self, message: Message, reply: Reply) -> bool:
+        """Whether a server with sessions says that it knows this one no more: by a 404, or, as many do, by a 400."""
+        if self.relay.upstream.ordered or message.method == "initialize" or reply.status not in (_LOST, 400):
+            return False
+        error = reply.message.tree.get("error") if reply.message is not None else None
+        return reply.status == _LOST or (isinstance(error, dict) and error.get("code") == _NO_SESSION)
+
+    async def renew(self) -> bool:
+        """Begin another session, and tell the server again what it was to remember; return whether there are any."""
+        return False
+
+    async def remind(self, method: str, params: Mapping[str, Any] | None) -> None:
+        """Tell the server of a session begun anew what it was to remember; it may have changed its mind.
+
+        Raises:
+            Unavailable: where it can't be reached.
+        """
+        message = request(method, params)
+        with contextlib.suppress(Refused):
+            await self._result(message, await self.relay.take(message, WHOLE))
+
+    async def _result(self, message: Message, reply: Reply) -> dict[str, Any]:
+        heard = await self._last(reply)
         if isinstance(heard, Message) and heard.kind == "result":
             result = heard.tree["result"]
             return result if isinstance(result, dict) else {}
         if isinstance(heard, Message):
             raise Refused(message.method or "", heard.tree["error"]["code"])
         raise Unavailable(_reason(heard))
-
-    async def sent(self, message: Message, context: Context) -> Reply:
-        """Send a request; return the reply as the relay has it."""
-        return await self.relay.take(message, context)
 
     async def _last(self, reply: Reply) -> Message | bytes | None:
         """Return the reply of an answer; what the server says before it goes the way of what belongs to no request."""
@@ -204,7 +252,7 @@ class Peer:
     @property
     def busy(self) -> bool:
         """Whether any request waits for this server's reply."""
-        return len(self.relay.requests) > 0
+        return self.relay.waiting
 
     async def cancel(self, message: Message) -> None:
         """Pass on the client's ``notifications/cancelled`` about an open request."""
@@ -244,6 +292,10 @@ class Peer:
     async def close(self) -> None:
         """Put away what is this client's own."""
         self.host.asked.forget(self)
+        for task in self._later:
+            task.cancel()
+        if self._later:
+            await asyncio.wait(self._later)
         await self.relay.close()
 
     # -- its face ---------------------------------------------------------------------------------------
@@ -256,6 +308,17 @@ class Peer:
     def reply(self, message: Message, entry: Open | None) -> Message:
         """Return a reply as the client is to see it."""
 
+    def unasking(self, message: Message) -> Message:
+        """Return what a server of 2026-07-28 says, which asks by results only: its requests would have ids of its own.
+
+        Raises:
+            Rejected: for a request.
+        """
+        if message.kind == "request":
+            self.relay.asked.drop(message.id)
+            raise Rejected("method", "A server of this version of the protocol sends no requests.")
+        return message
+
     def spoken(self, message: Message, about: Open | None) -> Message | None:
         """Return a request or notification as the client is to see it.
 
@@ -264,105 +327,6 @@ class Peer:
         """
         if about is None and message.method == "notifications/progress" and not self.host.has_tasks(self):
             raise Rejected("unsolicited", "The progress is about no open request.")
-        return message
-
-
-class WithSessions(Peer):
-    """A server with sessions, of which it may lose one."""
-
-    def __init__(self, host: Host, name: str, relay: Relay) -> None:
-        super().__init__(host, name, relay)
-        self._times = 0  # that a session was begun anew
-        self._beginning = asyncio.Lock()
-
-    async def sent(self, message: Message, context: Context) -> Reply:
-        """Send a request; where the server has lost the session, begin another and send it again."""
-        times = self._times
-        reply = await self.relay.take(message, context)
-        if self.lost(message, reply):
-            await self._begun_anew(times)
-            reply = await self.relay.take(message, context)
-        return reply
-
-    async def _begun_anew(self, times: int) -> None:
-        """Begin another session, once for all who see at the same time that it is lost.
-
-        Args:
-            times: how often one was begun anew when that was seen.
-
-        Raises:
-            Unavailable: where the server can't be reached, or begins none.
-        """
-        async with self._beginning:
-            if self._times != times:
-                return
-            try:
-                await self.begin()
-            except Refused as refusal:
-                raise Unavailable(str(refusal)) from None
-            self._times += 1
-
-    def lost(self, message: Message, reply: Reply) -> bool:
-        """Whether a server with sessions says that it knows this one no more: by a 404, or, as many do, by a 400."""
-        if self.relay.upstream.ordered or message.method == "initialize" or reply.status not in (_LOST, 400):
-            return False
-        error = reply.message.tree.get("error") if reply.message is not None else None
-        return reply.status == _LOST or (isinstance(error, dict) and error.get("code") == _NO_SESSION)
-
-
-class SessionPeer(WithSessions):
-    """A server with sessions, for a client with a session (2024-11-05 to 2025-11-25).
-
-    Args:
-        host: the front that it belongs to.
-        name: the server's name.
-        relay: the relay in front of it.
-        initialize: the client's ``params`` of ``initialize``, as they were judged.
-    """
-
-    def __init__(self, host: Host, name: str, relay: Relay, initialize: Mapping[str, Any]) -> None:
-        super().__init__(host, name, relay)
-        self._initialize = initialize
-        self._older = False
-
-    async def begin(self) -> None:
-        """Begin a session, as the client began its own.
-
-        Raises:
-            Unavailable: where the server can't be reached.
-            Refused: where it has no ``initialize``.
-        """
-        result = await self.ask("initialize", {**self._initialize, "protocolVersion": self.host.version})
-        said = result.get("capabilities")
-        self.capabilities = said if isinstance(said, dict) else {}
-        text = result.get("instructions")
-        self.instructions = text if isinstance(text, str) else ""
-        self.server_version = self.relay.version
-        self._older = self.host.version < self.server_version
-        await self.relay.take(notification("notifications/initialized"), PLAIN)
-
-    async def take(self, message: Message, context: Context) -> Reply:
-        """Send a request of the client's that is for this server; its names are the server's own already."""
-        return await bare(await self.sent(message, WHOLE if context.http else PLAIN), self.name)
-
-    def reply(self, message: Message, entry: Open | None) -> Message:
-        """Return a reply as the client is to see it: in its own version's words."""
-        if entry is None or is_own(entry.request.id):
-            return message
-        self.host.heard(self, message)
-        if self._older:
-            return older_reply(message, method=entry.request.method or "", version=self.host.version)
-        return message
-
-    def spoken(self, message: Message, about: Open | None) -> Message | None:
-        """Return what the server says with ids that no other server's message has; see :meth:`Peer.spoken`."""
-        super().spoken(message, about)
-        if message.kind == "request":
-            return self.host.asked.mint(self, message)
-        if message.method == "notifications/cancelled":
-            return self.host.asked.cancelled(self, message)
-        if message.method is not None and message.method.endswith("/list_changed"):
-            self.host.changed(self, message.method)
         return message
 
 

@@ -12,12 +12,13 @@ import structlog
 from tidegate import methods, values, wire
 from tidegate.correlate import cancelled_id
 from tidegate.flow import Client
-from tidegate.gateway import capabilities
+from tidegate.gateway import capabilities, eras
 from tidegate.gateway.front import Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
-from tidegate.gateway.peers import PLAIN, Peer, Refused, SessionPeer
+from tidegate.gateway.peers import PLAIN, Peer, Refused
 from tidegate.gateway.replies import Denied, bare, cancelled, streamed
+from tidegate.gateway.session_peer import SessionPeer
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("tidegate.gateway")
 
-_KEPT = 256  # messages on the client's own stream that it may ask for again
-_SETTLED = 180.0  # seconds after which a server that came back counts as well
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds until a missing server is tried again
 
 
@@ -50,12 +49,12 @@ class SessionFront(Front):
 
     def __init__(self, shared: Shared, profile: str, principal: Principal) -> None:
         super().__init__(shared, profile, principal, stateless=False)
-        self._own = Mailbox(_KEPT)
+        self._own = Mailbox(256)  # messages that the client may ask for again
         self._initialize: Mapping[str, Any] = {}
         self._level: str | None = None
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._recovering: dict[str, asyncio.Task[None]] = {}
-        self._returns: dict[str, tuple[int, float]] = {}  # how often a server came back lately, and when it did last
+        self._back: dict[str, tuple[float, int]] = {}  # when a server came back last, and after how many tries
         self._notices: set[asyncio.Task[None]] = set()
         self._listening = False
         self._answering = 0
@@ -90,7 +89,7 @@ class SessionFront(Front):
         if before is not None:
             await self.let_go_of(before)
         if isinstance(peer, SessionPeer) and self._level is not None and peer.can("logging"):
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(Refused, Unavailable):
                 await peer.ask("logging/setLevel", {"level": self._level})
         if self._listening:
             self._pump(peer)
@@ -121,12 +120,13 @@ class SessionFront(Front):
         return super().lacking(server, reason)
 
     async def _recover(self, name: str) -> None:
-        now = asyncio.get_running_loop().time
-        times, last = self._returns.get(name, (0, -_SETTLED))
-        times = times if now() - last < _SETTLED else 0
-        for pause in itertools.chain(_PAUSES[times:], itertools.repeat(_PAUSES[-1])):
+        now = asyncio.get_running_loop().time()
+        back, tries = self._back.get(name, (now, 0))  # one that says it is well and isn't is asked ever less often
+        tries = tries if now - back < 2 * _PAUSES[-1] else 0
+        for pause in itertools.chain(_PAUSES[tries:], itertools.repeat(_PAUSES[-1])):
+            tries += 1
             await asyncio.sleep(pause)
-            if name not in self.prefixes:
+            if name not in self.prefixes or self.over.is_set():
                 return
             try:
                 peer = await self.peer(name, {})
@@ -134,7 +134,7 @@ class SessionFront(Front):
             except Unavailable:
                 continue
             log.info("a server is back", server=name)
-            self._returns[name] = times + 1, now()
+            self._back[name] = asyncio.get_running_loop().time(), min(tries, len(_PAUSES) - 1)
             await self._announce([kind for kind in capabilities.NOTICED if peer.can(kind)])
             return
 
@@ -148,8 +148,12 @@ class SessionFront(Front):
             task.add_done_callback(self._notices.discard)
 
     async def _announce(self, kinds: list[str]) -> None:
-        """Tell the client that lists have changed."""
+        """Tell the client that lists have changed, and have them learnt anew."""
         self.lists.fresh.difference_update(kinds)
+        await self.notify(kinds)
+
+    async def notify(self, kinds: list[str]) -> None:
+        """Tell the client that lists have changed, whose names are known already."""
         for kind in kinds:
             tree = {"jsonrpc": "2.0", "method": f"notifications/{kind}/list_changed"}
             out = await self.composed(wire.classify(tree, "server"))
@@ -185,7 +189,7 @@ class SessionFront(Front):
         method = message.method or ""
         if context.headers.get("mcp-protocol-version", methods.V2024) not in methods.VERSIONS:
             raise Rejected("invalid", "The header MCP-Protocol-Version names no known version.", id=message.id)
-        if method != "initialize" and not self.version:
+        if method not in ("initialize", "ping") and not self.version:
             raise Rejected("invalid", "The session has not begun: send initialize first.", id=message.id)
         if not methods.may_send("client", method, self.version or methods.V2025_11):
             raise Rejected("method", "This version of the protocol has no such method.", id=message.id)
@@ -201,6 +205,8 @@ class SessionFront(Front):
         self._answering += 1
         try:
             method = message.method or ""
+            if self.offers.mine(message):
+                return await streamed(await self.offers.take(message, context), context)
             if method in LISTS:
                 return await streamed(await self.list(message), context)
             if method == "initialize":
@@ -224,19 +230,21 @@ class SessionFront(Front):
         message, flow = await self.judged(message)
         params = message.tree.get("params")
         self._initialize = params if isinstance(params, dict) else {}
-        said = methods.client_in(message)
-        self.flows.client = Client(*said) if said else Client()
+        client = methods.client_in(message)
+        self.flows.client = Client(*client) if client else Client()
         self.flows.version = capabilities.agreed(methods.version_in(message))
         lacking = await self._reach_all()
         reached = [self.peers[name] for name in self.prefixes if name in self.peers]
         able = [peer.capabilities for peer in reached]
         able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in lacking]
+        able += self.offers.capabilities
         result: dict[str, Any] = {
             "protocolVersion": self.version,
             "capabilities": capabilities.noticed(capabilities.merged(able), several=len(self.prefixes) > 1),
             "serverInfo": {"name": "tidegate", "version": __version__},
         }
-        text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in reached)
+        said = [(name, self.peers[name].instructions if name in self.peers else "") for name in self.prefixes]
+        text = capabilities.merged_instructions([*said, *self.offers.instructions])
         if text is not None:
             result["instructions"] = text
         if lacking:
@@ -268,7 +276,7 @@ class SessionFront(Front):
         message, flow = await self.judged(message)
         params = message.tree.get("params")
         level = params.get("level") if isinstance(params, dict) else None
-        if not isinstance(level, str):
+        if level not in eras.LEVELS:
             raise Rejected("meta", "logging/setLevel names no level.", id=message.id)
         self._level = level
 
@@ -316,6 +324,8 @@ class SessionFront(Front):
         wanted = cancelled_id(message)
         for peer in self.peers.values():
             if wanted is not None and peer.has_open(wanted):
+                if isinstance(peer, ModernPeer):  # to which it doesn't go on as it is
+                    message, _ = await self.judged(message)
                 await peer.cancel(message)
                 return
         await self.judged(message)  # it came too late, or is about what the gateway answers itself
@@ -341,8 +351,8 @@ class SessionFront(Front):
             Unavailable: where that server can't be reached.
         """
         name, slash, theirs = (last_event_id or "").partition("/")
-        if slash and name in self.peers:
-            peer = self.peers[name]
+        peer = self.peers.get(name) if slash else None
+        if isinstance(peer, SessionPeer) and not peer.relay.upstream.ordered:  # no others give ids to events
             return await bare(await peer.relay.listen(theirs, PLAIN), name)
         if last_event_id is not None:
             self._own.resume(last_event_id)

@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakValueDictionary
 
 from tidegate.gateway.handles import Handles, Held
 from tidegate.gateway.pages import Pages
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from tidegate.fleet import Fleet
     from tidegate.flows import Core
-    from tidegate.gateway.legacy_peer import Call, LegacyPeer
+    from tidegate.gateway.calls import Call
+    from tidegate.gateway.legacy_peer import LegacyPeer
+    from tidegate.gateway.searching import Searched
 
 Era = Literal["legacy", "modern"]
 
@@ -34,6 +37,7 @@ class Shared:
     Attributes:
         eras: which eras a server was found to speak, by its name; it speaks both where both are known.
         held: the requests that wait for a client to come back.
+        searched: what clients search in, by principal and digest: sessions that see the same share it.
         known: what a server could do when it was reached last, by principal and name; for when it is down.
     """
 
@@ -45,6 +49,7 @@ class Shared:
         self._page = core.now.settings.gateway.page
         self.held: Held[Call] = Held(Handles(secrets.token_bytes(32), HOLD, time.monotonic))
         self.known: dict[tuple[str, str], dict[str, Any]] = {}
+        self.searched: WeakValueDictionary[tuple[str, bytes], Searched] = WeakValueDictionary()
         self.keepers: set[LegacyPeer] = set()
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -65,9 +70,13 @@ class Shared:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP)
-            for call in self.held.expired():
-                for peer in [peer for peer in self.keepers if peer.has(call)]:
-                    await peer.expire(call)
+            await self.expire()
+
+    async def expire(self) -> None:
+        """Give up the requests that nobody came back for in time."""
+        for call in self.held.expired():
+            for peer in [peer for peer in self.keepers if peer.has(call)]:
+                await peer.expire(call)
 
     def forget(self, servers: Iterable[str]) -> None:
         """Forget what was found out about servers whose settings have changed."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.gateway")
 
 _PROBE = 10.0  # seconds that a server may take to answer the first server/discover, or it counts as one of sessions
-_MOST_KINDS = 32  # ways to one server with sessions: one for each set of capabilities that clients declare
+_MOST_KINDS = 8  # ways to one server with sessions: one for each set of capabilities that clients declare
 _UNSUPPORTED = -32022
 
 
@@ -122,9 +122,10 @@ class StatelessFront(Front):
             await self._let_go(before)
         self._kinds[name, values.encode(peer.declared)] = peer
         self.peers[name] = peer
-        while sum(key[0] == name for key in self._kinds) > _MOST_KINDS:
-            oldest = next(key for key in self._kinds if key[0] == name)
-            await self._let_go(self._kinds.pop(oldest))
+        others = [key for key, other in self._kinds.items() if key[0] == name and other is not peer]
+        if len(others) >= _MOST_KINDS:
+            idle = (key for key in others if not self._kinds[key].busy)
+            await self._let_go(self._kinds.pop(next(idle, others[0])))
         return peer
 
     async def _let_go(self, peer: LegacyPeer) -> None:
@@ -142,9 +143,14 @@ class StatelessFront(Front):
     async def reloaded(self, changed: set[str]) -> bool:
         """Take over changed settings."""
         concerned = await super().reloaded(changed)
-        for subscription in list(self.subscriptions) if concerned else ():
-            subscription.reloaded()
+        if concerned:
+            await self.notify([])
         return concerned
+
+    async def notify(self, kinds: list[str]) -> None:  # noqa: ARG002 - each tells of those that it was asked for
+        """Tell all who listen that lists have changed."""
+        for subscription in list(self.subscriptions):
+            subscription.reloaded()
 
     # -- requests ---------------------------------------------------------------------------------------
 
@@ -181,6 +187,8 @@ class StatelessFront(Front):
             Unavailable: where the server that it is for can't be reached.
         """
         method = message.method or ""
+        if self.offers.mine(message):
+            return await self.offers.take(message, context)
         if method in LISTS:
             return await self.list(message)
         if method == "server/discover":
@@ -215,12 +223,14 @@ class StatelessFront(Front):
         peers = [peer for peer in found if peer is not None]
         able = [peer.capabilities for peer in peers]
         able += [self.shared.known.get((self.principal.name, name), {"tools": {}}) for name in lacking]
+        able += self.offers.capabilities
         result: dict[str, Any] = {
             "supportedVersions": [methods.MODERN],
             "capabilities": capabilities.merged(able),
             "_meta": {eras.SERVER_KEY: {"name": "tidegate", "version": __version__}},
         }
-        text = capabilities.merged_instructions((peer.name, peer.instructions) for peer in peers)
+        said = [(peer.name, peer.instructions) for peer in peers] + [(name, "") for name in lacking]
+        text = capabilities.merged_instructions([*said, *self.offers.instructions])
         if text is not None:
             result["instructions"] = text
         if lacking:

@@ -1,4 +1,4 @@
-"""A server of 2026-07-28, as clients without sessions reach it: in their own words."""
+"""A server without sessions, for clients without: both speak 2026-07-28."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from tidegate import methods
+from tidegate.gateway import asking, eras
 from tidegate.gateway.peers import OWN_META, Peer, Refused, is_own, request
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from tidegate.correlate import Open
     from tidegate.message import Message
+
+_INTERNAL = -32603
 
 
 class StatelessPeer(Peer):
@@ -51,7 +54,14 @@ class StatelessPeer(Peer):
             await self.ask("server/discover")
 
     def reply(self, message: Message, entry: Open | None) -> Message:
-        """Return a reply as it is."""
-        if entry is not None and not is_own(entry.request.id):
-            self.host.heard(self, message)
+        """Return a reply as it is, unless it asks what the client hasn't declared to answer."""
+        if entry is None or is_own(entry.request.id):
+            return message
+        self.host.heard(self, message)
+        if asking.is_asking(message) and asking.unfit(message, entry.request.meta.get(eras.CAPABILITIES_KEY)):
+            return eras.failed(message, _INTERNAL, "The server asked what the client has not declared to answer.")
         return message
+
+    def spoken(self, message: Message, about: Open | None) -> Message | None:
+        """Return a notification as it is; see :meth:`Peer.spoken`."""
+        return super().spoken(self.unasking(message), about)

@@ -46,6 +46,8 @@ class StdioFront(Conversation):
         self._stateless = StatelessFront(shared, profile, principal)
         self._chosen: Front | None = None
         self._running: dict[Key, asyncio.Task[Any]] = {}
+        self._endless: set[Key] = set()  # of those that run: what nobody waits for
+        self._given_up: set[Key] = set()  # of those that run: what was cancelled
         self.over = asyncio.Event()
         self.registered("stdio")
 
@@ -96,11 +98,18 @@ class StdioFront(Conversation):
                 raise
             return Reply(202)
         finally:
-            if self._running.get(key) is task:
-                del self._running[key]
+            if not task.done() or task.cancelled() or task.exception() is not None or task.result().events is None:
+                self._over(key)
         if reply.events is not None:
+            if message.method == "subscriptions/listen":
+                self._endless.add(key)
             reply.events = await primed(self._read(key, reply.events))
         return reply
+
+    def _over(self, key: Key) -> None:
+        self._running.pop(key, None)
+        self._endless.discard(key)
+        self._given_up.discard(key)
 
     async def _read(self, key: Key, events: Outs) -> Outs:
         """Yield what a stream has, until it ends or is cancelled."""
@@ -108,14 +117,14 @@ class StdioFront(Conversation):
         try:
             async with contextlib.aclosing(events):
                 yield Out(None)  # for primed()
-                while True:
+                while key not in self._given_up:
                     reading = self._running[key] = asyncio.ensure_future(anext(events, None))
                     await asyncio.wait((reading,))
                     if reading.cancelled() or (out := reading.result()) is None:
                         return
                     yield out
         finally:
-            self._running.pop(key, None)
+            self._over(key)
             if reading is not None and not reading.done():
                 reading.cancel()
                 await asyncio.wait((reading,))
@@ -123,8 +132,10 @@ class StdioFront(Conversation):
     async def _told(self, message: Message, context: Context) -> Reply:
         if message.method == "notifications/cancelled":
             wanted = cancelled_id(message)
-            task = self._running.get(key_of(wanted)) if wanted is not None else None
-            if task is not None:
+            key = key_of(wanted) if wanted is not None else None
+            task = self._running.get(key) if key is not None else None
+            if task is not None and key is not None:
+                self._given_up.add(key)  # it may be between two messages of its answer
                 task.cancel()
         return await self._stateless.take(message, context)
 
@@ -135,7 +146,7 @@ class StdioFront(Conversation):
     @property
     def waiting(self) -> bool:
         """Whether any request of the client's still waits for its reply."""
-        return bool(self._running) or self._front.waiting
+        return bool(self._running.keys() - self._endless) or self._front.waiting
 
     async def unanswered(self, identity: Id) -> bytes:
         """Give up an open request whose answer can't come any more; return what its sender gets."""

@@ -76,7 +76,7 @@ class Subscription:
 
     async def _able(self) -> set[str]:
         """Return of which kinds any server has something; one that is missing counts as having what it had."""
-        found: set[str] = set()
+        found = {kind for own in self._front.offers.capabilities for kind in own}
         for name in self._front.prefixes:
             try:
                 async with asyncio.timeout(self._front.core.now.settings.gateway.patience):
@@ -162,7 +162,7 @@ class Subscription:
 
     async def _back(self, kinds: list[str]) -> None:
         for kind in kinds:
-            self._front.stale(kind)
+            self._front.lists.fresh.discard(kind)
             self._put(await self._composed(f"notifications/{kind}/list_changed", {}))
 
     async def _without(self, peer: Peer, name: str) -> None:
@@ -188,7 +188,7 @@ class Subscription:
                 if said is None or said.is_reply or said.method == _ACKNOWLEDGED:
                     continue  # this stream has its own first and last message
                 if said.method is not None and said.method.endswith("/list_changed"):
-                    self._front.stale(said.method.split("/")[1])
+                    self._front.lists.fresh.discard(said.method.split("/")[1])
                 self._put(Out(out.data, message=said))
 
     async def _with_session(self, peer: LegacyPeer) -> None:
@@ -213,7 +213,7 @@ class Subscription:
         params = said.tree.get("params")
         uri = params.get("uri") if isinstance(params, dict) else None
         if kind:
-            self._front.stale(kind)
+            self._front.lists.fresh.discard(kind)
         if kind in self._kinds or (said.method == "notifications/resources/updated" and uri in uris):
             shown = eras.modern_notification(said, self._request.id)
             if shown is not None:

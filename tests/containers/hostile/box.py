@@ -19,6 +19,8 @@ READ_ONLY = "read-only root file system"
 SECCOMP = "system calls"
 NO_NETWORK = "no network but its own loopback"
 OWN_VIEW = "namespaces of its own"
+PIPES = "each opened once, for one direction, and unlinked"
+STREAMS = "/run/tidegate"
 MIB = 1 << 20
 PROGRAMS = os.path.dirname(os.path.realpath(sys.executable))
 # What the test knows of the host, and the server is to find out.
@@ -135,6 +137,31 @@ def engine_socket() -> str | None:
         if os.path.exists(path):
             return None
     return "none there"
+
+
+@attempt("find the pipes to Tidegate by their names", PIPES, "none")
+def find_pipes() -> str:
+    return " ".join(os.listdir(STREAMS)) or "none"
+
+
+@attempt("put a file where those were", PIPES, "EROFS", "ENOENT")
+def beside_pipes() -> None:
+    os.close(os.open(f"{STREAMS}/x", os.O_WRONLY | os.O_CREAT))
+
+
+@attempt("open its output for reading, and so take what Tidegate is to get", PIPES, "EACCES")
+def read_output() -> None:
+    os.close(os.open("/proc/self/fd/1", os.O_RDONLY | os.O_NONBLOCK))
+
+
+@attempt("open its input for writing, and so keep it open", PIPES, "EACCES")
+def write_input() -> None:
+    os.close(os.open("/proc/self/fd/0", os.O_WRONLY | os.O_NONBLOCK))
+
+
+@attempt("change who may open those", PIPES, "EROFS", "EPERM")
+def change_pipes() -> None:
+    os.fchmod(0, 0o777)
 
 
 @attempt("connect to an abstract socket of the host", OWN_VIEW, "ECONNREFUSED")

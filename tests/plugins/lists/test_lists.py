@@ -352,6 +352,11 @@ async def test_no_cache_scope_is_made_up() -> None:
         assert assert_passes(await h.judge(message, context)) is message
 
 
+async def test_the_gateways_own_tools_can_be_named_though_no_server_is_called_so() -> None:
+    async with harness("lists", {"deny": ["gateway/add-server"]}, servers=SERVERS) as lists:
+        assert lists is not None
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [

@@ -226,3 +226,17 @@ def test_notifications_are_seen_by_their_strings() -> None:
     given = seen(message)
     assert given["phase"] == "notification"
     assert strings(given)["/params/data/text"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"),
+    [
+        ([Finding("pin", "approved")], True),
+        ([Finding("pin", "typo")], False),
+        ([Finding("secret", "approved")], False),
+        ([], False),
+    ],
+)
+def test_a_tool_is_pinned_where_it_was_found_to_be_as_approved(findings: list[Finding], *, expected: bool) -> None:
+    message = call(path="/data/a")
+    assert seen(message, flow(message, tool={"name": "read"}), findings=findings)["tool"]["pinned"] is expected

@@ -1,0 +1,216 @@
+"""The transports of the matrix's clients: streamable HTTP, HTTP+SSE and stdio."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from matrix.clients import Client
+from matrix.vocabulary import VERSIONS
+from support.played_clients import routing
+from support.proxy import tidegate
+from support.rig import encoded
+from support.web import JSON
+
+LINE = 2**22
+
+
+async def events(response: httpx.Response) -> AsyncIterator[tuple[str, str]]:
+    """The kind and data of each event of a stream."""
+    kind, data = "message", list[str]()
+    async for line in response.aiter_lines():
+        name, _, value = line.partition(":")
+        if not line:
+            if data:
+                yield kind, "\n".join(data)
+            kind, data = "message", []
+        elif name == "data":
+            data.append(value.removeprefix(" "))
+        elif name == "event":
+            kind = value.strip()
+
+
+class HttpClient(Client):
+    """A client of streamable HTTP, of either era."""
+
+    transport = "http"
+
+    def __init__(self, version: str, url: str) -> None:
+        super().__init__(version)
+        self._url = f"{url}/mcp"
+        self._http = httpx.AsyncClient(timeout=None, limits=httpx.Limits(max_connections=None))
+        self._headers: dict[str, str] = {}
+        self._posts: dict[Any, asyncio.Task[Any]] = {}
+        self.statuses: dict[Any, int] = {}
+
+    async def post(self, tree: Any) -> None:
+        identity = tree.get("id") if isinstance(tree, dict) and "method" in tree else None
+        if identity is not None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._posts[identity] = task
+        try:
+            await self._posted(tree, identity)
+        finally:
+            self._posts.pop(identity, None)
+
+    async def _posted(self, tree: Any, identity: Any) -> None:
+        more = {name.replace("_", "-"): value for name, value in routing(tree).items()} if self.modern else {}
+        headers = {**JSON, **self._headers, **more}
+        async with self._http.stream("POST", self._url, content=json.dumps(tree), headers=headers) as response:
+            if identity is not None:
+                self.statuses[identity] = response.status_code
+            elif response.status_code != 202 and not isinstance(tree, list):
+                self.foreign.append(f"HTTP status {response.status_code} for {tree.get('method', 'a reply')}")
+            if self.modern and "mcp-session-id" in response.headers:
+                self.foreign.append("a session id, which 2026-07-28 has not")
+            if tree.get("method") == "initialize" if isinstance(tree, dict) else False:
+                self._headers["mcp-session-id"] = response.headers["mcp-session-id"]
+                if self.version >= "2025-06-18":
+                    self._headers["mcp-protocol-version"] = self.version
+            if response.headers.get("content-type", "").startswith("text/event-stream"):
+                async for _, data in events(response):
+                    self.take(json.loads(data))
+            else:
+                body = await response.aread()
+                if body:
+                    self.take(json.loads(body))
+
+    async def listen(self) -> None:
+        opened = asyncio.Event()
+
+        async def read() -> None:
+            headers = {"accept": "text/event-stream", **self._headers}
+            async with self._http.stream("GET", self._url, headers=headers) as response:
+                assert response.status_code == 200
+                opened.set()
+                async for _, data in events(response):
+                    self.take(json.loads(data))
+
+        self.spawn(read())
+        await opened.wait()
+
+    async def cancel(self, tree: Any) -> None:
+        if not self.modern:
+            await super().cancel(tree)
+        else:
+            await self.cancel_stream(tree, self._posts[tree["id"]])
+
+    async def cancel_stream(self, tree: Any, stream: asyncio.Task[Any]) -> None:
+        """Close the stream, which cancels."""
+        stream.cancel()
+        await asyncio.gather(stream, return_exceptions=True)
+        self._replies.pop(tree["id"], None)
+
+    async def close(self) -> bool:
+        await super().close()
+        if "mcp-session-id" in self._headers:
+            answer = await self._http.delete(self._url, headers=self._headers)
+            assert answer.status_code == 200
+        await self._http.aclose()
+        return True
+
+
+class SseClient(Client):
+    """A client of HTTP+SSE (2024-11-05)."""
+
+    transport = "sse"
+
+    def __init__(self, version: str, url: str) -> None:
+        super().__init__(version)
+        self._url = url
+        self._endpoint = ""
+        self._http = httpx.AsyncClient(timeout=None, limits=httpx.Limits(max_connections=None))
+
+    async def connect(self) -> None:
+        told = asyncio.Event()
+
+        async def read() -> None:
+            async with self._http.stream(
+                "GET", f"{self._url}/sse", headers={"accept": "text/event-stream"}
+            ) as response:
+                async for kind, data in events(response):
+                    if kind == "endpoint":
+                        self._endpoint = data
+                        told.set()
+                    else:
+                        self.take(json.loads(data))
+
+        self.spawn(read())
+        await told.wait()
+
+    async def post(self, tree: Any) -> None:
+        answer = await self._http.post(f"{self._url}{self._endpoint}", content=json.dumps(tree), headers=JSON)
+        if answer.status_code != 202:
+            self.foreign.append(f"HTTP status {answer.status_code} for {tree.get('method', 'a reply')}")
+
+    async def close(self) -> bool:
+        await super().close()
+        await self._http.aclose()
+        return True
+
+
+class StdioClient(Client):
+    """A client that has started `tidegate run --stdio`."""
+
+    transport = "stdio"
+
+    def __init__(self, version: str, settings: Path, errors: Path) -> None:
+        super().__init__(version)
+        self._settings = settings
+        self._errors = errors
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def connect(self) -> None:
+        with self._errors.open("wb") as errors:
+            self._process = await asyncio.create_subprocess_exec(
+                *tidegate("run", self._settings, "--stdio"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                limit=LINE,
+            )
+        self.spawn(self._read())
+
+    async def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            self.take(json.loads(line))
+
+    async def post(self, tree: Any) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(encoded(tree) + b"\n")
+        await self._process.stdin.drain()
+
+    async def cancel(self, tree: Any) -> None:
+        await super().cancel(tree)
+        self._replies.pop(tree["id"], None)
+
+    async def cancel_stream(self, tree: Any, stream: asyncio.Task[Any]) -> None:
+        """Cancel a request for a stream, as this transport does."""
+        await stream
+        await self.cancel(tree)
+
+    async def close(self) -> bool:
+        well = True
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            try:
+                async with asyncio.timeout(10):
+                    well = await self._process.wait() == 0
+            except TimeoutError:
+                well = False
+                self._process.kill()
+                await self._process.wait()
+        return await super().close() and well
+
+
+def all_clients(url: str, settings: Mapping[str, Path], folder: Path) -> list[Client]:
+    """One client of each version and transport."""
+    out: list[Client] = [SseClient(VERSIONS[0], url), *(HttpClient(version, url) for version in VERSIONS[1:])]
+    return [*out, *(StdioClient(version, settings[version], folder / f"{version}.txt") for version in VERSIONS)]
