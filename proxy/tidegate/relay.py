@@ -91,8 +91,6 @@ class Relay(Conversation):
         """The definitions of the server's tools as last listed."""
         return self.flows.tools
 
-    # -- from the client --------------------------------------------------------------------------------
-
     def take(self, message: Message, context: Context) -> Coroutine[Any, Any, Reply]:
         """As :meth:`accept`, for a message that is parsed already; still unjudged."""
         return self._request(message, context) if message.kind == "request" else self._one_way(message, context)
@@ -273,7 +271,7 @@ class Relay(Conversation):
             raise arrived
         if isinstance(arrived, Message):
             return [arrived]
-        batch = self.version == methods.BATCHING and self.face is None  # who has a face is asked one by one
+        batch = self.version == methods.BATCHING and self.face is None
         return wire.parse_many(arrived, "server", self.limits, batch=batch)
 
     async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> Heard:
