@@ -289,6 +289,7 @@ async def test_ten_thousand_calls_of_four_clients_to_six_servers_that_are_killed
             records = tidegate.records()
     log.info(summed(told, seconds, killed))
     assert [wrong for each in told for wrong in each.wrong] == []
+    assert [why for each in told for why in each.failed if "invalid_" in why] == [], "what a client can't read at all"
     failed = sum(each.failed.total() for each in told)
     assert sum(each.right for each in told) + failed == CALLS
     assert failed <= CALLS * MOST_FAILED, summed(told, seconds, killed)
