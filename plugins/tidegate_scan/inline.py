@@ -18,6 +18,9 @@ from .spans import Coded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Record = list[tuple[list[str], list[str]] | None]
+    """For each of the texts made, one of the other: pieces before and after; None where that wasn't noted."""
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LOST = "\ufffd"
 
@@ -36,19 +39,35 @@ class Memo(dict[str, str]):
 
 
 class Way(Coded, Protocol):
-    """One way of writing characters, and how to undo all of it in a text."""
+    """One way of writing characters, and how to undo all of it in a text.
 
-    def undo(self, text: str) -> str:
-        """Return the text with every coded piece decoded; the text itself where there is none."""
+    Attributes:
+        mark: what stands in every text that holds a coded piece, made of the characters of `MARKS`.
+    """
+
+    mark: str
+
+    def undo(self, text: str, record: Record | None = None) -> str:
+        """Return the text with every coded piece decoded; the text itself where there is none.
+
+        What is replaced is noted in `record`.
+        """
         ...
 
 
-def _undo_all(way: Coded, text: str) -> str:
+MARKS = "\\%&+Uu"
+"""The characters of which at least one is in everything that is coded, but for what isn't ASCII."""
+
+
+def _undo_all(way: Coded, text: str, record: Record | None) -> str:
     pieces = way.pieces(text)
     if len(pieces) == 1:
         return text
-    pieces[1::2] = map(Memo(way.decode).__getitem__, pieces[1::2])
-    return "".join(pieces)
+    plain = pieces.copy()
+    plain[1::2] = map(Memo(way.decode).__getitem__, pieces[1::2])
+    if record is not None and plain != pieces:
+        record.append((pieces, plain))
+    return "".join(plain)
 
 
 def _bytes_as_text(data: bytes) -> str:
@@ -73,13 +92,14 @@ class Percent:
     """`%41`, as in URLs (RFC 3986, section 2.1)."""
 
     name = "url"
+    mark = "%"
     _one = "%(?:25)*[0-9A-Fa-f]{2}"
     _pieces = re.compile(f"({_one}(?:{_one})*)")
     _atom = re.compile("%(?:25)*([0-9A-Fa-f]{2})")
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        return _undo_all(self, text) if "%" in text else text
+        return _undo_all(self, text, record) if "%" in text else text
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
@@ -101,6 +121,7 @@ class Entities:
     """`&lt;`, `&#65;`, `&#x41;` of HTML; numbers and the oldest names also without their semicolon, as browsers do."""
 
     name = "html"
+    mark = "&"
     _entity = (
         "&(?:amp;)*(?:#0*[0-9]{1,7};?|#[xX]0*[0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,31};"
         "|(?:amp|AMP|lt|LT|gt|GT|quot|QUOT|nbsp|shy))"
@@ -108,9 +129,9 @@ class Entities:
     _pieces = re.compile(f"({_entity}(?:{_entity})*)")
     _atom = re.compile(_entity)
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        return _undo_all(self, text) if "&" in text else text
+        return _undo_all(self, text, record) if "&" in text else text
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
@@ -162,6 +183,7 @@ class Escapes:
     r"""`\u0041`, `\x41`, `\101`, `\n` and their kin, of JSON (RFC 8259, section 7) and programming languages."""
 
     name = "escape"
+    mark = "\\"
     _escape = (
         rf"u{_X}{{4}}(?:\\++u{_X}{{4}})*+|x{_X}{{2}}(?:\\++x{_X}{{2}})*+|[ux]\{{{_X}{{1,8}}\}}|U{_X}{{8}}"
         r"|[0-3][0-7]{2}|[\"'/bfnrt]"
@@ -169,22 +191,25 @@ class Escapes:
     _pieces = re.compile(rf"(\\(?:\\*+(?:{_escape})|\\++))")
     _atom = re.compile(rf"\\+[uxU]\{{?({_X}+)\}}?")
     _long = re.compile(r"\\[uxU0-3]")
-    _many = (
-        2000  # from here on, replacing each short escape in the whole text is faster than going from one to the next
-    )
+    # From so many on, one in so many characters, replacing each short escape in the whole text is faster than going
+    # from one to the next.
+    _many = 2000
+    _dense = 50
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
         many = text.count("\\")
-        if many < self._many:
-            return _undo_all(self, text) if many else text
+        if many < max(self._many, len(text) // self._dense):
+            return _undo_all(self, text, record) if many else text
         single = text
         while "\\\\" in single:
             single = single.replace("\\\\", "\\")
         if self._long.search(single):
-            return _undo_all(self, text)
+            return _undo_all(self, text, record)
         for letter, plain in _SHORT.items():
             single = single.replace("\\" + letter, plain)
+        if record is not None and single != text:
+            record.append(None)
         return single
 
     def pieces(self, text: str) -> list[str]:
@@ -222,11 +247,12 @@ class PercentUnits:
     """`%u0041`, as JavaScript's `escape` writes."""
 
     name = "escape"
+    mark = "%u"
     _pieces = re.compile(f"(%u{_X}{{4}}(?:%u{_X}{{4}})*)")
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        return _undo_all(self, text) if "%" in text and "%u" in text else text
+        return _undo_all(self, text, record) if "%" in text and "%u" in text else text
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
@@ -246,13 +272,14 @@ class CodePoints:
     """`U+0041 U+0042`, as people write characters' numbers."""
 
     name = "escape"
+    mark = "U+"
     _one = rf"U\+{_X}{{4,6}}(?![0-9A-Za-z+/_])"
     _pieces = re.compile(rf"({_one}(?:[ ,;]{{0,2}}{_one})*)")
     _atom = re.compile(rf"[ ,;]*U\+({_X}+)")
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        return _undo_all(self, text) if "+" in text and "U+" in text else text
+        return _undo_all(self, text, record) if "+" in text and "U+" in text else text
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
@@ -287,18 +314,21 @@ class Unicode:
     """Compatibility forms such as full-width letters, and characters that can't be seen."""
 
     name = "unicode"
+    mark = ""
     _ascii = bytes(range(0x80))
     _few = 16
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
         if text.isascii():
             return text
         changed = self._changed(text)
         if len(changed) > self._few:
-            return _undo_all(self, text)
+            return _undo_all(self, text, record)
         for character, plain in changed.items():
             text = text.replace(character, plain)
+        if changed and record is not None:
+            record.append(None)
         return text
 
     def _changed(self, text: str) -> dict[str, str]:

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from time import monotonic
 
 from tidegate_scan.budget import OverBudget
+from tidegate_scan.edits import Edits
 from tidegate_scan.linear import ANYWHERE, AT_START, Regex
-from tidegate_scan.literals import Candidate, Group, Literals
+from tidegate_scan.literals import STRIDE, Candidate, Group, Literals, Stop
 from tidegate_scan.rules import Rule, Window
 from tidegate_scan.tails import tail
 
-STRIDE = 64
-"""Stops at literals between two looks at the clock."""
+Stops = list[list[Stop]]
+"""Where literals call up rules: those that heed case, and those that don't."""
 
 _CLOSE = 32  # bytes between literals that follow each other closely
 _ROW = 16  # of which so many in a row are tried one by one
@@ -42,7 +43,23 @@ class Prefilter:
         texts = [rules[number].text for number, _ in self._counted]
         self._digits = Regex("|".join(f"(?:{text})" for text in texts), capture=False) if texts else None
 
-    def windows(self, data: bytes, scale: int, until: float = math.inf) -> dict[int, list[Window]]:
+    def stops(self, data: bytes, until: float = math.inf) -> Stops:
+        """Where literals call up rules: what `windows` rests on.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        return [each.stops(data, until) for each in self._searches]
+
+    def moved(self, data: bytes, old: Stops, edits: Edits, until: float = math.inf) -> Stops:
+        """The same, of a text that came by edits from another, whose stops are known.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        return [each.moved(data, stops, edits, until) for each, stops in zip(self._searches, old, strict=True)]
+
+    def windows(self, data: bytes, scale: int, stops: Stops, until: float = math.inf) -> dict[int, list[Window]]:
         """Where each rule's regex has to be run, by the rule's number, in order; rules that can't match have none.
 
         The windows of a rule cover every match of which no character is further than the rule's window from a literal.
@@ -52,7 +69,7 @@ class Prefilter:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
         found: dict[int, list[Window]] = {}
-        for each in self._searches:
+        for each in stops:
             _Search(found, data, scale, self._tails).run(each, until)
         if self._digits is not None:
             self._count(found, self._digits, data, scale)
@@ -105,26 +122,18 @@ class _Search:
         self._tails = tails
         self._until: dict[int, int] = {}  # where the last match of a rule's tail ends
 
-    def run(self, literals: Literals, until: float) -> None:
+    def run(self, stops: Sequence[Stop], until: float) -> None:
         """Note the windows of the rules that literals call up.
 
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
-        data, size = self._data, len(self._data)
-        text, matches = literals.search(data)
-        every = literals.all
+        data, size, scale = self._data, len(self._data), self._scale
         covered: dict[Group, int] = {}
         last = row = 0
-        for number, (index, begin, end) in enumerate(matches):
+        for number, (begin, end, byte, group) in enumerate(stops):
             if not number % STRIDE and monotonic() > until:
                 raise OverBudget("a text would take too long to search")
-            literal = every[index]
-            if not literal.first[text[end]] or not literal.before[text[begin - 1]]:
-                continue
-            group = literal.groups.get(text[end : end + 2]) or literal.group(text[end : end + 2])
-            if not group.members:
-                continue
             row = row + 1 if begin - last < _CLOSE else 0
             last = begin
             if row >= _ROW:
@@ -132,8 +141,8 @@ class _Search:
                     covered[group] = self._cover(group, begin, end)
                 continue
             gate = group.gate
-            if gate is None or gate(AT_START, data, begin, min(size, end + self._scale * group.after))[0][1] >= 0:
-                self._try(group, text[begin - 1], begin, end)
+            if gate is None or gate(AT_START, data, begin, min(size, end + scale * group.after))[0][1] >= 0:
+                self._try(group, byte, begin, end)
 
     def _cover(self, group: Group, begin: int, end: int) -> int:
         """Draw the windows of all of a group's rules round a stretch, and return where that ends."""

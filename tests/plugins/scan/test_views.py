@@ -8,14 +8,18 @@ import time
 import urllib.parse
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugins.scan.finders import scanner
+from tidegate_scan.budget import Gauge
+from tidegate_scan.decoders import runs
 from tidegate_scan.inline import WAYS, Unicode
 from tidegate_scan.spans import Inline, Whole
-from tidegate_scan.views import Budget, OverBudget, View, views
+from tidegate_scan.views import Budget, OverBudget, View, _undone, views
 
 NEEDLE = "tok_9f8e7d6c-Zz/Yy+Xx.Ww_0123"
 """What stands for a secret: letters, digits and marks, of no real kind."""
@@ -235,3 +239,70 @@ def test_work_is_bounded_for_any_text(text: str) -> None:
     except OverBudget:
         return
     assert sum(len(view.text) for view in made) <= 8 * len(text) + 64
+
+
+PARTS = st.sampled_from(
+    [
+        *("key", "token", "password", "secret", "AKIA", "ghp_", "Bearer ", "sk-", "://", "eyJ", "pat"),
+        *(
+            "ZXlKaGJHY2lPaUpJVXpJMU5pSjk",
+            "6b65793d31323334353637383930",
+            "eJwrTs5ILChJ",
+            "1f:8b:08",
+            "0x41, 0x42",
+            "/",
+            "%2541",
+        ),
+        *("=", ": ", "'", '"', "\\n", "\\t", "\\u003d", "%20", "%3d", "&#61;", "\n", " ", "é", "\\x41", "\x00", "\\"),
+        *("aB3dE5fG7hJ9kL1mN3pQ", "hunter2hunter2", "x" * 300, "word " * 40, "lorem ipsum dolor " * 90),
+    ]
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=40).map("".join))
+def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> None:
+    """What is known of the other one saves work, and changes nothing about literals, encoded runs and what is left."""
+    text += "filler " * 400
+    search = scanner()._own[0]._prefilter
+    stops: dict[str, Any] = {}
+    calm: set[str] = set()
+    for view in views(text, Budget(seconds=100)):
+        data = view.text.encode("utf-8", "surrogatepass")
+        stops[view.text] = search.stops(data)
+        gauge = Gauge(Budget(seconds=100))
+        found = runs(view.text, gauge)
+        assert runs(view.text, gauge, view.since, calm) == found
+        if view.since is not None:
+            assert search.moved(data, stops[view.since.text], view.since.in_bytes) == stops[view.text]
+            following, other = _undone(view), _undone(view._replace(since=None))
+            assert (following and following[:2]) == (other and other[:2])
+
+
+def test_little_that_is_undone_in_much_is_told_with_the_text() -> None:
+    much = "word " * 200
+    _, view = views(f"{much}a\\tb%20c{much}")
+    assert view.since is not None
+    assert view.since.text == f"{much}a\\tb%20c{much}"
+    assert view.since.edits == ([1001, 1004], [1003, 1007], [1001, 1003], [1002, 1004])
+    assert view.since.in_bytes == view.since.edits
+    _, view = views(f"{much}é\\tb{much}")
+    assert view.since is not None
+    assert view.since.in_bytes == ([1002], [1004], [1002], [1003])
+    _, view = views("a\\tb")
+    assert view.since is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&am%70;#65;",
+        "&#%36%35;",
+        "U+00\\x34\\x31",
+        "&%23" + "0" * 300 + "65;",
+        "&%61mp;" + "amp;" * 100 + "#65;",
+        "%\\x341",
+    ],
+)
+def test_a_piece_that_is_whole_only_when_others_are_undone_is_undone_too(text: str) -> None:
+    for around in ("word, " * 900, "(" * 5000, "a-word " * 900):
+        assert list(views(f"{around}({text}){around}"))[-1].text == f"{around}(A){around}"
