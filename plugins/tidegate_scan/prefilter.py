@@ -154,20 +154,20 @@ class _Search:
 
     def _try(self, group: Group, byte: int, begin: int, end: int) -> None:
         """Draw the windows of those rules of a group that the literal may belong to."""
-        for member in group.members:
-            number, _, text, before, after = member.candidate
-            if not (group.alike or member.before[byte]):
+        data, scale, size = self._data, self._scale, len(self._data)
+        for (number, _, text, before, after), allowed, _, _ in group.members:
+            if not (group.alike or allowed[byte]):
                 continue
-            stop = min(len(self._data), end + self._scale * after)
-            anchored = bool(text) and not before
+            stop = end + scale * after
+            stop = min(stop, size)
             if text and before and begin >= self._until.get(number, 0):
                 # Where the tail ends is where the whole match ends, so the window need not be longer.
-                stop = self._tails[text].match(AT_START, self._data, begin, stop)[0][1]
+                stop = self._tails[text].match(AT_START, data, begin, stop)[0][1]
                 if stop < 0:
                     continue
                 self._until[number] = stop
-            start = max(0, begin - self._scale * before)
-            _join(self._found.setdefault(number, []), start, stop, anchored=anchored)
+            start = max(0, begin - scale * before)
+            _join(self._found.setdefault(number, []), start, stop, anchored=bool(text) and not before)
 
 
 def _join(windows: list[Window], start: int, stop: int, *, anchored: bool = False) -> None:
