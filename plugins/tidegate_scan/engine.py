@@ -60,7 +60,11 @@ class Engine:
         # A lone surrogate can't be in JSON that passed the parser, but a decoder may make one.
         data = text.encode("utf-8", "surrogatepass")
         scale = 1 if plain else PER_CHARACTER
-        places = self._prefilter.windows(data, scale, self._stops(text, data, until, since, known), until)
+        if known is None or len(text) < _WORTH:
+            stops = self._prefilter.stops(data, scale, until)
+        else:
+            stops = self._learnt(text, data, until, since, known)
+        places = self._prefilter.windows(data, stops, until)
         if not places:
             return []
         found = [
@@ -74,15 +78,14 @@ class Engine:
         places_of = _characters(data, {offset for begin, end, _ in found for offset in (begin, end)})
         return [Hit(self._rules[number], places_of[begin], places_of[end]) for begin, end, number in found]
 
-    def _stops(self, text: str, data: bytes, until: float, since: Since | None, known: Known | None) -> Stops:
-        if known is None or len(text) < _WORTH:
-            return self._prefilter.stops(data, until)
+    def _learnt(self, text: str, data: bytes, until: float, since: Since | None, known: Known) -> Stops:
+        scale = 1 if text.isascii() else PER_CHARACTER
         old = None if since is None else known.get(since.text)
         if since is None or old is None:
-            stops = self._prefilter.stops(data, until)
+            stops = self._prefilter.stops(data, scale, until)
         else:
-            stops = self._prefilter.moved(data, old, since.in_bytes, until)
-        if sum(map(len, stops)) * _SPARSE <= len(text):
+            stops = self._prefilter.moved(data, scale, old, since.in_bytes, until)
+        if stops.total() * _SPARSE <= len(text):
             known[text] = stops
         return stops
 

@@ -85,8 +85,9 @@ class Group:
         self.after = literal.after
 
 
-Stop = tuple[int, int, int, Group]
-"""A literal in a text that calls up rules: where it begins and ends, the byte before it, its rules."""
+Stop = tuple[int, int, int, Group, bool]
+"""A literal in a text that calls up rules: where it begins and ends, the byte before it, its rules; and whether it is
+known that none of these matches there."""
 
 
 class Literal:
@@ -150,28 +151,32 @@ class Literals:
                     behind = text[end : end + 2]
                     group = literal.groups.get(behind) or literal.group(behind)
                     if group.members:
-                        stops.append((begin, end, text[begin - 1], group))
+                        stops.append((begin, end, text[begin - 1], group, False))
         return stops
 
-    def moved(self, data: bytes, old: Sequence[Stop], edits: Edits, until: float = math.inf) -> list[Stop]:
+    def moved(self, data: bytes, old: Sequence[Stop], idle: bytearray, edits: Edits, until: float = math.inf) -> list[Stop]:
         """The same as `stops`, of a text that came from another by edits: those of that one are known.
+
+        `idle` tells for each whether no rule matched there: how many bytes a character might take then, else 0. With no
+        edit within reach none does now.
 
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
-        stops = [
-            (begin + (by := edits.shift(begin)), end + by, byte, group)
-            for begin, end, byte, group in old
-            if edits.kept(begin - 1, end + _BEHIND)
-        ]
+        stops = []
+        for (begin, end, byte, group, _), none in zip(old, idle, strict=True):
+            if edits.kept(begin - 1, end + _BEHIND):
+                by = edits.shift(begin)
+                quiet = none > 0 and edits.kept(begin - 1, end + none * group.after + 1)
+                stops.append((begin + by, end + by, byte, group, quiet))
         parts = list(edits.around(self._longest + _BEHIND + 1, len(data)))
         joined = EDGE.join(data[begin:end] for begin, end in parts)
         starts = list(accumulate((end - begin + len(EDGE) for begin, end in parts), initial=0))
-        for begin, end, byte, group in self.stops(joined, until):
+        for begin, end, byte, group, _ in self.stops(joined, until):
             part = bisect_right(starts, begin) - 1
             by = parts[part][0] - starts[part]
             if edits.is_new(begin + by - 1, end + by + _BEHIND):
-                stops.append((begin + by, end + by, byte, group))
+                stops.append((begin + by, end + by, byte, group, False))
         stops.sort(key=_PLACE)
         return stops
 
