@@ -154,7 +154,9 @@ class Literals:
                         stops.append((begin, end, text[begin - 1], group, False))
         return stops
 
-    def moved(self, data: bytes, old: Sequence[Stop], idle: bytearray, edits: Edits, until: float = math.inf) -> list[Stop]:
+    def moved(
+        self, data: bytes, old: Sequence[Stop], idle: bytearray, edits: Edits, until: float = math.inf
+    ) -> list[Stop]:
         """The same as `stops`, of a text that came from another by edits: those of that one are known.
 
         `idle` tells for each whether no rule matched there: how many bytes a character might take then, else 0. With no
