@@ -22,16 +22,27 @@ class Edits(NamedTuple):
     new_ends: list[int]
 
     @classmethod
-    def between(cls, old: Sequence[str], new: Sequence[str], size: Callable[[str], int] = len) -> Edits:
-        """Compare two texts that were cut in pieces alike; places are counted as the sizes of pieces are."""
+    def between(cls, old: Sequence[str], new: Sequence[str], size: Callable[[str], int] = len, apart: int = 0) -> Edits:
+        """Compare two texts that were cut in pieces alike; places are counted as the sizes of pieces are.
+
+        Edits with less than `apart` between them become one.
+        """
         old_ends = list(accumulate(map(size, old), initial=0))
         new_ends = list(accumulate(map(size, new), initial=0))
-        changed = [number for number, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+        firsts: list[int] = []
+        lasts: list[int] = []
+        for number, (one, other) in enumerate(zip(old, new, strict=True)):
+            if one != other:
+                if lasts and old_ends[number] - old_ends[lasts[-1] + 1] < apart:
+                    lasts[-1] = number
+                else:
+                    firsts.append(number)
+                    lasts.append(number)
         return cls(
-            [old_ends[number] for number in changed],
-            [old_ends[number + 1] for number in changed],
-            [new_ends[number] for number in changed],
-            [new_ends[number + 1] for number in changed],
+            [old_ends[number] for number in firsts],
+            [old_ends[number + 1] for number in lasts],
+            [new_ends[number] for number in firsts],
+            [new_ends[number + 1] for number in lasts],
         )
 
     def then(self, later: Edits) -> Edits:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import reduce
-from operator import ne
 from typing import TYPE_CHECKING, NamedTuple
 
 from .budget import DEFAULT, Budget, Gauge, OverBudget
@@ -102,7 +101,9 @@ def _is_new(view: View, seen: dict[str, list[View]]) -> bool:
 
 
 _SPARSE = 256
-"""Characters for each piece that was replaced, at least, where that is worth to be told."""
+"""Characters for each edit, at least, beside what that replaced, where it is worth to be told."""
+_APART = 64
+"""Characters between two edits, at least; pieces that are nearer to each other are one."""
 _NO_MARKS = bytes(code for code in range(256) if chr(code) not in MARKS)
 
 
@@ -159,11 +160,12 @@ def _since(old: str, new: str, record: Record) -> Since | None:
     steps = [each for each in record if each is not None]
     if len(steps) < len(record):
         return None
-    if sum(sum(map(ne, *step)) for step in steps) * _SPARSE > len(new):
+    edits = in_bytes = reduce(Edits.then, (Edits.between(*step, apart=_APART) for step in steps))
+    read = sum(edits.new_ends) - sum(edits.new_starts) + _SPARSE * len(edits.new_ends)
+    if read > len(new):
         return None
-    edits = in_bytes = reduce(Edits.then, (Edits.between(*step) for step in steps))
     if not (old.isascii() and new.isascii()):
-        in_bytes = reduce(Edits.then, (Edits.between(*step, utf8) for step in steps))
+        in_bytes = reduce(Edits.then, (Edits.between(*step, utf8, _APART) for step in steps))
     return Since(old, edits, in_bytes)
 
 
