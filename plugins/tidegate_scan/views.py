@@ -122,9 +122,11 @@ def _undone(view: View) -> View | None:
     for way in WAYS:
         if way.mark not in marks or (text is view.text and how[-1:] == (way.name,) == ("unicode",)):
             continue  # what can't be seen is undone last, and nothing came up since
+        noted = len(record)
         plain = way.undo(text, record)
         if plain != text:
-            how, spans = (*how, way.name), Inline(spans, text, way)
+            step = record[noted] if len(record) > noted else None
+            how, spans = (*how, way.name), Inline(spans, text, way, step and step[0])
             text = plain
             marks = _marks(text)
     return None if spans is view.spans else View(text, how, spans, _since(view.text, text, record))
