@@ -220,6 +220,7 @@ def _base64(raw: bytes, triggers: list[int], noise: list[tuple[int, int]], gauge
 
 _ALPHABET = frozenset(b"+/-_" + DIGITS.encode())
 _MAY_BEGIN_HEX = frozenset(b"0123456789abcdefABCDEF\\")
+_BACKSLASH = ord("\\")
 _MARKS = re.compile(rb"0[xX]|\\x|(?:\\r)?\\n|[ ,:;\-\r\n\t]+")
 
 
@@ -252,7 +253,7 @@ def _in_marked_hex(raw: bytes, gauge: Gauge) -> Iterator[Run]:
     place = 0
     while match := _rare_hex(raw, place):
         start, end = match.span()
-        start += raw[start] not in _MAY_BEGIN_HEX
+        start += raw[start] not in _MAY_BEGIN_HEX or (raw[start] == _BACKSLASH and raw[start + 1 : start + 2] != b"x")
         place = end
         if raw[start - 2 : start] in (b"0x", b"0X", b"\\x") and start >= 2:
             start -= 2
