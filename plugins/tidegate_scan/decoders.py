@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import re2  # type: ignore[import-untyped]  # it has no stubs
 
+from .edits import WORTH
 from .inflate import deflated, deflates, inflated
 from .spans import Run
 from .triggers import ANY, DIGITS, FIRST, HEX, IN_ALPHABET, READABLE, SECOND, THIRD, few_rows, triggers, triggers_in
@@ -296,41 +297,35 @@ class _Tags(NamedTuple):
 _TAGS = _Tags()
 
 
-class _Signs(NamedTuple):
-    """What makes it worth to look for encoded runs: see `triggers`; and the first place of all else, -1 for none."""
-
-    quads: list[int]
-    pairs: list[int]
-    rare: int
-
-    @classmethod
-    def of(cls, raw: bytes) -> _Signs:
-        rows = few_rows(raw)
-        if rows is not None:
-            rare = _rare(raw)
-            return cls(*triggers_in(raw, rows), rare.start() if rare else -1)
-        perhaps = _rare_or_hex(raw)
-        rare = _rare(raw, perhaps.start()) if perhaps else None
-        return cls(*triggers(raw, hexes=bool(perhaps)), rare.start() if rare else -1)
-
-    def any(self) -> bool:
-        return bool(self.quads or self.pairs or self.rare >= 0)
-
-
-_NO_SIGNS = _Signs([], [], -1)
+_Signs = tuple[list[int], list[int], int]
+"""What makes it worth to look for encoded runs: see `triggers`; and the first place of all else, -1 for none."""
+_NO_SIGNS: _Signs = [], [], -1
 _WIDEST_SIGN = 128  # characters of the longest sign, with what is beside it, at most
 Calm = set[str]
 """Texts in which there is no sign of an encoded run."""
 
 
+def _signs_in(raw: bytes) -> _Signs:
+    rows = few_rows(raw)
+    if rows is None:
+        perhaps = _rare_or_hex(raw)
+        rare = _rare(raw, perhaps.start()) if perhaps else None
+        quads, pairs = triggers(raw, hexes=bool(perhaps))
+    else:
+        rare = _rare(raw)
+        quads, pairs = triggers_in(raw, rows)
+    return quads, pairs, rare.start() if rare else -1
+
+
 def _signs(text: str, raw: bytes, since: Since | None, calm: Calm) -> _Signs:
+    """Look for signs only where something was edited, if the text that this one came from is calm."""
     if since is not None and since.text in calm:
         near = (raw[begin:end] for begin, end in since.edits.around(_WIDEST_SIGN, len(raw)))
-        if not _Signs.of(b"\n".join(near)).any():
+        if _signs_in(b"\n".join(near)) == _NO_SIGNS:
             calm.add(text)
             return _NO_SIGNS
-    signs = _Signs.of(raw)
-    if not signs.any():
+    signs = _signs_in(raw)
+    if signs == _NO_SIGNS:
         calm.add(text)
     return signs
 
@@ -354,7 +349,8 @@ def runs(text: str, gauge: Gauge, since: Since | None = None, calm: Calm | None 
     found: list[Run] = []
     found += _deflated(raw, gauge)
     raw, noise = _long(raw, gauge, found)
-    quads, pairs, rare = _signs(text, raw, since, set() if calm is None or found or noise else calm)
+    told = len(raw) >= WORTH and not found and not noise
+    quads, pairs, rare = _signs_in(raw) if calm is None or not told else _signs(text, raw, since, calm)
     if rare >= 0:
         places = (match.start() for match in _rare_base64(raw, rare))
         quads = sorted({*quads, *(start + (raw[start] not in _ALPHABET) for start in places)})

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+WORTH = 8000
+"""Characters of the shortest text of which it is worth to note what may hold of another that comes from it."""
+
 
 class Edits(NamedTuple):
     """Pieces that were replaced: where each began and ended in the old text, and where in the new. In order."""

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from tidegate_scan.budget import OverBudget
-from tidegate_scan.edits import Since
+from tidegate_scan.edits import WORTH, Since
 from tidegate_scan.literals import STRIDE
 from tidegate_scan.prefilter import Prefilter, Stops
 from tidegate_scan.rules import Rule, Window
@@ -23,7 +23,6 @@ PER_CHARACTER = 4  # bytes of one character in UTF-8, at most
 _CONTINUED = bytes(range(0x80, 0xC0))  # the bytes of UTF-8 that begin no character
 
 
-_WORTH = 2000  # characters of the shortest text of which something is noted
 _SPARSE = 64  # characters for each literal that calls up rules, at least, where these are noted
 Known = dict[str, Stops]
 """What one engine has learnt of texts that others may come from."""
@@ -60,11 +59,10 @@ class Engine:
         # A lone surrogate can't be in JSON that passed the parser, but a decoder may make one.
         data = text.encode("utf-8", "surrogatepass")
         scale = 1 if plain else PER_CHARACTER
-        if known is None or len(text) < _WORTH:
-            stops = self._prefilter.stops(data, scale, until)
+        if known is None or len(text) < WORTH:
+            places = self._prefilter.all_windows(data, scale, until)
         else:
-            stops = self._learnt(text, data, until, since, known)
-        places = self._prefilter.windows(data, stops, until)
+            places = self._prefilter.windows(data, self._learnt(text, data, until, since, known), until)
         if not places:
             return []
         found = [

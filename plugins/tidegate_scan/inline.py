@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from .spans import Coded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     Record = list[tuple[list[str], list[str]] | None]
     """For each of the texts made, one of the other: pieces before and after; None where that wasn't noted."""
@@ -39,13 +39,7 @@ class Memo(dict[str, str]):
 
 
 class Way(Coded, Protocol):
-    """One way of writing characters, and how to undo all of it in a text.
-
-    Attributes:
-        mark: what stands in every text that holds a coded piece, made of the characters of `MARKS`.
-    """
-
-    mark: str
+    """One way of writing characters, and how to undo all of it in a text."""
 
     def undo(self, text: str, record: Record | None = None) -> str:
         """Return the text with every coded piece decoded; the text itself where there is none.
@@ -55,12 +49,9 @@ class Way(Coded, Protocol):
         ...
 
 
-MARKS = "\\%&+Uu"
-"""The characters of which at least one is in everything that is coded, but for what isn't ASCII."""
-
-
-def _undo_all(way: Coded, text: str, record: Record | None) -> str:
-    pieces = way.pieces(text)
+def _undo_all(way: Coded, text: str, record: Record | None, pieces: list[str] | None = None) -> str:
+    """Decode the coded pieces of a text, which are cut out unless they are known."""
+    pieces = pieces or way.pieces(text)
     if len(pieces) == 1:
         return text
     plain = pieces.copy()
@@ -92,7 +83,6 @@ class Percent:
     """`%41`, as in URLs (RFC 3986, section 2.1)."""
 
     name = "url"
-    mark = "%"
     _one = "%(?:25)*[0-9A-Fa-f]{2}"
     _pieces = re.compile(f"({_one}(?:{_one})*)")
     _atom = re.compile("%(?:25)*([0-9A-Fa-f]{2})")
@@ -121,7 +111,6 @@ class Entities:
     """`&lt;`, `&#65;`, `&#x41;` of HTML; numbers and the oldest names also without their semicolon, as browsers do."""
 
     name = "html"
-    mark = "&"
     _entity = (
         "&(?:amp;)*(?:#0*[0-9]{1,7};?|#[xX]0*[0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,31};"
         "|(?:amp|AMP|lt|LT|gt|GT|quot|QUOT|nbsp|shy))"
@@ -183,7 +172,6 @@ class Escapes:
     r"""`\u0041`, `\x41`, `\101`, `\n` and their kin, of JSON (RFC 8259, section 7) and programming languages."""
 
     name = "escape"
-    mark = "\\"
     _escape = (
         rf"u{_X}{{4}}(?:\\++u{_X}{{4}})*+|x{_X}{{2}}(?:\\++x{_X}{{2}})*+|[ux]\{{{_X}{{1,8}}\}}|U{_X}{{8}}"
         r"|[0-3][0-7]{2}|[\"'/bfnrt]"
@@ -198,7 +186,7 @@ class Escapes:
 
     def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        many = text.count("\\")
+        many = text.count("\\") if "\\" in text else 0
         if many < max(self._many, len(text) // self._dense):
             return _undo_all(self, text, record) if many else text
         single = text
@@ -247,7 +235,6 @@ class PercentUnits:
     """`%u0041`, as JavaScript's `escape` writes."""
 
     name = "escape"
-    mark = "%u"
     _pieces = re.compile(f"(%u{_X}{{4}}(?:%u{_X}{{4}})*)")
 
     def undo(self, text: str, record: Record | None = None) -> str:
@@ -272,7 +259,6 @@ class CodePoints:
     """`U+0041 U+0042`, as people write characters' numbers."""
 
     name = "escape"
-    mark = "U+"
     _one = rf"U\+{_X}{{4,6}}(?![0-9A-Za-z+/_])"
     _pieces = re.compile(rf"({_one}(?:[ ,;]{{0,2}}{_one})*)")
     _atom = re.compile(rf"[ ,;]*U\+({_X}+)")
@@ -310,39 +296,68 @@ def _plain(character: str) -> str:
     return "".join(filter(_seen, unicodedata.normalize("NFKC", character))) if _seen(character) else ""
 
 
+def _split(characters: Iterable[str]) -> Callable[[str], list[str]]:
+    return re.compile(f"([{''.join(map(re.escape, characters))}]+)").split
+
+
 class Unicode:
     """Compatibility forms such as full-width letters, and characters that can't be seen."""
 
     name = "unicode"
-    mark = ""
     _ascii = bytes(range(0x80))
+    _beyond = bytes(0x80) + b"\x01" * 0x80
     _few = 16
+    _sparse = 256  # bytes for each row beyond ASCII, at least, where these are looked at one by one
 
     def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
         if text.isascii():
             return text
-        changed = self._changed(text)
-        if len(changed) > self._few:
-            return _undo_all(self, text, record)
+        data = text.encode("utf-8", "surrogatepass")
+        changed = self._changed(data)
+        if not changed:
+            return text
+        pieces = self._pieces(data, changed)
+        if pieces or len(changed) > self._few:
+            return _undo_all(self, text, record, pieces)
         for character, plain in changed.items():
             text = text.replace(character, plain)
-        if changed and record is not None:
+        if record is not None:
             record.append(None)
         return text
 
-    def _changed(self, text: str) -> dict[str, str]:
-        met = sorted(
-            set(text.encode("utf-8", "surrogatepass").translate(None, self._ascii).decode("utf-8", "surrogatepass"))
-        )
+    def _changed(self, data: bytes) -> dict[str, str]:
+        met = sorted(set(data.translate(None, self._ascii).decode("utf-8", "surrogatepass")))
         return {character: plain for character in met if (plain := _plain(character)) != character}
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
-        changed = self._changed(text)
+        data = text.encode("utf-8", "surrogatepass")
+        changed = self._changed(data)
         if not changed:
             return [text]
-        return re.split(f"([{''.join(map(re.escape, changed))}]+)", text)
+        return self._pieces(data, changed) or _split(changed)(text)
+
+    def _pieces(self, data: bytes, changed: Iterable[str]) -> list[str]:
+        """Cut where there are few characters beyond ASCII, looking at those alone; empty where there are many."""
+        beyond = data.translate(self._beyond)
+        split = _split(changed)
+        pieces: list[str] = []
+        most = len(data) // self._sparse
+        done = 0
+        begin = beyond.find(1)
+        while begin >= 0:
+            most -= 1
+            if most < 0:
+                return []
+            end = beyond.find(0, begin)
+            end = end if end >= 0 else len(data)
+            first, *more = split(data[begin:end].decode("utf-8", "surrogatepass"))
+            if more:
+                pieces += data[done:begin].decode("utf-8", "surrogatepass") + first, *more[:-1]
+                done = end - len(more[-1].encode("utf-8", "surrogatepass"))
+            begin = beyond.find(1, end)
+        return [*pieces, data[done:].decode("utf-8", "surrogatepass")]
 
     def decode(self, piece: str) -> str:
         """See `Coded.decode`."""
@@ -355,3 +370,8 @@ class Unicode:
 
 WAYS: tuple[Way, ...] = (Escapes(), PercentUnits(), CodePoints(), Entities(), Percent(), Unicode())
 """In the order they are undone in: what can't be seen is often written as an escape or an entity itself."""
+
+
+def uncoded(text: str) -> bool:
+    """Whether a text has none of the characters of which each coded piece has one."""
+    return text.isascii() and not ("\\" in text or "%" in text or "&" in text or "+" in text)

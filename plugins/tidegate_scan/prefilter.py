@@ -94,7 +94,23 @@ class Prefilter:
         scale = stops.scale
         found: dict[int, list[Window]] = {}
         for each, idle in zip(stops.lists, stops.idle, strict=True):
-            _Search(found, data, scale, self._tails).run(each, idle, until)
+            if each:
+                _Search(found, data, scale, self._tails).run(each, idle, until)
+        if self._digits is not None:
+            self._count(found, self._digits, data, scale)
+        return found
+
+    def all_windows(self, data: bytes, scale: int, until: float = math.inf) -> dict[int, list[Window]]:
+        """The same for a text of which nothing is known, nor to be learnt.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        found: dict[int, list[Window]] = {}
+        for each in self._searches:
+            stops = each.stops(data, until)
+            if stops:
+                _Search(found, data, scale, self._tails).run(stops, bytearray(len(stops)), until)
         if self._digits is not None:
             self._count(found, self._digits, data, scale)
         return found

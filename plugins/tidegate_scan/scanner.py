@@ -199,10 +199,10 @@ class Scanner:
         return found + [_at(each, hit, prefix) for hit in lost for each in strings.places(hit.start, hit.end)]
 
     def _hits(self, text: str) -> Iterator[_Hit]:
-        known: list[Known] = [{} for _ in self._own]
+        known: list[tuple[Engine, Known]] = [(engine, {}) for engine in self._own]
         for view in views(text, self._budget):
             hits: list[EngineHit | Match] = []
-            for engine, learnt in zip(self._own, known, strict=True):
+            for engine, learnt in known:
                 hits += engine.find(view.text, self._until, view.since, learnt)
             for beside in self._beside:
                 hits += beside.find(view.text, self._until)

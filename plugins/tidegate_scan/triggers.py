@@ -37,21 +37,26 @@ _SAMPLE = 4096
 
 
 def few_rows(raw: bytes) -> list[tuple[int, int]] | None:
-    """Return where enough digits of base64 stand in a row, if these rows are few, as they are in most texts."""
-    return None if len(raw) > _SAMPLE and _rows(raw[:_SAMPLE]) is None else _rows(raw)
+    """Return where enough digits of base64 stand in a row, if these rows are few and short, as they are in most texts.
+
+    A text that is short itself is better looked at as a whole.
+    """
+    return None if len(raw) <= _SAMPLE or _rows(raw[:_SAMPLE]) is None else _rows(raw)
 
 
 def _rows(raw: bytes) -> list[tuple[int, int]] | None:
     alike = raw.translate(IN_ALPHABET)
     rows: list[tuple[int, int]] = []
     most = len(raw) // _APART
+    left = len(raw) // 2  # digits in rows, at most
     begin = alike.find(_LEAST)
     while begin >= 0:
-        if len(rows) > most:
-            return None
         end = alike.find(b" ", begin)
         if end < 0:
             end = len(alike)
+        left -= end - begin
+        if len(rows) > most or left < 0:
+            return None
         rows.append((begin, end))
         begin = alike.find(_LEAST, end)
     return rows

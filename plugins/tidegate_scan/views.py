@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .budget import DEFAULT, Budget, Gauge, OverBudget
 from .decoders import Calm, runs
-from .edits import Edits, Since, utf8
-from .inline import MARKS, WAYS
+from .edits import WORTH, Edits, Since, utf8
+from .inline import WAYS, uncoded
 from .spans import SEPARATOR, Inline, Joined, Run, Spans, Whole
 
 if TYPE_CHECKING:
@@ -100,36 +100,31 @@ def _is_new(view: View, seen: dict[str, list[View]]) -> bool:
     return True
 
 
-_SPARSE = 256
+_SPARSE = 512
 """Characters for each edit, at least, beside what that replaced, where it is worth to be told."""
+_PIECES = 256
+"""Characters for each piece that was replaced, at least: with more of them, edits aren't worked out."""
 _APART = 64
 """Characters between two edits, at least; pieces that are nearer to each other are one."""
-_NO_MARKS = bytes(code for code in range(256) if chr(code) not in MARKS)
-
-
-def _marks(text: str) -> str:
-    """Return the characters of a text that are in `MARKS`: those that stand side by side in it do so here too."""
-    return text.encode("utf-8", "surrogatepass").translate(None, _NO_MARKS).decode("ascii")
 
 
 def _undone(view: View) -> View | None:
     """Undo what is disguised character by character; None where nothing is."""
     text, how, spans, since = view
-    if since is not None and not _again(text, since.edits):
+    if uncoded(text) or (since is not None and not _again(text, since.edits)):
         return None
-    record: Record = []
-    marks = _marks(text)
+    record: Record | None = [] if len(text) >= WORTH else None
     for way in WAYS:
-        if way.mark not in marks or (text is view.text and how[-1:] == (way.name,) == ("unicode",)):
+        if text is view.text and how[-1:] == (way.name,) == ("unicode",):
             continue  # what can't be seen is undone last, and nothing came up since
-        noted = len(record)
         plain = way.undo(text, record)
         if plain != text:
-            step = record[noted] if len(record) > noted else None
+            step = record[-1] if record else None
             how, spans = (*how, way.name), Inline(spans, text, way, step and step[0])
             text = plain
-            marks = _marks(text)
-    return None if spans is view.spans else View(text, how, spans, _since(view.text, text, record))
+    if spans is view.spans:
+        return None
+    return View(text, how, spans, _since(view.text, text, record) if record else None)
 
 
 _OUTSIDE = re.compile(r"""[^A-Za-z0-9_\\%&#;{}+ ,"'/]""")
@@ -153,14 +148,14 @@ def _again(text: str, edits: Edits) -> bool:
             stop = behind.start() if behind else len(text)
             parts.append(text[begin:stop])
     local = "\n".join(parts)
-    marks = _marks(local)
-    return any(way.mark in marks and way.undo(local) != local for way in WAYS)
+    return any(way.undo(local) != local for way in WAYS)
 
 
 def _since(old: str, new: str, record: Record) -> Since | None:
     """Return how a text came from another; None where that isn't known, or where it would be of no use."""
     steps = [each for each in record if each is not None]
-    if len(steps) < len(record):
+    pieces = sum(len(each) // 2 for each, _ in steps)
+    if len(steps) < len(record) or pieces * _PIECES > len(new):
         return None
     edits = in_bytes = reduce(Edits.then, (Edits.between(*step, apart=_APART) for step in steps))
     read = sum(edits.new_ends) - sum(edits.new_starts) + _SPARSE * len(edits.new_ends)

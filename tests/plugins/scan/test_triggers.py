@@ -42,7 +42,13 @@ def test_a_trigger_is_where_the_letters_begin(before: str) -> None:
     assert triggers(raw, hexes=False) == (quads, [])
 
 
-def test_where_rows_are_many_the_whole_text_is_looked_at() -> None:
+def test_where_rows_are_many_or_long_the_whole_text_is_looked_at() -> None:
+    assert few_rows(b"abcd" * 3000) is None
+    assert few_rows(b"some words " * 1000 + b"abcd" * 3000) is None
     assert few_rows(b"0123456789abcdef " * 1000) is None
     assert few_rows(b"some words " * 1000 + b"0123456789abcdef " * 1000) is None
     assert few_rows(b"some words " * 1000 + b"0123456789abcdef") == [(11_000, 11_016)]
+
+
+def test_a_short_text_is_looked_at_as_a_whole() -> None:
+    assert few_rows(b"some words 0123456789abcdef") is None

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from plugins.scan.finders import scanner
 from tidegate_scan.budget import Gauge
 from tidegate_scan.decoders import runs
-from tidegate_scan.inline import WAYS, Unicode
+from tidegate_scan.inline import WAYS, Unicode, uncoded
 from tidegate_scan.spans import Inline, Whole
 from tidegate_scan.views import Budget, OverBudget, View, _undone, views
 
@@ -262,7 +262,7 @@ PARTS = st.sampled_from(
 @given(st.lists(PARTS, min_size=1, max_size=40).map("".join))
 def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> None:
     """What is known of the other one saves work, and changes nothing about literals, encoded runs and what is left."""
-    text += "filler " * 400
+    text += "filler " * 1800
     engine = scanner()._own[0]
     stops: dict[str, Any] = {}
     calm: set[str] = set()
@@ -270,6 +270,7 @@ def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> N
         data, scale = view.text.encode("utf-8", "surrogatepass"), 1 if view.text.isascii() else 4
         stops[view.text] = engine._prefilter.stops(data, scale)
         windows = engine._prefilter.windows(data, stops[view.text])
+        assert engine._prefilter.all_windows(data, scale) == windows
         gauge = Gauge(Budget(seconds=100))
         found = runs(view.text, gauge)
         assert runs(view.text, gauge, view.since, calm) == found
@@ -284,17 +285,41 @@ def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> N
 
 
 def test_little_that_is_undone_in_much_is_told_with_the_text() -> None:
-    much = "word " * 200
+    much = "word " * 900
     _, view = views(f"{much}a\\tb%20c{much}")
     assert view.since is not None
     assert view.since.text == f"{much}a\\tb%20c{much}"
-    assert view.since.edits == ([1001, 1004], [1003, 1007], [1001, 1003], [1002, 1004])
+    assert view.since.edits == ([4501, 4504], [4503, 4507], [4501, 4503], [4502, 4504])
     assert view.since.in_bytes == view.since.edits
     _, view = views(f"{much}é\\tb{much}")
     assert view.since is not None
-    assert view.since.in_bytes == ([1002], [1004], [1002], [1003])
-    _, view = views("a\\tb")
+    assert view.since.in_bytes == ([4502], [4504], [4502], [4503])
+
+
+@pytest.mark.parametrize(
+    "text", ["a\\tb", "word " * 900 + "a\\tb", "a line of words\\n" * 600, f"{'word ' * 60}\\n" * 40]
+)
+def test_where_the_text_is_short_or_much_is_undone_it_is_read_anew(text: str) -> None:
+    _, view = views(text)
     assert view.since is None
+
+
+@given(st.text(st.sampled_from("ab \x7fé\u200b\uff21\uff22\ud800\udfff\U0001d56b\U0010ffffﬁ\u00a0²"), max_size=60))
+def test_few_characters_beyond_ascii_are_undone_as_many_are(text: str) -> None:
+    way = Unicode()
+    for around in ("", "x" * 20_000):
+        pieces = way.pieces(f"{text}{around}")
+        plain = list(map(way.decode, text))
+        assert "".join(pieces) == f"{text}{around}"
+        assert "".join(pieces[1::2]) == "".join(one for one, other in zip(text, plain, strict=True) if one != other)
+        assert all(pieces[2:-1:2])
+        assert way.undo(f"{text}{around}") == f"{''.join(plain)}{around}"
+
+
+@given(st.text(st.sampled_from("ab;41%&u0#xU+\\ é\u200b")))
+def test_where_no_character_is_of_a_coded_piece_there_is_none(text: str) -> None:
+    if uncoded(text):
+        assert all(way.undo(text) == text for way in WAYS)
 
 
 @pytest.mark.parametrize(
