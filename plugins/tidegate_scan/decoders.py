@@ -1,7 +1,7 @@
 """Encoded runs inside a text - base64, hex, and what is compressed within them - and the text they stand for.
 
 What an encoded run of text looks like is known letter by letter: the bits that every ASCII letter has in common show
-in base64 and hex digits. Enough of them in a row are looked for everywhere at once (see `_triggers`), so words, paths,
+in base64 and hex digits. Enough of them in a row are looked for everywhere at once (see `triggers`), so words, paths,
 identifiers and hashes are passed over without decoding anything, and a run is found wherever it begins.
 """
 
@@ -15,37 +15,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import re2  # type: ignore[import-untyped]  # it has no stubs
 
+from .edits import WORTH
 from .inflate import deflated, deflates, inflated
 from .spans import Run
+from .triggers import ANY, DIGITS, FIRST, HEX, IN_ALPHABET, READABLE, SECOND, THIRD, few_rows, triggers, triggers_in
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
     from .budget import Gauge
+    from .edits import Since
 
-_READABLE = bytes((9, 10, 13, *range(0x20, 0x7F)))
-_PERHAPS_READABLE = _READABLE + bytes(range(0x80, 0x100))
-_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_ANY = "[A-Za-z0-9+/_-]"
-
-
-def _digits(values: set[int]) -> str:
-    """Return the character class of base64 digits (RFC 4648, both alphabets) with these values."""
-    letters = "".join(_DIGITS[value] for value in sorted(values) if value < 62)
-    return f"[{letters}{'+-' * (62 in values)}{'/_' * (63 in values)}]".replace("+-", "+\\-")
-
-
-_FIRST = _digits({a >> 2 for a in _READABLE})
-_SECOND = _digits({(a & 3) << 4 | b >> 4 for a in _READABLE for b in _READABLE})
-_THIRD = _digits({(a & 15) << 2 | b >> 6 for a in _READABLE for b in _READABLE})
-_QUAD = f"{_FIRST}{_SECOND}{_THIRD}{_ANY}"
-_WIDE = f"[A-Za-f][AQgw][AB]{_ANY}A[A-H][AEIMQUYcgkosw048]A"  # six bytes of UTF-16, either order
-_STRETCH = f"(?:{_QUAD}){{4,}}(?:{_FIRST}{_SECOND}{_THIRD}?)?|(?:{_WIDE}){{2,}}(?:{_FIRST}[AQgw][AB]?)?"
+_PERHAPS_READABLE = READABLE + bytes(range(0x80, 0x100))
+_QUAD = f"{FIRST}{SECOND}{THIRD}{ANY}"
+_WIDE = f"[A-Za-f][AQgw][AB]{ANY}A[A-H][AEIMQUYcgkosw048]A"  # six bytes of UTF-16, either order
+_STRETCH = f"(?:{_QUAD}){{4,}}(?:{FIRST}{SECOND}{THIRD}?)?|(?:{_WIDE}){{2,}}(?:{FIRST}[AQgw][AB]?)?"
 _PACKED = "(?:H4sI|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r]))"  # how gzip's and zlib's first bytes come out
 _ALONE = "(?:^|[^A-Za-z0-9+/_-])"
-_HEADED = f"{_ALONE}{_PACKED}{_ANY}{{13,}}"
+_HEADED = f"{_ALONE}{_PACKED}{ANY}{{13,}}"
 
-_HEX = "[0-9A-Fa-f]"
 _LETTER = "(?:[2-6][0-9A-Fa-f]|7[0-9A-Ea-e]|0[9AaDd])"
 _STYLES = (("", ""), ("", ":"), ("", " "), ("", "-"), ("", ", ?"), ("0[xX]", "[,;:]? ?"), (r"\\x", ""))
 """How a byte of hex begins and what stands between two."""
@@ -55,84 +43,35 @@ def _hex(before: str, between: str) -> tuple[str, str]:
     """Return the triggers of one style of hex, and the whole runs that hold one. For digits alone, letters are none."""
     join = f"{between}{before}"
     packed = f"1[fF]{join}8[bB]{join}08|78{join}(?:01|5[eE]|9[cC]|[dD][aA])"
-    alone = before or f"(?:^|[^{_HEX[1:]})"  # what is compressed is so from its first byte on
-    more = f"(?:{join}{_HEX}{{2}})*"
+    alone = before or f"(?:^|[^{HEX[1:]})"  # what is compressed is so from its first byte on
+    more = f"(?:{join}{HEX}{{2}})*"
     if before == r"\\x":
         return f"{alone}(?:{packed})", f"{alone}(?:{packed}){more}"
     wide = f"(?:{_LETTER}{join}00{join}|00{join}{_LETTER}{join}){{7}}"
     letters = f"(?:{_LETTER}{join}){{7}}{_LETTER}|{wide}" if join else wide
     return (
         f"{before}(?:{letters})|{alone}(?:{packed})",
-        f"{before}(?:{_HEX}{{2}}{join})*?(?:{letters}){more}|{alone}(?:{packed}){more}",
+        f"{before}(?:{HEX}{{2}}{join})*?(?:{letters}){more}|{alone}(?:{packed}){more}",
     )
 
 
 _RARE = "|".join((f"(?:{_WIDE}){{2}}", _HEADED, *(_hex(*style)[0] for style in _STYLES)))
 _rare = re2.compile(_RARE.encode()).search
-_rare_or_hex = re2.compile(f"{_RARE}|{_HEX}{{16}}".encode()).search
+_rare_or_hex = re2.compile(f"{_RARE}|{HEX}{{16}}".encode()).search
 _rare_base64 = re2.compile(f"(?:{_WIDE}){{2}}|{_HEADED}".encode()).finditer
 _rare_hex = re2.compile("|".join(_hex(*style)[1] for style in _STYLES).encode()).search
-_one_run = re.compile(rf"\s*({_ANY}{{16,}}={{0,2}})\s*\Z".encode()).match
-_rest = re.compile(f"{_ANY}*={{0,2}}".encode()).match
-_before = re.compile(f"{_ANY}*".encode()).match
-_hex_rest = re.compile(f"{_HEX}*".encode()).match
+_one_run = re.compile(rf"\s*({ANY}{{16,}}={{0,2}})\s*\Z".encode()).match
+_rest = re.compile(f"{ANY}*={{0,2}}".encode()).match
+_before = re.compile(f"{ANY}*".encode()).match
+_hex_rest = re.compile(f"{HEX}*".encode()).match
 _hex_letters = re.compile(f"(?:{_LETTER})+".encode()).match
-_hex_before = re.compile(f"{_HEX}*".encode()).match
+_hex_before = re.compile(f"{HEX}*".encode()).match
 _LONG = 1024
 _SAMPLE = 32
 _sampled_runs = re.compile(b"A{%d,}" % (_LONG // _SAMPLE - 1)).finditer
-_IN_ALPHABET = bytes(0x41 if chr(code) in f"{_DIGITS}+/-_" else 0x20 for code in range(256))
 _OF_HEX = b"0123456789abcdefABCDEFxX-"
 _stretch = re2.compile(_STRETCH.encode()).match
 _letters = re.compile(rb"[\t\n\r -~]{8,}").finditer
-
-
-def _bits(code: int) -> int:
-    """Return a bit for each thing that a character may be: the digits of base64's letters, and of hex."""
-    classes = (_FIRST, _SECOND, _THIRD, _ANY, "[02-7]", _HEX)
-    return sum(1 << bit for bit, each in enumerate(classes) if re.fullmatch(each, chr(code)))
-
-
-_BITS = bytes(_bits(code) if code < 0x80 else 0 for code in range(256))
-
-
-@lru_cache(maxsize=32)
-def _ones(size: int) -> int:
-    """Return a number of so many bytes, each of which is 1."""
-    return int.from_bytes(b"\x01" * size, "little")
-
-
-def _triggers(raw: bytes, *, hexes: bool = True) -> tuple[list[int], list[int]]:
-    """Return where four groups of base64 begin that stand for letters, and where about eight of hex do if asked for.
-
-    The text is one long number whose bytes say what each character may be, so one shift compares all neighbours. That
-    takes the same time for any text; an automaton would have to learn the noise it meets.
-    """
-    bits = int.from_bytes(raw.translate(_BITS), "little")
-    pairs = bits & (bits >> 9)  # bit 0: first, then second; bit 2: third, then any; bit 4: two of hex
-    quads = pairs & (pairs >> 18)
-    quads &= quads >> 32
-    quads &= quads >> 64
-    ones = _ones(1 << len(raw).bit_length())
-    if not hexes:
-        return _set(quads & ones, len(raw)), []
-    pairs &= pairs >> 16
-    pairs &= pairs >> 32
-    pairs &= pairs >> 64
-    return _set(quads & ones, len(raw)), _set(pairs >> 4 & ones, len(raw))
-
-
-def _set(marks: int, size: int) -> list[int]:
-    """Return which bytes of a number are set."""
-    if not marks:
-        return []
-    data = marks.to_bytes(size, "little")
-    places = []
-    place = data.find(1)
-    while place >= 0:
-        places.append(place)
-        place = data.find(1, place + 1)
-    return places
 
 
 _FOLD = re.compile(rb"\r?\n[ \t]*|(?:\\r)?\\n")
@@ -182,7 +121,7 @@ def text_of(data: bytes) -> str | None:
 
 def _read(data: bytes, gauge: Gauge) -> tuple[tuple[str, ...], str] | None:
     """Return what decoded bytes hold: the compressions undone and the text, or None."""
-    if data.isascii() and not data.translate(None, _READABLE):
+    if data.isascii() and not data.translate(None, READABLE):
         return (), data.decode("ascii")
     how: tuple[str, ...] = ()
     while (found := inflated(data, gauge)) is not None:
@@ -230,7 +169,7 @@ def _long(raw: bytes, gauge: Gauge, found: list[Run]) -> tuple[bytes, list[tuple
 
     Most are pictures and the like.
     """
-    sampled = raw[::_SAMPLE].translate(_IN_ALPHABET)
+    sampled = raw[::_SAMPLE].translate(IN_ALPHABET)
     if max(map(len, sampled.split()), default=0) < _LONG // _SAMPLE - 1:
         return raw, []
     noise: list[tuple[int, int]] = []
@@ -265,7 +204,7 @@ def _base64(raw: bytes, triggers: list[int], noise: list[tuple[int, int]], gauge
         if trigger >= failed:
             first, end = _around(raw, trigger, max(place, trigger - _LONG))
             start = trigger - (trigger - first) // 4 * 4
-            for stop in _folded(raw, start, end, _ANY, 1) if end - start >= _FOLDED else (end,):
+            for stop in _folded(raw, start, end, ANY, 1) if end - start >= _FOLDED else (end,):
                 found = _read(_from_base64(raw[start:stop]), gauge)
                 if found:
                     yield Run(start, stop, ("base64", *found[0]), found[1])
@@ -280,8 +219,9 @@ def _base64(raw: bytes, triggers: list[int], noise: list[tuple[int, int]], gauge
             yield Run(trigger, failed if padded else place, ("base64",), text)
 
 
-_ALPHABET = frozenset(b"+/-_" + _DIGITS.encode())
+_ALPHABET = frozenset(b"+/-_" + DIGITS.encode())
 _MAY_BEGIN_HEX = frozenset(b"0123456789abcdefABCDEF\\")
+_BACKSLASH = ord("\\")
 _MARKS = re.compile(rb"0[xX]|\\x|(?:\\r)?\\n|[ ,:;\-\r\n\t]+")
 
 
@@ -289,7 +229,7 @@ def _in_hex(raw: bytes, triggers: list[int], gauge: Gauge) -> Iterator[Run]:
     """Read the runs of hex digits with nothing between them that hold letters."""
     place = failed = 0
     for trigger in triggers:
-        if trigger < place or binascii.unhexlify(raw[trigger : trigger + 16]).translate(None, _READABLE):
+        if trigger < place or binascii.unhexlify(raw[trigger : trigger + 16]).translate(None, READABLE):
             continue
         if trigger >= failed:
             before = _hex_before(raw[max(place, trigger - _LONG) : trigger][::-1])
@@ -314,7 +254,7 @@ def _in_marked_hex(raw: bytes, gauge: Gauge) -> Iterator[Run]:
     place = 0
     while match := _rare_hex(raw, place):
         start, end = match.span()
-        start += raw[start] not in _MAY_BEGIN_HEX
+        start += raw[start] not in _MAY_BEGIN_HEX or (raw[start] == _BACKSLASH and raw[start + 1 : start + 2] != b"x")
         place = end
         if raw[start - 2 : start] in (b"0x", b"0X", b"\\x") and start >= 2:
             start -= 2
@@ -327,7 +267,7 @@ def _in_marked_hex(raw: bytes, gauge: Gauge) -> Iterator[Run]:
 
 def _hex_run(raw: bytes, start: int, end: int, gauge: Gauge) -> Generator[Run, None, int]:
     """Read a run of hex as a whole; return where it ends, 0 where it is no text."""
-    for stop in _folded(raw, start, end, _HEX, 2) if end - start >= _FOLDED else (end,):
+    for stop in _folded(raw, start, end, HEX, 2) if end - start >= _FOLDED else (end,):
         found = _read(_from_hex(raw[start:stop]), gauge)
         if found:
             yield Run(start, stop, ("hex", *found[0]), found[1])
@@ -357,12 +297,47 @@ class _Tags(NamedTuple):
 _TAGS = _Tags()
 
 
-def runs(text: str, gauge: Gauge) -> list[Run]:
+_Signs = tuple[list[int], list[int], int]
+"""What makes it worth to look for encoded runs: see `triggers`; and the first place of all else, -1 for none."""
+_NO_SIGNS: _Signs = [], [], -1
+_WIDEST_SIGN = 128  # characters of the longest sign, with what is beside it, at most
+Calm = set[str]
+"""Texts in which there is no sign of an encoded run."""
+
+
+def _signs_in(raw: bytes) -> _Signs:
+    rows = few_rows(raw)
+    if rows is None:
+        perhaps = _rare_or_hex(raw)
+        rare = _rare(raw, perhaps.start()) if perhaps else None
+        quads, pairs = triggers(raw, hexes=bool(perhaps))
+    else:
+        rare = _rare(raw)
+        quads, pairs = triggers_in(raw, rows)
+    return quads, pairs, rare.start() if rare else -1
+
+
+def _signs(text: str, raw: bytes, since: Since | None, calm: Calm) -> _Signs:
+    """Look for signs only where something was edited, if the text that this one came from is calm."""
+    if since is not None and since.text in calm:
+        near = (raw[begin:end] for begin, end in since.edits.around(_WIDEST_SIGN, len(raw)))
+        if _signs_in(b"\n".join(near)) == _NO_SIGNS:
+            calm.add(text)
+            return _NO_SIGNS
+    signs = _signs_in(raw)
+    if signs == _NO_SIGNS:
+        calm.add(text)
+    return signs
+
+
+def runs(text: str, gauge: Gauge, since: Since | None = None, calm: Calm | None = None) -> list[Run]:
     """Find the encoded runs of a text that stand for text.
 
     Args:
         text: any text.
         gauge: what is left of the budget; decompression draws on it.
+        since: the text that it came from. If that is calm, only what was edited is looked at.
+        calm: texts that are known to be calm; this one is noted there if it is.
 
     Returns:
         The runs with what they decode to, in characters of `text`. Runs may overlap.
@@ -374,11 +349,11 @@ def runs(text: str, gauge: Gauge) -> list[Run]:
     found: list[Run] = []
     found += _deflated(raw, gauge)
     raw, noise = _long(raw, gauge, found)
-    perhaps = bool(_rare_or_hex(raw))
-    quads, pairs = _triggers(raw, hexes=perhaps)
-    if perhaps and _rare(raw):
-        rare = (match.start() for match in _rare_base64(raw))
-        quads = sorted({*quads, *(start + (raw[start] not in _ALPHABET) for start in rare)})
+    told = len(raw) >= WORTH and not found and not noise
+    quads, pairs, rare = _signs_in(raw) if calm is None or not told else _signs(text, raw, since, calm)
+    if rare >= 0:
+        places = (match.start() for match in _rare_base64(raw, rare))
+        quads = sorted({*quads, *(start + (raw[start] not in _ALPHABET) for start in places)})
         found += _in_marked_hex(raw, gauge)
     if quads:
         found += _base64(raw, quads, noise, gauge)

@@ -11,7 +11,9 @@ from time import monotonic
 from typing import NamedTuple
 
 from tidegate_scan.budget import OverBudget
-from tidegate_scan.prefilter import STRIDE, Prefilter
+from tidegate_scan.edits import WORTH, Since
+from tidegate_scan.literals import STRIDE
+from tidegate_scan.prefilter import Prefilter, Stops
 from tidegate_scan.rules import Rule, Window
 
 BETWEEN = b"\x00"
@@ -19,6 +21,11 @@ BETWEEN = b"\x00"
 
 PER_CHARACTER = 4  # bytes of one character in UTF-8, at most
 _CONTINUED = bytes(range(0x80, 0xC0))  # the bytes of UTF-8 that begin no character
+
+
+_SPARSE = 64  # characters for each literal that calls up rules, at least, where these are noted
+Known = dict[str, Stops]
+"""What one engine has learnt of texts that others may come from."""
 
 
 class Hit(NamedTuple):
@@ -36,11 +43,14 @@ class Engine:
         self._rules = tuple(rules)
         self._prefilter = Prefilter(self._rules)
 
-    def find(self, text: str, until: float = math.inf) -> list[Hit]:
+    def find(
+        self, text: str, until: float = math.inf, since: Since | None = None, known: Known | None = None
+    ) -> list[Hit]:
         """Everything the rules find in a text, by place; secrets that several rules find are named by each.
 
         Validators and exclusions have been applied. A text may be several, with U+0000 between them. Nothing in the
-        text can switch a rule off.
+        text can switch a rule off. What is learnt of a text is noted in `known`; where that holds the text that
+        this one came from, only what was edited since is read.
 
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
@@ -49,7 +59,10 @@ class Engine:
         # A lone surrogate can't be in JSON that passed the parser, but a decoder may make one.
         data = text.encode("utf-8", "surrogatepass")
         scale = 1 if plain else PER_CHARACTER
-        places = self._prefilter.windows(data, scale, until)
+        if known is None or len(text) < WORTH:
+            places = self._prefilter.all_windows(data, scale, until)
+        else:
+            places = self._prefilter.windows(data, self._learnt(text, data, until, since, known), until)
         if not places:
             return []
         found = [
@@ -62,6 +75,17 @@ class Engine:
             return [Hit(self._rules[number], begin, end) for begin, end, number in found]
         places_of = _characters(data, {offset for begin, end, _ in found for offset in (begin, end)})
         return [Hit(self._rules[number], places_of[begin], places_of[end]) for begin, end, number in found]
+
+    def _learnt(self, text: str, data: bytes, until: float, since: Since | None, known: Known) -> Stops:
+        scale = 1 if text.isascii() else PER_CHARACTER
+        old = None if since is None else known.get(since.text)
+        if since is None or old is None:
+            stops = self._prefilter.stops(data, scale, until)
+        else:
+            stops = self._prefilter.moved(data, scale, old, since.in_bytes, until)
+        if stops.total() * _SPARSE <= len(text):
+            known[text] = stops
+        return stops
 
     def _spans(self, number: int, data: bytes, windows: Iterable[Window], scale: int) -> Iterator[tuple[int, int]]:
         parts = chain.from_iterable(_parts(data, window) for window in windows)

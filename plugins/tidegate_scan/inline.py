@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 from .spans import Coded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    Record = list[tuple[list[str], list[str]] | None]
+    """For each of the texts made, one of the other: pieces before and after; None where that wasn't noted."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LOST = "\ufffd"
@@ -38,17 +41,24 @@ class Memo(dict[str, str]):
 class Way(Coded, Protocol):
     """One way of writing characters, and how to undo all of it in a text."""
 
-    def undo(self, text: str) -> str:
-        """Return the text with every coded piece decoded; the text itself where there is none."""
+    def undo(self, text: str, record: Record | None = None) -> str:
+        """Return the text with every coded piece decoded; the text itself where there is none.
+
+        What is replaced is noted in `record`.
+        """
         ...
 
 
-def _undo_all(way: Coded, text: str) -> str:
-    pieces = way.pieces(text)
+def _undo_all(way: Coded, text: str, record: Record | None, pieces: list[str] | None = None) -> str:
+    """Decode the coded pieces of a text, which are cut out unless they are known."""
+    pieces = pieces or way.pieces(text)
     if len(pieces) == 1:
         return text
-    pieces[1::2] = map(Memo(way.decode).__getitem__, pieces[1::2])
-    return "".join(pieces)
+    plain = pieces.copy()
+    plain[1::2] = map(Memo(way.decode).__getitem__, pieces[1::2])
+    if record is not None and plain != pieces:
+        record.append((pieces, plain))
+    return "".join(plain)
 
 
 def _bytes_as_text(data: bytes) -> str:
@@ -77,9 +87,9 @@ class Percent:
     _pieces = re.compile(f"({_one}(?:{_one})*)")
     _atom = re.compile("%(?:25)*([0-9A-Fa-f]{2})")
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        return _undo_all(self, text) if "%" in text else text
+        return _undo_all(self, text, record) if "%" in text else text
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
@@ -108,9 +118,9 @@ class Entities:
     _pieces = re.compile(f"({_entity}(?:{_entity})*)")
     _atom = re.compile(_entity)
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        return _undo_all(self, text) if "&" in text else text
+        return _undo_all(self, text, record) if "&" in text else text
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
@@ -169,22 +179,25 @@ class Escapes:
     _pieces = re.compile(rf"(\\(?:\\*+(?:{_escape})|\\++))")
     _atom = re.compile(rf"\\+[uxU]\{{?({_X}+)\}}?")
     _long = re.compile(r"\\[uxU0-3]")
-    _many = (
-        2000  # from here on, replacing each short escape in the whole text is faster than going from one to the next
-    )
+    # From so many on, one in so many characters, replacing each short escape in the whole text is faster than going
+    # from one to the next.
+    _many = 2000
+    _dense = 50
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        many = text.count("\\")
-        if many < self._many:
-            return _undo_all(self, text) if many else text
+        many = text.count("\\") if "\\" in text else 0
+        if many < max(self._many, len(text) // self._dense):
+            return _undo_all(self, text, record) if many else text
         single = text
         while "\\\\" in single:
             single = single.replace("\\\\", "\\")
         if self._long.search(single):
-            return _undo_all(self, text)
+            return _undo_all(self, text, record)
         for letter, plain in _SHORT.items():
             single = single.replace("\\" + letter, plain)
+        if record is not None and single != text:
+            record.append(None)
         return single
 
     def pieces(self, text: str) -> list[str]:
@@ -224,9 +237,9 @@ class PercentUnits:
     name = "escape"
     _pieces = re.compile(f"(%u{_X}{{4}}(?:%u{_X}{{4}})*)")
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        return _undo_all(self, text) if "%" in text and "%u" in text else text
+        return _undo_all(self, text, record) if "%" in text and "%u" in text else text
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
@@ -250,9 +263,9 @@ class CodePoints:
     _pieces = re.compile(rf"({_one}(?:[ ,;]{{0,2}}{_one})*)")
     _atom = re.compile(rf"[ ,;]*U\+({_X}+)")
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
-        return _undo_all(self, text) if "+" in text and "U+" in text else text
+        return _undo_all(self, text, record) if "+" in text and "U+" in text else text
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
@@ -283,36 +296,68 @@ def _plain(character: str) -> str:
     return "".join(filter(_seen, unicodedata.normalize("NFKC", character))) if _seen(character) else ""
 
 
+def _split(characters: Iterable[str]) -> Callable[[str], list[str]]:
+    return re.compile(f"([{''.join(map(re.escape, characters))}]+)").split
+
+
 class Unicode:
     """Compatibility forms such as full-width letters, and characters that can't be seen."""
 
     name = "unicode"
     _ascii = bytes(range(0x80))
+    _beyond = bytes(0x80) + b"\x01" * 0x80
     _few = 16
+    _sparse = 256  # bytes for each row beyond ASCII, at least, where these are looked at one by one
 
-    def undo(self, text: str) -> str:
+    def undo(self, text: str, record: Record | None = None) -> str:
         """See `Way.undo`."""
         if text.isascii():
             return text
-        changed = self._changed(text)
-        if len(changed) > self._few:
-            return _undo_all(self, text)
+        data = text.encode("utf-8", "surrogatepass")
+        changed = self._changed(data)
+        if not changed:
+            return text
+        pieces = self._pieces(data, changed)
+        if pieces or len(changed) > self._few:
+            return _undo_all(self, text, record, pieces)
         for character, plain in changed.items():
             text = text.replace(character, plain)
+        if record is not None:
+            record.append(None)
         return text
 
-    def _changed(self, text: str) -> dict[str, str]:
-        met = sorted(
-            set(text.encode("utf-8", "surrogatepass").translate(None, self._ascii).decode("utf-8", "surrogatepass"))
-        )
+    def _changed(self, data: bytes) -> dict[str, str]:
+        met = sorted(set(data.translate(None, self._ascii).decode("utf-8", "surrogatepass")))
         return {character: plain for character in met if (plain := _plain(character)) != character}
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
-        changed = self._changed(text)
+        data = text.encode("utf-8", "surrogatepass")
+        changed = self._changed(data)
         if not changed:
             return [text]
-        return re.split(f"([{''.join(map(re.escape, changed))}]+)", text)
+        return self._pieces(data, changed) or _split(changed)(text)
+
+    def _pieces(self, data: bytes, changed: Iterable[str]) -> list[str]:
+        """Cut where there are few characters beyond ASCII, looking at those alone; empty where there are many."""
+        beyond = data.translate(self._beyond)
+        split = _split(changed)
+        pieces: list[str] = []
+        most = len(data) // self._sparse
+        done = 0
+        begin = beyond.find(1)
+        while begin >= 0:
+            most -= 1
+            if most < 0:
+                return []
+            end = beyond.find(0, begin)
+            end = end if end >= 0 else len(data)
+            first, *more = split(data[begin:end].decode("utf-8", "surrogatepass"))
+            if more:
+                pieces += data[done:begin].decode("utf-8", "surrogatepass") + first, *more[:-1]
+                done = end - len(more[-1].encode("utf-8", "surrogatepass"))
+            begin = beyond.find(1, end)
+        return [*pieces, data[done:].decode("utf-8", "surrogatepass")]
 
     def decode(self, piece: str) -> str:
         """See `Coded.decode`."""
@@ -325,3 +370,8 @@ class Unicode:
 
 WAYS: tuple[Way, ...] = (Escapes(), PercentUnits(), CodePoints(), Entities(), Percent(), Unicode())
 """In the order they are undone in: what can't be seen is often written as an escape or an entity itself."""
+
+
+def uncoded(text: str) -> bool:
+    """Whether a text has none of the characters of which each coded piece has one."""
+    return text.isascii() and not ("\\" in text or "%" in text or "&" in text or "+" in text)

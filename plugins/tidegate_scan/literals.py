@@ -4,14 +4,19 @@ The search is one automaton that is built whole at the start, so a text of a new
 occurrence counts only where the bytes beside it fit a rule (see `neighbours`); that is looked up in tables.
 """
 
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import product
+from itertools import accumulate, product
 from operator import itemgetter
+from time import monotonic
 from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
+from tidegate_scan.budget import OverBudget
+from tidegate_scan.edits import Edits
 from tidegate_scan.linear import Regex
 from tidegate_scan.neighbours import Following, preceding
 from tidegate_scan.tails import Tail
@@ -19,9 +24,14 @@ from tidegate_scan.tails import Tail
 EDGE = b"\x00"
 """Stands for what is before a text and behind it; it may stand beside any literal."""
 
+STRIDE = 64
+"""Literals between two looks at the clock."""
+
+_BEHIND = 2  # bytes behind a literal that say whether it counts; of those before it, one does
 _REMEMBERED = 1024  # pairs of bytes behind a literal
 _VARIED = 8  # characters beyond ASCII whose case is varied; of a literal with more, what follows isn't looked for
 _BEGIN = itemgetter(1)
+_PLACE = itemgetter(0, 1)
 _ALL = bytes([1]) * 256
 
 
@@ -75,6 +85,11 @@ class Group:
         self.after = literal.after
 
 
+Stop = tuple[int, int, int, Group, bool]
+"""A literal in a text that calls up rules: where it begins and ends, the byte before it, its rules; and whether it is
+known that none of these matches there."""
+
+
 class Literal:
     """A literal, which bytes may stand beside it for any of its rules, and their groups by what stands behind it."""
 
@@ -115,7 +130,57 @@ class Literals:
             for spelling in _spellings(literal, ignore_case=ignore_case):
                 spellings.append(spelling)
                 self.all.append(made)
+        self._longest = max(map(len, spellings))
         self._automaton = BytesAhoCorasick(spellings, implementation=Implementation.DFA)
+
+    def stops(self, data: bytes, until: float = math.inf) -> list[Stop]:
+        """The literals of a text that call up rules, in order.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        text, found = self.search(data)
+        every = self.all
+        stops: list[Stop] = []
+        for first in range(0, len(found), STRIDE):
+            if monotonic() > until:
+                raise OverBudget("a text would take too long to search")
+            for index, begin, end in found[first : first + STRIDE]:
+                literal = every[index]
+                if literal.first[text[end]] and literal.before[text[begin - 1]]:
+                    behind = text[end : end + 2]
+                    group = literal.groups.get(behind) or literal.group(behind)
+                    if group.members:
+                        stops.append((begin, end, text[begin - 1], group, False))
+        return stops
+
+    def moved(
+        self, data: bytes, old: Sequence[Stop], idle: bytearray, edits: Edits, until: float = math.inf
+    ) -> list[Stop]:
+        """The same as `stops`, of a text that came from another by edits: those of that one are known.
+
+        `idle` tells for each whether no rule matched there: how many bytes a character might take then, else 0. With no
+        edit within reach none does now.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        stops = []
+        for (begin, end, byte, group, _), none in zip(old, idle, strict=True):
+            if edits.kept(begin - 1, end + _BEHIND):
+                by = edits.shift(begin)
+                quiet = none > 0 and edits.kept(begin - 1, end + none * group.after + 1)
+                stops.append((begin + by, end + by, byte, group, quiet))
+        parts = list(edits.around(self._longest + _BEHIND + 1, len(data)))
+        joined = EDGE.join(data[begin:end] for begin, end in parts)
+        starts = list(accumulate((end - begin + len(EDGE) for begin, end in parts), initial=0))
+        for begin, end, byte, group, _ in self.stops(joined, until):
+            part = bisect_right(starts, begin) - 1
+            by = parts[part][0] - starts[part]
+            if edits.is_new(begin + by - 1, end + by + _BEHIND):
+                stops.append((begin + by, end + by, byte, group, False))
+        stops.sort(key=_PLACE)
+        return stops
 
     def search(self, data: bytes) -> tuple[bytes, list[tuple[int, int, int]]]:
         """The text as it is read, with `EDGE` behind it, and the literals in it, in order: number, begin and end."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tidegate_scan.tails import Atom
 
 _ASCII = range(0x80)
+_ALL_ASCII = "".join(map(chr, _ASCII))
 _BEYOND = frozenset(range(0x80, 0x100))
 _STATES_MOST = 300  # beyond that nothing is said
 _ANY = frozenset(range(0x100))
@@ -50,7 +51,7 @@ class Following:
             try:
                 states = [rest for way in ways for rest in _behind(way, literal, fold=fold)]
                 self._moves = _moves_of(states, fold=fold)
-                self.first = frozenset().union(*(move.bytes for move in self._moves))
+                self.first = _all(move.bytes for move in self._moves)
             except _OpenError:
                 pass
 
@@ -61,8 +62,7 @@ class Following:
         taken = tuple(number for number, move in enumerate(self._moves) if first in move.bytes)
         if taken not in self._second:
             try:
-                moves = _moves_of([self._moves[number].after for number in taken], fold=self._fold)
-                self._second[taken] = frozenset().union(*(move.bytes for move in moves))
+                self._second[taken] = _firsts((self._moves[number].after for number in taken), fold=self._fold)
             except _OpenError:
                 self._second[taken] = _ANY
         # Beyond ASCII the rest of a character follows.
@@ -135,6 +135,63 @@ def _is(atom: Atom, char: str, *, fold: bool) -> bool:
     return not atom.optional and (atom.char == char or (fold and atom.char.lower() == char))
 
 
+def _all(sets: Iterable[frozenset[int]]) -> frozenset[int]:
+    """What is in any of these; many are the very same."""
+    return frozenset().union(*{id(each): each for each in sets}.values())
+
+
+def _firsts(states: Iterable[tuple[Atom, ...]], *, fold: bool) -> frozenset[int]:
+    """The bytes that may come first in what is left to match."""
+    found: list[frozenset[int]] = []
+    for state in states:
+        for atom in state:
+            first, empty = _opening(atom, fold=fold)
+            found.append(first)
+            if not empty:
+                break
+        else:
+            raise _OpenError
+    return _all(found)
+
+
+_openings: dict[tuple[str, int, bool], tuple[frozenset[int], bool]] = {}
+
+
+def _opening(atom: Atom, *, fold: bool) -> tuple[frozenset[int], bool]:
+    """The bytes that an atom may begin with, and whether it may be nothing."""
+    key = atom.text, atom.least, fold
+    if key not in _openings:
+        first: frozenset[int] = frozenset()
+        empty = atom.optional
+        if atom.flags or atom.zero:
+            empty = True
+        elif atom.char:
+            first = _char(atom.char, fold=fold)
+        elif atom.repeated is not None:
+            first, nothing = _opening(atom.repeated, fold=fold)
+            empty = nothing or not atom.least
+        elif atom.ways is not None:
+            for way in atom.ways:
+                begins, nothing = _beginning(way, fold=fold)
+                first |= begins
+                empty = empty or nothing
+        else:
+            first = _class(atom.text, fold=fold)
+        _openings[key] = first, empty
+    return _openings[key]
+
+
+def _beginning(atoms: Iterable[Atom], *, fold: bool) -> tuple[frozenset[int], bool]:
+    """The same for atoms in a row."""
+    found: frozenset[int] = frozenset()
+    for atom in atoms:
+        first, empty = _opening(atom, fold=fold)
+        found |= first
+        if not empty:
+            return found, False
+    return found, True
+
+
 def _moves_of(states: Iterable[tuple[Atom, ...]], *, fold: bool) -> list[_Move]:
     alike = {tuple((atom.text, atom.least) for atom in state): state for state in states}
     moves = [move for state in alike.values() for move in _moves(state, fold=fold)]
@@ -181,8 +238,7 @@ def _class(text: str, *, fold: bool) -> frozenset[int]:
     if text.startswith("("):
         raise _OpenError
     try:
-        compiled = re.compile(text, re.DOTALL)
-        found = frozenset(code for code in _ASCII if compiled.fullmatch(chr(code)))
+        found = frozenset(ord(char) for char in re.findall(text, _ALL_ASCII, re.DOTALL) if len(char) == 1)
     except re.error:
         found = frozenset(_ASCII)
     if text == "." or text.startswith("[^") or not text.isascii() or any(each in text for each in _UNREADABLE_WIDE):
@@ -192,4 +248,5 @@ def _class(text: str, *, fold: bool) -> frozenset[int]:
 
 def _both(found: frozenset[int]) -> frozenset[int]:
     """With the other case, in ASCII: U+212A and U+017F, which stand for k and s then, are undone as disguises."""
-    return found | {ord(case) for code in found if code in _ASCII for case in (chr(code).lower(), chr(code).upper())}
+    ascii_alone = bytes(code for code in found if code in _ASCII)
+    return found.union(ascii_alone.lower(), ascii_alone.upper())

@@ -7,15 +7,36 @@ One is for literals that heed case, one for those that don't. An occurrence coun
 import math
 from collections.abc import Iterable, Sequence
 from time import monotonic
+from typing import NamedTuple
 
 from tidegate_scan.budget import OverBudget
+from tidegate_scan.edits import Edits
 from tidegate_scan.linear import ANYWHERE, AT_START, Regex
-from tidegate_scan.literals import Candidate, Group, Literals
+from tidegate_scan.literals import STRIDE, Candidate, Group, Literals, Stop
 from tidegate_scan.rules import Rule, Window
 from tidegate_scan.tails import tail
 
-STRIDE = 64
-"""Stops at literals between two looks at the clock."""
+
+class Stops(NamedTuple):
+    """Where literals call up rules: those that heed case, and those that don't.
+
+    `scale` is how many bytes a character may take. `idle` is beside the lists, and has that for each stop at which no
+    rule matches, as far as `Prefilter.windows` has told, else 0.
+    """
+
+    lists: list[list[Stop]]
+    scale: int
+    idle: list[bytearray]
+
+    @classmethod
+    def of(cls, lists: list[list[Stop]], scale: int) -> "Stops":
+        """Those of which nothing is told."""
+        return cls(lists, scale, [bytearray(len(stops)) for stops in lists])
+
+    def total(self) -> int:
+        """How many there are."""
+        return sum(map(len, self.lists))
+
 
 _CLOSE = 32  # bytes between literals that follow each other closely
 _ROW = 16  # of which so many in a row are tried one by one
@@ -42,18 +63,54 @@ class Prefilter:
         texts = [rules[number].text for number, _ in self._counted]
         self._digits = Regex("|".join(f"(?:{text})" for text in texts), capture=False) if texts else None
 
-    def windows(self, data: bytes, scale: int, until: float = math.inf) -> dict[int, list[Window]]:
+    def stops(self, data: bytes, scale: int, until: float = math.inf) -> Stops:
+        """Where literals call up rules: what `windows` rests on.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        return Stops.of([each.stops(data, until) for each in self._searches], scale)
+
+    def moved(self, data: bytes, scale: int, old: Stops, edits: Edits, until: float = math.inf) -> Stops:
+        """The same, of a text that came by edits from another, whose stops are known.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        # Where characters took fewer bytes, less was looked at.
+        known = old if old.scale >= scale else Stops.of(old.lists, old.scale)
+        each = zip(self._searches, known.lists, known.idle, strict=True)
+        return Stops.of([search.moved(data, stops, idle, edits, until) for search, stops, idle in each], scale)
+
+    def windows(self, data: bytes, stops: Stops, until: float = math.inf) -> dict[int, list[Window]]:
         """Where each rule's regex has to be run, by the rule's number, in order; rules that can't match have none.
 
         The windows of a rule cover every match of which no character is further than the rule's window from a literal.
-        `scale` is how many bytes a character may take.
+        What is idle is noted in the stops.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        scale = stops.scale
+        found: dict[int, list[Window]] = {}
+        for each, idle in zip(stops.lists, stops.idle, strict=True):
+            if each:
+                _Search(found, data, scale, self._tails).run(each, idle, until)
+        if self._digits is not None:
+            self._count(found, self._digits, data, scale)
+        return found
+
+    def all_windows(self, data: bytes, scale: int, until: float = math.inf) -> dict[int, list[Window]]:
+        """The same for a text of which nothing is known, nor to be learnt.
 
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
         found: dict[int, list[Window]] = {}
         for each in self._searches:
-            _Search(found, data, scale, self._tails).run(each, until)
+            stops = each.stops(data, until)
+            if stops:
+                _Search(found, data, scale, self._tails).run(stops, bytearray(len(stops)), until)
         if self._digits is not None:
             self._count(found, self._digits, data, scale)
         return found
@@ -105,35 +162,32 @@ class _Search:
         self._tails = tails
         self._until: dict[int, int] = {}  # where the last match of a rule's tail ends
 
-    def run(self, literals: Literals, until: float) -> None:
-        """Note the windows of the rules that literals call up.
+    def run(self, stops: Sequence[Stop], idle: bytearray, until: float) -> None:
+        """Note the windows of the rules that literals call up, and which literals are idle.
 
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
-        data, size = self._data, len(self._data)
-        text, matches = literals.search(data)
-        every = literals.all
+        data, size, scale = self._data, len(self._data), self._scale
         covered: dict[Group, int] = {}
         last = row = 0
-        for number, (index, begin, end) in enumerate(matches):
+        for number, (begin, end, byte, group, quiet) in enumerate(stops):
             if not number % STRIDE and monotonic() > until:
                 raise OverBudget("a text would take too long to search")
-            literal = every[index]
-            if not literal.first[text[end]] or not literal.before[text[begin - 1]]:
-                continue
-            group = literal.groups.get(text[end : end + 2]) or literal.group(text[end : end + 2])
-            if not group.members:
-                continue
             row = row + 1 if begin - last < _CLOSE else 0
             last = begin
             if row >= _ROW:
                 if begin >= covered.get(group, 0):
                     covered[group] = self._cover(group, begin, end)
                 continue
+            if quiet:
+                idle[number] = scale
+                continue
             gate = group.gate
-            if gate is None or gate(AT_START, data, begin, min(size, end + self._scale * group.after))[0][1] >= 0:
-                self._try(group, text[begin - 1], begin, end)
+            if gate is None or gate(AT_START, data, begin, min(size, end + scale * group.after))[0][1] >= 0:
+                idle[number] = 0 if self._try(group, byte, begin, end) else scale
+            else:
+                idle[number] = scale
 
     def _cover(self, group: Group, begin: int, end: int) -> int:
         """Draw the windows of all of a group's rules round a stretch, and return where that ends."""
@@ -143,22 +197,25 @@ class _Search:
             _join(self._found.setdefault(number, []), max(0, begin - self._scale * before), stop)
         return begin + _CHUNK
 
-    def _try(self, group: Group, byte: int, begin: int, end: int) -> None:
-        """Draw the windows of those rules of a group that the literal may belong to."""
-        for member in group.members:
-            number, _, text, before, after = member.candidate
-            if not (group.alike or member.before[byte]):
+    def _try(self, group: Group, byte: int, begin: int, end: int) -> bool:
+        """Draw the windows of those rules of a group that the literal may belong to; whether there are any."""
+        drawn = False
+        data, scale, size = self._data, self._scale, len(self._data)
+        for (number, _, text, before, after), allowed, _, _ in group.members:
+            if not (group.alike or allowed[byte]):
                 continue
-            stop = min(len(self._data), end + self._scale * after)
-            anchored = bool(text) and not before
+            stop = end + scale * after
+            stop = min(stop, size)
             if text and before and begin >= self._until.get(number, 0):
                 # Where the tail ends is where the whole match ends, so the window need not be longer.
-                stop = self._tails[text].match(AT_START, self._data, begin, stop)[0][1]
+                stop = self._tails[text].match(AT_START, data, begin, stop)[0][1]
                 if stop < 0:
                     continue
                 self._until[number] = stop
-            start = max(0, begin - self._scale * before)
-            _join(self._found.setdefault(number, []), start, stop, anchored=anchored)
+            start = max(0, begin - scale * before)
+            _join(self._found.setdefault(number, []), start, stop, anchored=bool(text) and not before)
+            drawn = True
+        return drawn
 
 
 def _join(windows: list[Window], start: int, stop: int, *, anchored: bool = False) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tidegate_scan.engine import Hit as EngineHit
-    from tidegate_scan.foreign import Finder
+    from tidegate_scan.engine import Known
+    from tidegate_scan.foreign import Finder, Match
     from tidegate_scan.leaves import Leaves, Place, Together
     from tidegate_scan.rules import Rule
     from tidegate_scan.views import Budget, View
@@ -124,7 +125,7 @@ class Scanner:
         self._sealed = sealed
         # An operator's own rules have an engine to themselves, so that the one of all others is made but once.
         self._own = [_engine(each) for each in (rules, own) if each]
-        self._engines: list[Finder | Engine] = [*self._own, *beside]
+        self._beside = tuple(beside)
         self._clean = leaves.Clean()
         self._held = tuple(dict.fromkeys(held))
         self._numbers = numbers or any(value.isdigit() for value in self._held)
@@ -198,8 +199,13 @@ class Scanner:
         return found + [_at(each, hit, prefix) for hit in lost for each in strings.places(hit.start, hit.end)]
 
     def _hits(self, text: str) -> Iterator[_Hit]:
+        known: list[tuple[Engine, Known]] = [(engine, {}) for engine in self._own]
         for view in views(text, self._budget):
-            hits = [hit for engine in self._engines for hit in engine.find(view.text, self._until)]
+            hits: list[EngineHit | Match] = []
+            for engine, learnt in known:
+                hits += engine.find(view.text, self._until, view.since, learnt)
+            for beside in self._beside:
+                hits += beside.find(view.text, self._until)
             marks = self._marks(view.text) if hits and MARK in view.text else []
             for hit in hits:
                 if marks and _is_marker(view.text, hit.start, hit.end, marks):

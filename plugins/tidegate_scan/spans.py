@@ -84,11 +84,12 @@ class Inline:
 
     __slots__ = ("_coded", "_inner", "_parent", "_pieces", "_source", "_steps")
 
-    def __init__(self, parent: Spans, source: str, coded: Coded) -> None:
+    def __init__(self, parent: Spans, source: str, coded: Coded, pieces: list[str] | None = None) -> None:
+        """Make one; with the pieces of the source, where they are known."""
         self._parent = parent
         self._source = source
         self._coded = coded
-        self._pieces: list[str] = []
+        self._pieces = pieces
         self._steps: Steps | None = None
         self._inner: dict[int, Steps] = {}
 
@@ -114,10 +115,10 @@ class Inline:
 
     def _all_steps(self) -> Steps:
         if self._steps is None:
-            self._pieces = self._coded.pieces(self._source)
-            sizes = [(len(piece), len(piece)) for piece in self._pieces]
+            pieces = self._pieces = self._pieces or self._coded.pieces(self._source)
+            sizes = [(len(piece), len(piece)) for piece in pieces]
             decode = self._coded.decode
-            sizes[1::2] = [(len(piece), len(decode(piece))) for piece in self._pieces[1::2]]
+            sizes[1::2] = [(len(piece), len(decode(piece))) for piece in pieces[1::2]]
             self._steps = Steps.over(sizes)
         return self._steps
 
@@ -131,6 +132,7 @@ class Inline:
         if piece % 2 == 0:
             return start + inside, start + inside + 1
         if piece not in self._inner:
+            assert self._pieces, "they are known with the steps"
             self._inner[piece] = Steps.over(list(self._coded.atoms(self._pieces[piece])))
         inner = self._inner[piece]
         atom = inner.holding(inside)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 from .budget import DEFAULT, Budget, Gauge, OverBudget
-from .decoders import runs
-from .inline import WAYS
+from .decoders import Calm, runs
+from .edits import WORTH, Edits, Since, utf8
+from .inline import WAYS, uncoded
 from .spans import SEPARATOR, Inline, Joined, Run, Spans, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .inline import Record
 
 __all__ = ["DEFAULT", "Budget", "OverBudget", "Spans", "View", "views"]
 
@@ -24,6 +29,8 @@ class View(NamedTuple):
     """The disguises undone in it, outermost first: () for the leaf itself."""
     spans: Spans
     """The way back to the leaf's text."""
+    since: Since | None = None
+    """How it came from a reading that was yielded before, where but little of that was changed."""
 
     def disguise(self, start: int, end: int) -> tuple[str, ...]:
         """Return the disguises that were undone within [start, end) of this view: those of `how` that matter there."""
@@ -56,6 +63,7 @@ def views(text: str, budget: Budget = DEFAULT) -> Iterator[View]:
         return
     gauge = Gauge(budget)
     seen: dict[str, list[View]] = {text: [leaf]}
+    calm: Calm = set()
     todo = [(leaf, 0)]
     while todo:
         view, depth = todo.pop()
@@ -63,7 +71,7 @@ def views(text: str, budget: Budget = DEFAULT) -> Iterator[View]:
         following: View | None = view
         while following is not None:
             view = following
-            for joined in _joined(view, gauge):
+            for joined in _joined(view, gauge, calm):
                 if _is_new(joined, seen):
                     gauge.nested(depth + len(joined.how) - len(view.how))
                     gauge.view(len(joined.text))
@@ -92,22 +100,75 @@ def _is_new(view: View, seen: dict[str, list[View]]) -> bool:
     return True
 
 
+_SPARSE = 512
+"""Characters for each edit, at least, beside what that replaced, where it is worth to be told."""
+_PIECES = 256
+"""Characters for each piece that was replaced, at least: with more of them, edits aren't worked out."""
+_APART = 64
+"""Characters between two edits, at least; pieces that are nearer to each other are one."""
+
+
 def _undone(view: View) -> View | None:
     """Undo what is disguised character by character; None where nothing is."""
-    text, how, spans = view
+    text, how, spans, since = view
+    if uncoded(text) or (since is not None and not _again(text, since.edits)):
+        return None
+    record: Record | None = [] if len(text) >= WORTH else None
     for way in WAYS:
         if text is view.text and how[-1:] == (way.name,) == ("unicode",):
-            continue  # undone last, and nothing came up since
-        plain = way.undo(text)
+            continue  # what can't be seen is undone last, and nothing came up since
+        plain = way.undo(text, record)
         if plain != text:
-            how, spans = (*how, way.name), Inline(spans, text, way)
+            step = record[-1] if record else None
+            how, spans = (*how, way.name), Inline(spans, text, way, step and step[0])
             text = plain
-    return None if spans is view.spans else View(text, how, spans)
+    if spans is view.spans:
+        return None
+    return View(text, how, spans, _since(view.text, text, record) if record else None)
 
 
-def _joined(view: View, gauge: Gauge) -> list[View]:
+_OUTSIDE = re.compile(r"""[^A-Za-z0-9_\\%&#;{}+ ,"'/]""")
+"""What is in nothing that is coded, nor says how far that goes."""
+_NEAR = 200
+
+
+def _again(text: str, edits: Edits) -> bool:
+    """Whether something is to be undone in a text that was undone before, and came of that by edits.
+
+    What wasn't touched had been undone then, so what is round the edits says it.
+    """
+    parts = []
+    stop = -1
+    for start, end in zip(edits.new_starts, edits.new_ends, strict=True):
+        if end > stop:
+            low = max(0, start - _NEAR)
+            before = _OUTSIDE.search(text[low:start][::-1])
+            begin = start - before.start() if before else low and text.rfind("\n", 0, start) + 1
+            behind = _OUTSIDE.search(text, end)
+            stop = behind.start() if behind else len(text)
+            parts.append(text[begin:stop])
+    local = "\n".join(parts)
+    return any(way.undo(local) != local for way in WAYS)
+
+
+def _since(old: str, new: str, record: Record) -> Since | None:
+    """Return how a text came from another; None where that isn't known, or where it would be of no use."""
+    steps = [each for each in record if each is not None]
+    pieces = sum(len(each) // 2 for each, _ in steps)
+    if len(steps) < len(record) or pieces * _PIECES > len(new):
+        return None
+    edits = in_bytes = reduce(Edits.then, (Edits.between(*step, apart=_APART) for step in steps))
+    read = sum(edits.new_ends) - sum(edits.new_starts) + _SPARSE * len(edits.new_ends)
+    if read > len(new):
+        return None
+    if not (old.isascii() and new.isascii()):
+        in_bytes = reduce(Edits.then, (Edits.between(*step, utf8, _APART) for step in steps))
+    return Since(old, edits, in_bytes)
+
+
+def _joined(view: View, gauge: Gauge, calm: Calm) -> list[View]:
     """Decode the encoded runs of a view; one view for each way of encoding."""
-    found = runs(view.text, gauge)
+    found = runs(view.text, gauge, view.since, calm)
     if not found:
         return []
     kinds: dict[tuple[str, ...], list[Run]] = {}

@@ -205,3 +205,18 @@ def test_noise_in_the_digits_of_an_encoding_breaks_nothing(alphabet: str) -> Non
 )
 def test_letters_amid_noise_are_found_over_and_over(piece: str) -> None:
     assert len(of(piece * 500)) in (1, 500)
+
+
+@pytest.mark.parametrize("join", ["", ":", " ", "-", ", "])
+@pytest.mark.parametrize("before", ["\\", "\\\\", "a\\"])
+def test_a_backslash_before_compressed_hex_is_no_part_of_it(before: str, join: str) -> None:
+    digits = gzip.compress(b"a few words that are packed").hex(" ").replace(" ", join)
+    (run,) = [run for run in of(f"{before}{digits} ") if "words" in run.text]
+    assert run.start == len(before)
+    of(f"{before}1f{join}8b{join}08f ")
+
+
+def test_a_backslash_before_hex_bytes_that_begin_with_one_is_no_part_of_them() -> None:
+    packed = "".join(f"\\x{byte:02x}" for byte in gzip.compress(b"a few words that are packed"))
+    (run,) = [run for run in of(f"\\{packed} ") if "words" in run.text]
+    assert run.start == 1

@@ -181,7 +181,7 @@ def test_the_work_grows_with_the_text_whatever_it_repeats(free: list[Rule], piec
     """No more bytes than a constant per byte of the text are handed to regexes, however dense the literals."""
     prefilter = Prefilter(free)
     data = (piece * count).encode("utf-8", "surrogatepass")
-    for number, windows in prefilter.windows(data, 4).items():
+    for number, windows in prefilter.windows(data, prefilter.stops(data, 4)).items():
         most = 4 * free[number].window + 16
         anchored = [window for window in windows if window.anchored]
         assert all(stop - start <= most for start, stop, _ in anchored)

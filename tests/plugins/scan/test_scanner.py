@@ -67,7 +67,7 @@ def test_a_line_means_nothing_for_the_next_one() -> None:
 
 
 def test_no_rule_reads_across_the_mark_between_two_texts() -> None:
-    engine = scanner()._engines[0]
+    engine = scanner()._own[0]
     key = "7f3c9a1e5b8d4f2a6c0e9b7d1f3a5c8e"
     together = f"heroku api key: {key}"
     assert engine.find(together)

@@ -8,14 +8,18 @@ import time
 import urllib.parse
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate_scan.inline import WAYS, Unicode
+from plugins.scan.finders import scanner
+from tidegate_scan.budget import Gauge
+from tidegate_scan.decoders import runs
+from tidegate_scan.inline import WAYS, Unicode, uncoded
 from tidegate_scan.spans import Inline, Whole
-from tidegate_scan.views import Budget, OverBudget, View, views
+from tidegate_scan.views import Budget, OverBudget, View, _undone, views
 
 NEEDLE = "tok_9f8e7d6c-Zz/Yy+Xx.Ww_0123"
 """What stands for a secret: letters, digits and marks, of no real kind."""
@@ -235,3 +239,100 @@ def test_work_is_bounded_for_any_text(text: str) -> None:
     except OverBudget:
         return
     assert sum(len(view.text) for view in made) <= 8 * len(text) + 64
+
+
+PARTS = st.sampled_from(
+    [
+        *("key", "token", "password", "secret", "AKIA", "ghp_", "Bearer ", "sk-", "://", "eyJ", "pat"),
+        *(
+            "ZXlKaGJHY2lPaUpJVXpJMU5pSjk",
+            "6b65793d31323334353637383930",
+            "eJwrTs5ILChJ",
+            "1f:8b:08",
+            "0x41, 0x42",
+            "/",
+            "%2541",
+        ),
+        *("=", ": ", "'", '"', "\\n", "\\t", "\\u003d", "%20", "%3d", "&#61;", "\n", " ", "é", "\\x41", "\x00", "\\"),
+        *("aB3dE5fG7hJ9kL1mN3pQ", "hunter2hunter2", "x" * 300, "word " * 40, "lorem ipsum dolor " * 90),
+    ]
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=40).map("".join))
+def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> None:
+    """What is known of the other one saves work, and changes nothing about literals, encoded runs and what is left."""
+    text += "filler " * 1800
+    engine = scanner()._own[0]
+    stops: dict[str, Any] = {}
+    calm: set[str] = set()
+    for view in views(text, Budget(seconds=100)):
+        data, scale = view.text.encode("utf-8", "surrogatepass"), 1 if view.text.isascii() else 4
+        stops[view.text] = engine._prefilter.stops(data, scale)
+        windows = engine._prefilter.windows(data, stops[view.text])
+        assert engine._prefilter.all_windows(data, scale) == windows
+        gauge = Gauge(Budget(seconds=100))
+        found = runs(view.text, gauge)
+        assert runs(view.text, gauge, view.since, calm) == found
+        if view.since is not None:
+            moved = engine._prefilter.moved(data, scale, stops[view.since.text], view.since.in_bytes)
+            assert [[stop[:4] for stop in each] for each in moved.lists] == [
+                [stop[:4] for stop in each] for each in stops[view.text].lists
+            ]
+            assert engine._prefilter.windows(data, moved) == windows
+            following, other = _undone(view), _undone(view._replace(since=None))
+            assert (following and following[:2]) == (other and other[:2])
+
+
+def test_little_that_is_undone_in_much_is_told_with_the_text() -> None:
+    much = "word " * 900
+    _, view = views(f"{much}a\\tb%20c{much}")
+    assert view.since is not None
+    assert view.since.text == f"{much}a\\tb%20c{much}"
+    assert view.since.edits == ([4501, 4504], [4503, 4507], [4501, 4503], [4502, 4504])
+    assert view.since.in_bytes == view.since.edits
+    _, view = views(f"{much}é\\tb{much}")
+    assert view.since is not None
+    assert view.since.in_bytes == ([4502], [4504], [4502], [4503])
+
+
+@pytest.mark.parametrize(
+    "text", ["a\\tb", "word " * 900 + "a\\tb", "a line of words\\n" * 600, f"{'word ' * 60}\\n" * 40]
+)
+def test_where_the_text_is_short_or_much_is_undone_it_is_read_anew(text: str) -> None:
+    _, view = views(text)
+    assert view.since is None
+
+
+@given(st.text(st.sampled_from("ab \x7fé\u200b\uff21\uff22\ud800\udfff\U0001d56b\U0010ffffﬁ\u00a0²"), max_size=60))
+def test_few_characters_beyond_ascii_are_undone_as_many_are(text: str) -> None:
+    way = Unicode()
+    for around in ("", "x" * 20_000):
+        pieces = way.pieces(f"{text}{around}")
+        plain = list(map(way.decode, text))
+        assert "".join(pieces) == f"{text}{around}"
+        assert "".join(pieces[1::2]) == "".join(one for one, other in zip(text, plain, strict=True) if one != other)
+        assert all(pieces[2:-1:2])
+        assert way.undo(f"{text}{around}") == f"{''.join(plain)}{around}"
+
+
+@given(st.text(st.sampled_from("ab;41%&u0#xU+\\ é\u200b")))
+def test_where_no_character_is_of_a_coded_piece_there_is_none(text: str) -> None:
+    if uncoded(text):
+        assert all(way.undo(text) == text for way in WAYS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&am%70;#65;",
+        "&#%36%35;",
+        "U+00\\x34\\x31",
+        "&%23" + "0" * 300 + "65;",
+        "&%61mp;" + "amp;" * 100 + "#65;",
+        "%\\x341",
+    ],
+)
+def test_a_piece_that_is_whole_only_when_others_are_undone_is_undone_too(text: str) -> None:
+    for around in ("word, " * 900, "(" * 5000, "a-word " * 900):
+        assert list(views(f"{around}({text}){around}"))[-1].text == f"{around}(A){around}"
