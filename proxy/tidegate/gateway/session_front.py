@@ -80,10 +80,10 @@ class SessionFront(Front):
             modern = ModernPeer(self, name, relay, self._initialize, self.composed)
             modern.level = self._level
             peer = await self._begun(modern)
-        if peer is None:
-            self.shared.eras.pop(name, None)
-            raise Unavailable("The server speaks no version of the protocol that Tidegate knows.")
-        self.shared.eras[name] = "modern" if isinstance(peer, ModernPeer) else "legacy"
+            if peer is None:
+                self.shared.eras.pop(name, None)
+                raise Unavailable("The server speaks no version of the protocol that Tidegate knows.")
+            self.shared.eras[name] = "modern"
         before = self.peers.get(name)
         self.peers[name] = peer
         if before is not None:
