@@ -373,3 +373,20 @@ async def test_clients_that_declare_ever_new_things_don_t_end_what_another_one_i
             await made.stateless(declared={"experimental": {str(number): {}}}).ask("server/discover")
         yes = {"action": "accept", "content": {}}
         assert said((await talk.send(retry(talk, asked, 2, "one__add", yes)))[-1]) == "one is done"
+
+
+@pytest.mark.parametrize("version", [methods.V2025_11, MODERN])
+async def test_a_list_of_few_but_huge_items_is_cut_and_costs_no_other_server_its_own(version: str) -> None:
+    huge = "x" * 1_000_000
+
+    async def pages(exchange: Exchange) -> None:
+        at = int(exchange.json.get("params", {}).get("cursor", 0))
+        tools = [tool(f"t{at}-{number}", description=huge) for number in range(3)]
+        await evil.result(exchange, {"tools": tools, "nextCursor": str(at + 1)})
+
+    evil = Toy("evil", "add", version=version, answers={"tools/list": pages})
+    async with gateway(toys=[evil, Toy("good", "add")]) as made:
+        listed = await (await made.client(version)).ask("tools/list")
+        assert "good__add" in names(listed)
+        assert missing(listed) == {"evil": "The list has more than 33554432 bytes."}
+        assert len(evil.asked("tools/list")) == 12

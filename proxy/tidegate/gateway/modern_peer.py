@@ -92,14 +92,9 @@ class ModernPeer(Peer):
         """
         self.discovered(await self.ask("server/discover"))
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:  # noqa: ARG002 - the client's own is of another era
-        """Ask the server something in the client's name; see :meth:`Peer.ask`.
-
-        Raises:
-            Unavailable: where no answer comes, or an interceptor denies question or answer.
-            Refused: where the server answers with an error.
-        """
-        return await self.asked(self._dressed(request(method, params)))
+    def own_request(self, method: str, params: Mapping[str, Any] | None, meta: Any) -> Message:  # noqa: ARG002 - the client's own is of another era
+        """Return a request in the client's name; see :meth:`Peer.ask`."""
+        return self._dressed(request(method, params))
 
     async def alive(self) -> None:
         """Ask whether the server answers.

@@ -67,7 +67,7 @@ class SessionPeer(Peer):
             self._kept.pop(message.tree["params"]["uri"], None)
         return await bare(reply, self.name)
 
-    async def asked(self, message: Message) -> dict[str, Any]:
+    async def asked(self, message: Message) -> Message:
         """Send a request of the gateway's own; remember at which level the server is to log."""
         if message.method == "logging/setLevel":
             self._kept[""] = message
