@@ -71,7 +71,7 @@ class ModernPeer(Peer):
         self._answers: dict[Key, asyncio.Future[Message]] = {}
         self._number = 0
         self._uris: set[str] = set()
-        self._pumping = False
+        self._over = False
         self._listening: asyncio.Task[None] | None = None
         self.level: str | None = None
 
@@ -137,12 +137,14 @@ class ModernPeer(Peer):
 
     async def _worked(self, message: Message, queue: asyncio.Queue[Out | None], context: Context) -> None:
         """Have a request answered, in as many rounds as it takes; put what the client gets into a queue."""
+        answered = False
         try:
             asked, rounds = self._dressed(message), 0
             while True:
                 last = await self._asked_once(asked, queue, context)
                 if last.message is None or not asking.is_asking(last.message):
                     await queue.put(last)
+                    answered = True
                     break
                 rounds += 1
                 try:
@@ -150,12 +152,18 @@ class ModernPeer(Peer):
                 except Rejected as refused:
                     deny = Deny(refused.reason, code=refused.code, rule="gateway")
                     await queue.put(await self._refused(message, deny))
+                    answered = True
                     break
             await queue.put(None)
         except BaseException:
-            if queue.full():
-                queue.get_nowait()  # its reader is to hear that it is over
-            queue.put_nowait(None)
+            last_words: list[Out | None] = [None]
+            if self._over and not answered:  # it isn't the client that gave it up
+                deny = Deny("The session is over.", code="unavailable", rule="gateway")
+                last_words = [await self._refused(message, deny), None]
+            for out in last_words:
+                if queue.full():
+                    queue.get_nowait()  # its reader is to hear that it is over
+                queue.put_nowait(out)
             raise
         finally:
             self._ids = {key: own for key, own in self._ids.items() if key_of(own) != key_of(message.id or "")}
@@ -280,7 +288,6 @@ class ModernPeer(Peer):
 
     async def pump(self) -> None:
         """Take what the server says by itself: it says it to who listens."""
-        self._pumping = True
         with contextlib.suppress(Unavailable):
             await self._listen_anew()
 
@@ -338,6 +345,7 @@ class ModernPeer(Peer):
 
     async def close(self) -> None:
         """Give up everything."""
+        self._over = True
         tasks = [*self._calls.values(), *([self._listening] if self._listening is not None else [])]
         for task in tasks:
             task.cancel()
