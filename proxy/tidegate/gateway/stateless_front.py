@@ -275,6 +275,11 @@ class StatelessFront(Front):
         """No request outlives its stream."""
         return False
 
+    @property
+    def keeping(self) -> bool:
+        """Whether a server waits for answers of a client's, or anybody listens."""
+        return bool(self.subscriptions) or any(peer.busy for peer in self._kinds.values())
+
     async def unanswered(self, identity: Id) -> bytes:
         """There is none to give up."""
         raise NotImplementedError
