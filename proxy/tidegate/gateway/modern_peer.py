@@ -17,7 +17,7 @@ from tidegate.correlate import key_of
 from tidegate.gateway import asking, capabilities, eras
 from tidegate.gateway.older import older_reply, older_request
 from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, is_own, request
-from tidegate.gateway.replies import condensed
+from tidegate.gateway.replies import cancelled, condensed
 from tidegate.gateway.shared import HOLD
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
@@ -72,7 +72,8 @@ class ModernPeer(Peer):
         self._number = 0
         self._uris: set[str] = set()
         self._over = False
-        self._listening: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[object] | None = None
+        self._turn = asyncio.Lock()
         self.level: str | None = None
 
     def discovered(self, result: Mapping[str, Any]) -> None:
@@ -274,14 +275,16 @@ class ModernPeer(Peer):
             Unavailable: where the server can't be reached, or doesn't want to.
         """
         params = message.tree.get("params") or {}
-        uri, before = params.get("uri"), set(self._uris)
-        if isinstance(uri, str):
-            (self._uris.add if message.method == "resources/subscribe" else self._uris.discard)(uri)
-        try:
-            await self._listen_anew()
-        except BaseException:
-            self._uris = before
-            raise
+        uri = params.get("uri")
+        async with self._turn:
+            before = set(self._uris)
+            if isinstance(uri, str):
+                (self._uris.add if message.method == "resources/subscribe" else self._uris.discard)(uri)
+            try:
+                await self._listen_anew()
+            except BaseException:
+                self._uris = before
+                raise
         tree: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id, "result": {}}
         out = await self._compose(wire.classify(tree, "server").answering(message.method))
         return Reply(body=out.data, message=out.message)
@@ -289,25 +292,30 @@ class ModernPeer(Peer):
     async def pump(self) -> None:
         """Take what the server says by itself: it says it to who listens."""
         with contextlib.suppress(Unavailable):
-            await self._listen_anew()
+            async with self._turn:
+                await self._listen_anew()
 
     async def _listen_anew(self) -> None:
         """Listen to what is of interest now; returns when the server has said that it will tell.
 
         Raises:
-            Unavailable: where it doesn't.
+            Unavailable: where it doesn't; the listener that there was goes on.
         """
-        before = self._listening
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._listening = asyncio.create_task(self._listen(begun), name="gateway listen")
+        listening = self.later(self._listen(begun))
+        over = Unavailable("The session is over.")
+        listening.add_done_callback(lambda _: None if begun.done() else begun.set_exception(over))
         try:
             async with asyncio.timeout(_PATIENCE):
                 await begun
-        except TimeoutError:
-            raise Unavailable("The server doesn't say that it will tell of changes.", "overdue") from None
-        finally:
-            if before is not None:
-                before.cancel()
+        except BaseException as failure:
+            listening.cancel()
+            if isinstance(failure, TimeoutError):
+                raise Unavailable("The server doesn't say that it will tell of changes.", "overdue") from None
+            raise
+        if self._listening is not None:
+            self._listening.cancel()
+        self._listening = listening
 
     async def _listen(self, begun: asyncio.Future[None]) -> None:
         tries = 0
@@ -346,11 +354,7 @@ class ModernPeer(Peer):
     async def close(self) -> None:
         """Give up everything."""
         self._over = True
-        tasks = [*self._calls.values(), *([self._listening] if self._listening is not None else [])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancelled(self._calls.values())
         await super().close()
 
     # -- its face ---------------------------------------------------------------------------------------

@@ -115,11 +115,12 @@ class Peer:
         relay.face = self
         self._later: set[asyncio.Task[object]] = set()
 
-    def later(self, work: Coroutine[Any, Any, object]) -> None:
+    def later(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         """Do something that nobody waits for, until this is closed at the latest."""
         task = asyncio.create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+        return task
 
     def can(self, capability: str) -> bool:
         """Whether the server says that it has a capability."""
