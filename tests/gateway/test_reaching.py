@@ -1,10 +1,11 @@
 """How servers are reached, and in which era: what one client has to do with it stays with that client."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from support.gateways import CI, DEV, gateway, said
+from support.gateways import CI, DEV, Talk, gateway, said
 from support.rig import Witness, entry
 from support.toys import Toy
 from support.web import Exchange
@@ -75,3 +76,32 @@ async def test_ever_new_names_of_clients_keep_no_more_sessions_than_a_few() -> N
             client = {methods.CLIENT_KEY: {"name": str(number), "version": "1"}}
             await talk.ask("tools/call", name="one__add", arguments={}, _meta=client)
         assert len(made.sessions.shared.keepers) == 8
+
+
+async def test_of_two_initialize_at_once_only_one_begins_the_session() -> None:
+    async def thinks(message: Message, _flow: object, _findings: object) -> None:
+        if message.method == "initialize":
+            await asyncio.sleep(0)
+
+    toy = Toy("one", "add")
+    async with gateway(entry(decide=thinks), toys=[toy]) as made:
+        talk = Talk(made.sessions.new("/", CI))
+        tree = {"protocolVersion": methods.V2025_11, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        replies = await asyncio.gather(*(talk.ask("initialize", **tree) for _ in range(2)))
+        assert sorted("result" in reply for reply in replies) == [False, True]
+        assert len(toy.asked("initialize")) == 1
+
+
+async def test_a_level_of_logging_that_a_server_refused_is_asked_for_again() -> None:
+    async def refuses(exchange: Exchange) -> None:
+        del toy.answers["logging/setLevel"]
+        await toy.error(exchange, -32603)
+
+    toy = Toy("one", "add", answers={"logging/setLevel": refuses}, capabilities={"tools": {}, "logging": {}})
+    async with gateway(toys=[toy]) as made:
+        talk = made.stateless()
+        level = {"io.modelcontextprotocol/logLevel": "info"}
+        for _ in range(3):
+            reply = await talk.ask("tools/call", name="one__add", arguments={}, _meta=level)
+            assert said(reply) == "one: add {}"
+        assert [each["params"]["level"] for each in toy.asked("logging/setLevel")] == ["info", "info"]

@@ -148,8 +148,10 @@ class LegacyPeer(Peer):
         wanted = [call.level for call in self._calls.values() if call.level in _LEVELS]
         lowest = min(wanted, key=_LEVELS.index)
         if self._level is None or _LEVELS.index(lowest) < _LEVELS.index(self._level):
-            with contextlib.suppress(Refused):  # it logs as it likes then; the request is well all the same
+            try:
                 await self.ask("logging/setLevel", {"level": lowest})
+            except Refused:
+                return  # it logs as it likes; the request is well all the same, and the next one asks again
             self._level = lowest
 
     async def _passed(self, call: Call, events: Outs) -> Outs:
