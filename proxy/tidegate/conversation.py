@@ -133,6 +133,11 @@ class Conversation(ABC):
     def waiting(self) -> bool:
         """Whether any request of the client's still waits for its reply."""
 
+    @property
+    def keeping(self) -> bool:
+        """Whether something is kept here for a client that may come back, though nobody uses it now."""
+        return False
+
     @abstractmethod
     async def unanswered(self, identity: Id) -> bytes:
         """Give up an open request of the session's whose answer can't come any more; return what its sender gets."""

@@ -62,6 +62,11 @@ class Entry:
         """Whether its server can't go on with it."""
         return self.source is not None and self.source.ended
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody uses it, and nothing in it waits for anybody."""
+        return not self.busy and not self.relay.keeping
+
 
 class Sessions:
     """All open sessions of one Tidegate.
@@ -221,7 +226,7 @@ class Sessions:
             for table in (self._open, self._stateless):
                 for key, entry in list(table.items()):
                     gone = table.get(key) is not entry  # while another was closed
-                    if not gone and (entry.ended or (not entry.busy and entry.used < oldest)):
+                    if not gone and (entry.ended or (entry.used < oldest and entry.idle)):
                         del table[key]
                         log.info("session closed", server=key[0], reason="server ended" if entry.ended else "idle")
                         await entry.relay.close()

@@ -16,9 +16,9 @@ class Server:
         self.pages = pages
         self.asked: list[str | None] = []
 
-    async def __call__(self, cursor: str | None) -> Any:
+    async def __call__(self, cursor: str | None) -> tuple[Any, int]:
         self.asked.append(cursor)
-        return self.pages[cursor]
+        return self.pages[cursor], 100
 
 
 def page(*names: str, **more: Any) -> dict[str, Any]:
@@ -67,9 +67,9 @@ async def test_a_cursor_that_comes_again_ends_the_list_however_late() -> None:
 
 async def test_pages_without_end_are_read_up_to_a_limit() -> None:
     class Endless(Server):
-        async def __call__(self, cursor: str | None) -> Any:
+        async def __call__(self, cursor: str | None) -> tuple[Any, int]:
             self.asked.append(cursor)
-            return page(f"t{len(self.asked)}", nextCursor=f"{len(self.asked)}")
+            return page(f"t{len(self.asked)}", nextCursor=f"{len(self.asked)}"), 100
 
     server = Endless({})
     with pytest.raises(IncompleteError, match=r"^The list has more than 3 pages\.$") as caught:
@@ -137,3 +137,11 @@ def test_of_items_with_one_name_the_last_counts_where_the_first_stood() -> None:
     items: list[dict[str, Any]] = [{"name": "a", "n": 1}, {"name": "b"}, {"name": "a", "n": 2}, {}, {"name": 1}]
     assert distinct(items, "name") == [{"name": "a", "n": 2}, {"name": "b"}]
     assert distinct(items, "uri") == []
+
+
+async def test_a_list_of_few_items_with_too_many_bytes_is_cut_before_the_page_that_is_too_much() -> None:
+    server = Server({None: page("a", nextCursor="1"), "1": page("b", nextCursor="2"), "2": page("c")})
+    assert names(await walk(server, "tools", max_items=9, max_bytes=300)) == ["a", "b", "c"]
+    with pytest.raises(IncompleteError, match="more than 299 bytes") as caught:
+        await walk(server, "tools", max_items=9, max_bytes=299)
+    assert names(caught.value.items) == ["a", "b"]

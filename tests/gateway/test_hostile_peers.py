@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from support.gateways import HTTP, Talk, gateway, missing, names, said
+from support.askers import FORM, Asker, retry
+from support.gateways import HTTP, gateway, missing, names, said
 from support.rig import Witness, encoded, entry
 from support.toys import Toy, text, tool
 from support.web import Exchange, until, within
@@ -15,7 +16,6 @@ from tidegate.verdict import Decision
 
 MODERN = methods.MODERN
 CALL = "tools/call"
-FORM = {"message": "Go on?", "requestedSchema": {"type": "object", "properties": {}}}
 
 
 def asking(identity: Any, *, then: bool = False) -> Any:
@@ -48,42 +48,6 @@ async def test_a_server_of_2026_07_28_that_sends_a_request_reaches_no_client_wit
         assert said(got[0]) == "done"
         assert asked.get("id") in (1, 101)
         assert (None, "method", "deny") in witness.verdicts("rejected")
-
-
-class Asker(Toy):
-    """A server that asks in the middle of each call, and ends it when it has the answer.
-
-    Attributes:
-        answers_got: what the answers to its questions were, by their ids.
-    """
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name, "add", answers={"tools/call": self._asks, "reply": self._answered})
-        self.calls: dict[int, Exchange] = {}
-        self.answers_got: dict[int, Any] = {}
-
-    async def _asks(self, exchange: Exchange) -> None:
-        identity = len(self.calls) + 1
-        self.calls[identity] = exchange
-        await exchange.stream()
-        await exchange.event({"jsonrpc": "2.0", "id": identity, "method": "elicitation/create", "params": FORM})
-        await exchange.gone.wait()
-
-    async def _answered(self, exchange: Exchange) -> None:
-        reply = exchange.json
-        self.answers_got[reply["id"]] = reply["result"]
-        await exchange.reply(status=202)
-        call = self.calls[reply["id"]]
-        await call.event({"jsonrpc": "2.0", "id": call.json["id"], "result": text(f"{self.name} is done")})
-
-
-def retry(talk: Talk, asked: Any, identity: int, name: str, answer: Any) -> dict[str, Any]:
-    """Return the request with which a client comes back."""
-    key = next(iter(asked["result"]["inputRequests"]))
-    state = asked["result"]["requestState"]
-    return talk.request(
-        "tools/call", identity, name=name, arguments={}, requestState=state, inputResponses={key: answer}
-    )
 
 
 async def test_a_handle_is_worth_nothing_at_another_server_or_to_a_client_that_declares_something_else() -> None:
@@ -373,3 +337,20 @@ async def test_clients_that_declare_ever_new_things_don_t_end_what_another_one_i
             await made.stateless(declared={"experimental": {str(number): {}}}).ask("server/discover")
         yes = {"action": "accept", "content": {}}
         assert said((await talk.send(retry(talk, asked, 2, "one__add", yes)))[-1]) == "one is done"
+
+
+@pytest.mark.parametrize("version", [methods.V2025_11, MODERN])
+async def test_a_list_of_few_but_huge_items_is_cut_and_costs_no_other_server_its_own(version: str) -> None:
+    huge = "x" * 1_000_000
+
+    async def pages(exchange: Exchange) -> None:
+        at = int(exchange.json.get("params", {}).get("cursor", 0))
+        tools = [tool(f"t{at}-{number}", description=huge) for number in range(3)]
+        await evil.result(exchange, {"tools": tools, "nextCursor": str(at + 1)})
+
+    evil = Toy("evil", "add", version=version, answers={"tools/list": pages})
+    async with gateway(toys=[evil, Toy("good", "add")]) as made:
+        listed = await (await made.client(version)).ask("tools/list")
+        assert "good__add" in names(listed)
+        assert missing(listed) == {"evil": "The list has more than 33554432 bytes."}
+        assert len(evil.asked("tools/list")) == 12

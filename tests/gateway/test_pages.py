@@ -155,3 +155,17 @@ def test_what_is_kept_for_an_owner_can_be_let_go() -> None:
     pages.forget(("nobody",))
     assert len(pages) == 1
     refused(pages, ANN, str(cursor))
+
+
+def test_lists_that_are_too_large_together_give_way_to_newer_ones_of_the_same_owner_or_in_the_end_of_another() -> None:
+    size = len('[{"name":"t0"},{"name":"t1"}]')
+    pages = Pages(1, max_bytes=(2 * size, 3 * size))
+    cursors = [pages.first(ANN, items(2))[1] or "" for _ in range(3)]
+    refused(pages, ANN, cursors[0])
+    assert pages.next(ANN, cursors[1]) == (items(2)[1:], None)
+    others = [pages.first(BOB, items(2))[1] or "" for _ in range(2)]
+    refused(pages, ANN, cursors[2])
+    for owner, cursor in ((ANN, cursors[1]), (BOB, others[0]), (BOB, others[1])):
+        assert pages.next(owner, cursor) == (items(2)[1:], None)
+    whole = items(9)
+    assert [each for page in walked(pages, ANN, whole) for each in page] == whole, "the last one is kept at any size"

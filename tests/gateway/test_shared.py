@@ -24,7 +24,7 @@ async def test_the_era_of_a_server_is_found_out_once_and_known_to_all() -> None:
             await made.session(principal)
         assert made.sessions.shared.eras == {"old": "legacy", "new": "modern"}
         assert len(old.asked("server/discover")) == 1
-        assert len(new.asked("initialize")) == 0
+        assert len(new.asked("initialize")) == 1
 
 
 async def test_what_was_found_out_of_a_server_is_forgotten_when_its_settings_change() -> None:

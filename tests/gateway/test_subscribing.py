@@ -12,7 +12,7 @@ from support.gateways import CI, DEV, Gateway, Talk, gateway, said
 from support.pipes import is_denied
 from support.rig import Witness
 from support.toys import Toy
-from support.web import until, within
+from support.web import Exchange, until, within
 from tidegate import methods
 
 MODERN = methods.MODERN
@@ -202,6 +202,59 @@ async def test_nothing_of_a_subscription_is_left_when_its_client_has_gone() -> N
         left = {task.get_name() for task in asyncio.all_tasks() - before}
         assert "gateway listen" not in left
         assert made_subscriptions(made) == 0
+
+
+async def test_servers_are_asked_what_they_have_all_at_once() -> None:
+    asked = asyncio.Event()
+
+    async def waits(exchange: Exchange) -> None:
+        await asked.wait()
+        await one.result(exchange, {"supportedVersions": [MODERN], "capabilities": one.able()})
+
+    async def lets_go(exchange: Exchange) -> None:
+        asked.set()
+        await two.result(exchange, {"supportedVersions": [MODERN], "capabilities": two.able()})
+
+    one = Toy("one", "a", version=MODERN, answers={"server/discover": waits})
+    two = Toy("two", "b", version=MODERN, answers={"server/discover": lets_go})
+    wanted = {"toolsListChanged": True, "promptsListChanged": True}
+    async with gateway(toys=[one, two], gateway={"patience": 2}) as made, listening(made.stateless(), **wanted) as told:
+        assert (await told.next())["params"]["notifications"] == {"toolsListChanged": True}, "nobody was given up"
+
+
+async def test_a_resource_that_a_server_with_sessions_will_not_tell_of_costs_nothing_but_its_own_notices() -> None:
+    async def only_one(exchange: Exchange) -> None:
+        if exchange.json["params"]["uri"] == "a:2":
+            await toy.error(exchange, -32603)
+        else:
+            await exchange.result({})
+
+    resources = [{"uri": uri, "name": uri} for uri in ("a:1", "a:2", "a:3")]
+    toy = Toy("one", resources=resources, answers={"resources/subscribe": only_one})
+    async with gateway(toys=[toy]) as made:
+        wanted = {"resourcesListChanged": True, "resourceSubscriptions": ["a:1", "a:2", "a:3"]}
+        async with listening(made.stateless(), **wanted) as stream:
+            await stream.next()
+            await until(lambda: toy.streams and len(toy.asked("resources/subscribe")) == 3)
+            await toy.say({"method": "notifications/resources/updated", "params": {"uri": "a:3"}})
+            assert (await stream.next())["params"]["uri"] == "a:3"
+            await changed(toy, "resources")
+            assert (await stream.next())["method"] == "notifications/resources/list_changed"
+        await until(lambda: len(toy.asked("resources/unsubscribe")) == 2)
+        assert [each["params"]["uri"] for each in toy.asked("resources/unsubscribe")] == ["a:1", "a:3"]
+
+
+async def test_a_server_that_will_not_tell_now_is_asked_again() -> None:
+    async def refuses(exchange: Exchange) -> None:
+        del toy.answers["subscriptions/listen"]
+        await toy.error(exchange, -32603)
+
+    toy = Toy("one", "a", version=MODERN, answers={"subscriptions/listen": refuses})
+    async with gateway(toys=[toy]) as made, listening(made.stateless(), toolsListChanged=True) as stream:
+        await stream.next()
+        await until(lambda: toy.streams)
+        await changed(toy)
+        assert (await stream.next())["method"] == "notifications/tools/list_changed"
 
 
 def made_subscriptions(made: Gateway) -> int:

@@ -63,6 +63,7 @@ class HttpUpstream:
         self._session_id: str | None = None
         self._version: str | None = None
         self._closed = False
+        self._open: set[Response] = set()
 
     def outward(self, message: Message) -> Message:
         """Every exchange has a connection of its own, so ids stay as they are."""
@@ -135,9 +136,10 @@ class HttpUpstream:
         proxy = self._proxy()
         patience = None if endless else proxy.call_timeout
         try:
-            return await self._client.request(
+            response = await self._client.begin(
                 method, self._target, headers.items(), body, connect=proxy.start_timeout, patience=patience
             )
+            return await self._head(response, last=method == "DELETE")
         except HttpError as error:
             if error.stale and again:
                 return await self._request(method, headers, body, endless=endless)
@@ -145,14 +147,30 @@ class HttpUpstream:
         except ValueError:
             raise Unavailable("A header of the settings can't be sent: it isn't plain text.") from None
 
+    async def _head(self, response: Response, *, last: bool) -> Response:
+        """Wait for the head of an answer, which is given up when this is closed."""
+        self._open.add(response)
+        if self._closed and not last:
+            response.close()
+        try:
+            await response.head
+        except BaseException:
+            self._give_up(response)
+            raise
+        return response
+
+    def _give_up(self, response: Response) -> None:
+        self._open.discard(response)
+        response.close()
+
     async def _answer(self, response: Response) -> Answer:
         said = response.headers
         answer = Answer(response.status, {name: said[name] for name in KEPT if name in said})
         if 300 <= response.status < 400:
-            response.close()
+            self._give_up(response)
             raise Unavailable("The server answered with a redirect, which isn't followed.")
         if "content-encoding" in said:
-            response.close()
+            self._give_up(response)
             raise Unavailable("The server compressed its answer without being asked to.")
         kind = said.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
@@ -171,9 +189,8 @@ class HttpUpstream:
             return Rejected("limit", f"The message is longer than {most} bytes.", size=most + 1)
         except HttpError as error:
             raise _unavailable(error) from None
-        except asyncio.CancelledError:
-            response.close()
-            raise
+        finally:
+            self._give_up(response)
 
     async def _events(self, response: Response) -> Events:
         most = self._proxy().max_message_bytes
@@ -190,7 +207,7 @@ class HttpUpstream:
         except HttpError as error:
             raise _unavailable(error) from None
         finally:
-            response.close()
+            self._give_up(response)
 
     def _remember(self, message: Message, answer: Answer) -> None:
         if message.method != "initialize" or answer.status >= 400:
@@ -234,15 +251,17 @@ class HttpUpstream:
             raise Unavailable("The connection to the server was closed.")
 
     async def close(self) -> None:
-        """Send nothing any more, and end the session, if the client hasn't done so."""
+        """Send nothing any more, give up what is open, and end the session, if the client hasn't done so."""
         self._closed = True
+        for open_one in list(self._open):
+            self._give_up(open_one)
         if self._session_id is not None:
             headers = self._headers_for(None, Context())
             self._session_id = None
             try:
                 async with asyncio.timeout(_GOODBYE):
                     response = await self._request("DELETE", headers, endless=False)
-                response.close()
+                self._give_up(response)
             except (Unavailable, TimeoutError):
                 return  # a server that has gone knows already
 

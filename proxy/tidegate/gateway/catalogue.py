@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 MAX_PAGES = 1000
 """Pages of one list that are read at most."""
 
+MAX_BYTES = 32 * 1024 * 1024
+"""Bytes of one list that are read at most, in all its pages; or else one message, where one may be larger."""
+
 
 class IncompleteError(Exception):
     """A list that couldn't be read to its end. The text is one sentence, which holds nothing of the server's.
@@ -24,15 +27,22 @@ class IncompleteError(Exception):
 
 
 async def walk(
-    fetch: Callable[[str | None], Awaitable[Any]], member: str, *, max_pages: int = MAX_PAGES, max_items: int
+    fetch: Callable[[str | None], Awaitable[tuple[Any, int]]],
+    member: str,
+    *,
+    max_pages: int = MAX_PAGES,
+    max_items: int,
+    max_bytes: int = MAX_BYTES,
 ) -> list[dict[str, Any]]:
     """Return all items of a list of one server, in its order.
 
     Args:
-        fetch: asks for the page at a cursor, the first where it is ``None``, and returns its result as a JSON value.
+        fetch: asks for the page at a cursor, the first where it is ``None``; returns its result as a JSON value, and
+            its bytes.
         member: the member of a result that has the items, such as ``tools``.
         max_pages: how many pages are asked for at most.
         max_items: how many items the list may have.
+        max_bytes: how many bytes all pages together may have.
 
     Raises:
         IncompleteError: where a page isn't what it should be, a cursor comes again, or there is more than the limits
@@ -41,8 +51,12 @@ async def walk(
     items: list[dict[str, Any]] = []
     cursor: str | None = None
     seen: set[str] = set()
+    left = max_bytes
     for _ in range(max_pages):
-        page = await fetch(cursor)
+        page, size = await fetch(cursor)
+        left -= size
+        if left < 0:
+            raise IncompleteError(f"The list has more than {max_bytes} bytes.", items)
         found = page.get(member) if isinstance(page, dict) else None
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
             raise IncompleteError(f"The list has a page without a list of objects as its {member}.", items)

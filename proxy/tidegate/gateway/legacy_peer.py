@@ -1,4 +1,4 @@
-"""A server with sessions, for clients without: those of one principal that declare the same capabilities share one.
+"""A server with sessions, for clients without: those of one principal that say the same of themselves share one.
 
 What the server asks in the middle of a request can't be put to such a client. So the request is *held*: the client gets
 a result that asks (2026-07-28, multi round-trip requests), and a handle with which it comes back with the answers.
@@ -11,7 +11,7 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from tidegate import correlate, methods, wire
+from tidegate import correlate, methods, values, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
 from tidegate.gateway.calls import Call, wants
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from tidegate.upstream import Arrived
 
 _LEVELS = eras.LEVELS
+
+
+def way(meta: Mapping[str, Any]) -> bytes:
+    """Return what clients that share a session have in common: what they declare, and who they say that they are."""
+    return values.encode([meta.get(eras.CAPABILITIES_KEY) or {}, meta.get(methods.CLIENT_KEY)])
 
 
 class LegacyPeer(Peer):
@@ -60,6 +65,7 @@ class LegacyPeer(Peer):
         compose: Callable[[Message], Awaitable[Out]],
     ) -> None:
         super().__init__(host, name, relay)
+        self.way = way(meta)
         self.declared = meta.get(eras.CAPABILITIES_KEY) or {}
         self._client = meta.get(methods.CLIENT_KEY) or OWN_META[methods.CLIENT_KEY]
         self._held = held
@@ -74,7 +80,7 @@ class LegacyPeer(Peer):
         self.info: dict[str, Any] = {}
 
     async def begin(self) -> None:
-        """Begin a session for all who declare the same.
+        """Begin a session for all who say the same of themselves.
 
         Raises:
             Unavailable: where the server can't be reached.
@@ -142,8 +148,10 @@ class LegacyPeer(Peer):
         wanted = [call.level for call in self._calls.values() if call.level in _LEVELS]
         lowest = min(wanted, key=_LEVELS.index)
         if self._level is None or _LEVELS.index(lowest) < _LEVELS.index(self._level):
-            with contextlib.suppress(Refused):  # it logs as it likes then; the request is well all the same
+            try:
                 await self.ask("logging/setLevel", {"level": lowest})
+            except Refused:
+                return  # it logs as it likes; the request is well all the same, and the next one asks again
             self._level = lowest
 
     async def _passed(self, call: Call, events: Outs) -> Outs:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from tidegate.gateway.catalogue import IncompleteError, distinct, walk
+from tidegate.gateway.catalogue import MAX_BYTES, IncompleteError, distinct, walk
 from tidegate.gateway.peers import Refused
 from tidegate.upstream import Unavailable
 
@@ -150,10 +150,12 @@ class Lists:
                 if not peer.can(kind):
                     return None, ""
 
-                async def fetch(cursor: str | None) -> dict[str, Any]:
-                    return await peer.ask(method, None if cursor is None else {"cursor": cursor}, meta=meta)
+                async def fetch(cursor: str | None) -> tuple[dict[str, Any], int]:
+                    return await peer.page(method, cursor, meta)
 
-                return _distinct(await walk(fetch, member, max_items=settings.max_items), member), ""
+                most = max(MAX_BYTES, front.core.now.settings.proxy.max_message_bytes)
+                items = await walk(fetch, member, max_items=settings.max_items, max_bytes=most)
+                return _distinct(items, member), ""
         except IncompleteError as incomplete:
             log.warning("a list is not whole", server=server, method=method, reason=str(incomplete))
             return _distinct(incomplete.items, member), str(incomplete)

@@ -17,7 +17,7 @@ from tidegate.correlate import key_of
 from tidegate.gateway import asking, capabilities, eras
 from tidegate.gateway.older import older_reply, older_request
 from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, is_own, request
-from tidegate.gateway.replies import condensed
+from tidegate.gateway.replies import cancelled, condensed
 from tidegate.gateway.shared import HOLD
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
@@ -71,8 +71,9 @@ class ModernPeer(Peer):
         self._answers: dict[Key, asyncio.Future[Message]] = {}
         self._number = 0
         self._uris: set[str] = set()
-        self._pumping = False
-        self._listening: asyncio.Task[None] | None = None
+        self._over = False
+        self._listening: asyncio.Task[object] | None = None
+        self._turn = asyncio.Lock()
         self.level: str | None = None
 
     def discovered(self, result: Mapping[str, Any]) -> None:
@@ -92,14 +93,9 @@ class ModernPeer(Peer):
         """
         self.discovered(await self.ask("server/discover"))
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:  # noqa: ARG002 - the client's own is of another era
-        """Ask the server something in the client's name; see :meth:`Peer.ask`.
-
-        Raises:
-            Unavailable: where no answer comes, or an interceptor denies question or answer.
-            Refused: where the server answers with an error.
-        """
-        return await self.asked(self._dressed(request(method, params)))
+    def own_request(self, method: str, params: Mapping[str, Any] | None, meta: Any) -> Message:  # noqa: ARG002 - the client's own is of another era
+        """Return a request in the client's name; see :meth:`Peer.ask`."""
+        return self._dressed(request(method, params))
 
     async def alive(self) -> None:
         """Ask whether the server answers.
@@ -142,12 +138,14 @@ class ModernPeer(Peer):
 
     async def _worked(self, message: Message, queue: asyncio.Queue[Out | None], context: Context) -> None:
         """Have a request answered, in as many rounds as it takes; put what the client gets into a queue."""
+        answered = False
         try:
             asked, rounds = self._dressed(message), 0
             while True:
                 last = await self._asked_once(asked, queue, context)
                 if last.message is None or not asking.is_asking(last.message):
                     await queue.put(last)
+                    answered = True
                     break
                 rounds += 1
                 try:
@@ -155,12 +153,18 @@ class ModernPeer(Peer):
                 except Rejected as refused:
                     deny = Deny(refused.reason, code=refused.code, rule="gateway")
                     await queue.put(await self._refused(message, deny))
+                    answered = True
                     break
             await queue.put(None)
         except BaseException:
-            if queue.full():
-                queue.get_nowait()  # its reader is to hear that it is over
-            queue.put_nowait(None)
+            last_words: list[Out | None] = [None]
+            if self._over and not answered:  # it isn't the client that gave it up
+                deny = Deny("The session is over.", code="unavailable", rule="gateway")
+                last_words = [await self._refused(message, deny), None]
+            for out in last_words:
+                if queue.full():
+                    queue.get_nowait()  # its reader is to hear that it is over
+                queue.put_nowait(out)
             raise
         finally:
             self._ids = {key: own for key, own in self._ids.items() if key_of(own) != key_of(message.id or "")}
@@ -271,41 +275,47 @@ class ModernPeer(Peer):
             Unavailable: where the server can't be reached, or doesn't want to.
         """
         params = message.tree.get("params") or {}
-        uri, before = params.get("uri"), set(self._uris)
-        if isinstance(uri, str):
-            (self._uris.add if message.method == "resources/subscribe" else self._uris.discard)(uri)
-        try:
-            await self._listen_anew()
-        except BaseException:
-            self._uris = before
-            raise
+        uri = params.get("uri")
+        async with self._turn:
+            before = set(self._uris)
+            if isinstance(uri, str):
+                (self._uris.add if message.method == "resources/subscribe" else self._uris.discard)(uri)
+            try:
+                await self._listen_anew()
+            except BaseException:
+                self._uris = before
+                raise
         tree: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id, "result": {}}
         out = await self._compose(wire.classify(tree, "server").answering(message.method))
         return Reply(body=out.data, message=out.message)
 
     async def pump(self) -> None:
         """Take what the server says by itself: it says it to who listens."""
-        self._pumping = True
         with contextlib.suppress(Unavailable):
-            await self._listen_anew()
+            async with self._turn:
+                await self._listen_anew()
 
     async def _listen_anew(self) -> None:
         """Listen to what is of interest now; returns when the server has said that it will tell.
 
         Raises:
-            Unavailable: where it doesn't.
+            Unavailable: where it doesn't; the listener that there was goes on.
         """
-        before = self._listening
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._listening = asyncio.create_task(self._listen(begun), name="gateway listen")
+        listening = self.later(self._listen(begun))
+        over = Unavailable("The session is over.")
+        listening.add_done_callback(lambda _: None if begun.done() else begun.set_exception(over))
         try:
             async with asyncio.timeout(_PATIENCE):
                 await begun
-        except TimeoutError:
-            raise Unavailable("The server doesn't say that it will tell of changes.", "overdue") from None
-        finally:
-            if before is not None:
-                before.cancel()
+        except BaseException as failure:
+            listening.cancel()
+            if isinstance(failure, TimeoutError):
+                raise Unavailable("The server doesn't say that it will tell of changes.", "overdue") from None
+            raise
+        if self._listening is not None:
+            self._listening.cancel()
+        self._listening = listening
 
     async def _listen(self, begun: asyncio.Future[None]) -> None:
         tries = 0
@@ -343,11 +353,8 @@ class ModernPeer(Peer):
 
     async def close(self) -> None:
         """Give up everything."""
-        tasks = [*self._calls.values(), *([self._listening] if self._listening is not None else [])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        self._over = True
+        await cancelled(self._calls.values())
         await super().close()
 
     # -- its face ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tidegate import values
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -23,13 +24,20 @@ if TYPE_CHECKING:
 MOST_OF_ONE = 16
 """Lists that are kept for one owner at most; the one that wasn't used for longest goes."""
 
+MOST_BYTES = 256 * 1024 * 1024
+"""Bytes of lists, as JSON, that are kept for all owners together; the one that wasn't used for longest goes."""
+
+MOST_BYTES_OF_ONE = 32 * 1024 * 1024
+"""Bytes of lists that are kept for one owner, or else the last one."""
+
 _CURSOR = re.compile(r"([A-Za-z0-9_-]{24})\.([1-9][0-9]{0,8})")
 
 
 @dataclass(slots=True)
 class _Snapshot:
     items: Sequence[dict[str, Any]]
-    until: float
+    size: int
+    until: float = 0.0
 
 
 class Pages:
@@ -40,6 +48,7 @@ class Pages:
         ttl: seconds for which a cursor is good after it was given or used last.
         clock: tells the time in seconds.
         max_snapshots: lists that are kept at most, for all owners together.
+        max_bytes: bytes that these may have, of one owner and of all together.
     """
 
     def __init__(
@@ -48,11 +57,14 @@ class Pages:
         ttl: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
         max_snapshots: int = 10_000,
+        max_bytes: tuple[int, int] = (MOST_BYTES_OF_ONE, MOST_BYTES),
     ) -> None:
         self._size = page_size
         self._ttl = ttl
         self._clock = clock
         self._most = max_snapshots
+        self._most_bytes_of_one, self._most_bytes = max_bytes
+        self._bytes = 0
         self._kept: OrderedDict[tuple[Hashable, str], _Snapshot] = OrderedDict()  # the one used last at the end
         self._of: dict[Hashable, OrderedDict[str, None]] = {}
 
@@ -71,15 +83,21 @@ class Pages:
             return list(items), None
         token = self._again(owner, items)
         if token is None:
-            token = secrets.token_urlsafe(18)
+            token, kept = secrets.token_urlsafe(18), _Snapshot(items, len(values.encode(items)))
             own = self._of.setdefault(owner, OrderedDict())
-            self._kept[owner, token] = _Snapshot(items, 0.0)
+            self._kept[owner, token] = kept
             own[token] = None
-            if len(own) > MOST_OF_ONE:
-                self._drop(owner, next(iter(own)))
-            if len(self._kept) > self._most:
-                self._drop(*next(iter(self._kept)))
+            self._bytes += kept.size
+            self._make_room(owner, own)
         return self._page(owner, token, 0)
+
+    def _make_room(self, owner: Hashable, own: OrderedDict[str, None]) -> None:
+        """Let go of what is too much, but of the last list."""
+        size = sum(self._kept[owner, token].size for token in own)
+        while len(own) > MOST_OF_ONE or (size > self._most_bytes_of_one and len(own) > 1):
+            size -= self._drop(owner, next(iter(own)))
+        while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):
+            self._drop(*next(iter(self._kept)))
 
     def next(self, owner: Hashable, cursor: str) -> Page:
         """Return the page at a cursor, and the cursor of the one after it. The same cursor gives the same page.
@@ -120,9 +138,12 @@ class Pages:
                 break
             self._drop(owner, token)
 
-    def _drop(self, owner: Hashable, token: str) -> None:
-        del self._kept[owner, token]
+    def _drop(self, owner: Hashable, token: str) -> int:
+        """Let go of a list; return its size."""
+        size = self._kept.pop((owner, token)).size
+        self._bytes -= size
         own = self._of[owner]
         del own[token]
         if not own:
             del self._of[owner]
+        return size

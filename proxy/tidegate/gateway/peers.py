@@ -115,11 +115,12 @@ class Peer:
         relay.face = self
         self._later: set[asyncio.Task[object]] = set()
 
-    def later(self, work: Coroutine[Any, Any, object]) -> None:
+    def later(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         """Do something that nobody waits for, until this is closed at the latest."""
         task = asyncio.create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+        return task
 
     def can(self, capability: str) -> bool:
         """Whether the server says that it has a capability."""
@@ -127,8 +128,12 @@ class Peer:
 
     # -- the gateway's own requests ---------------------------------------------------------------------
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:  # noqa: ARG002 - for those that need it
-        """Ask the server something; return the result as it was judged.
+    def own_request(self, method: str, params: Mapping[str, Any] | None, meta: Any) -> Message:  # noqa: ARG002 - for those that need it
+        """Return a request of the gateway's own in the server's words; see :meth:`ask`."""
+        return request(method, params)
+
+    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:
+        """Ask the server something in the client's name; return the result as it was judged.
 
         Args:
             method: what.
@@ -139,16 +144,27 @@ class Peer:
             Unavailable: where no answer comes, or an interceptor denies question or answer.
             Refused: where the server answers with an error.
         """
-        return await self.asked(request(method, params))
+        return _result(await self.asked(self.own_request(method, params, meta)))
 
-    async def asked(self, message: Message) -> dict[str, Any]:
-        """Send a request of the gateway's own; return the result as it was judged.
+    async def page(self, method: str, cursor: str | None, meta: Any) -> tuple[dict[str, Any], int]:
+        """Return a page of a list, and the bytes of the reply with it; see :meth:`ask`.
 
         Raises:
             Unavailable: where no answer comes, or an interceptor denies question or answer.
             Refused: where the server answers with an error.
         """
-        return await self._result(message, await self.sent(message, WHOLE))
+        params = None if cursor is None else {"cursor": cursor}
+        reply = await self.asked(self.own_request(method, params, meta))
+        return _result(reply), len(reply.encoded)
+
+    async def asked(self, message: Message) -> Message:
+        """Send a request of the gateway's own; return the reply with the result, as it was judged.
+
+        Raises:
+            Unavailable: where no answer comes, or an interceptor denies question or answer.
+            Refused: where the server answers with an error.
+        """
+        return await self._heard(message, await self.sent(message, WHOLE))
 
     async def sent(self, message: Message, context: Context) -> Reply:
         """Send a request; where the server has lost the session, begin another and send it again.
@@ -189,13 +205,12 @@ class Peer:
         """
         message = request(method, params)
         with contextlib.suppress(Refused):
-            await self._result(message, await self.relay.take(message, WHOLE))
+            await self._heard(message, await self.relay.take(message, WHOLE))
 
-    async def _result(self, message: Message, reply: Reply) -> dict[str, Any]:
+    async def _heard(self, message: Message, reply: Reply) -> Message:
         heard = await self._last(reply)
         if isinstance(heard, Message) and heard.kind == "result":
-            result = heard.tree["result"]
-            return result if isinstance(result, dict) else {}
+            return heard
         if isinstance(heard, Message):
             raise Refused(message.method or "", heard.tree["error"]["code"])
         raise Unavailable(_reason(heard))
@@ -328,6 +343,11 @@ class Peer:
         if about is None and message.method == "notifications/progress" and not self.host.has_tasks(self):
             raise Rejected("unsolicited", "The progress is about no open request.")
         return message
+
+
+def _result(reply: Message) -> dict[str, Any]:
+    result = reply.tree["result"]
+    return result if isinstance(result, dict) else {}
 
 
 def _reason(heard: bytes | None) -> str:

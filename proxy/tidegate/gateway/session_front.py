@@ -18,7 +18,7 @@ from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
 from tidegate.gateway.peers import PLAIN, Peer, Refused
 from tidegate.gateway.replies import Denied, bare, cancelled, streamed
-from tidegate.gateway.session_peer import SessionPeer
+from tidegate.gateway.session_peer import SessionPeer, begun
 from tidegate.mailbox import Mailbox
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Context, Unavailable, primed
@@ -58,6 +58,7 @@ class SessionFront(Front):
         self._notices: set[asyncio.Task[None]] = set()
         self._listening = False
         self._answering = 0
+        self._turn = asyncio.Lock()  # to begin: only one may
 
     @property
     def own(self) -> Mailbox:
@@ -74,16 +75,16 @@ class SessionFront(Front):
         """
         peer: Peer | None = None
         if self.shared.eras.get(name) != "modern":
-            peer = await self._begun(SessionPeer(self, name, self.relay(name, stateless=False), self._initialize))
+            peer = await begun(SessionPeer(self, name, self.relay(name, stateless=False), self._initialize))
         if peer is None:
             relay = self.relay(name, stateless=True)
             modern = ModernPeer(self, name, relay, self._initialize, self.composed)
             modern.level = self._level
-            peer = await self._begun(modern)
-        if peer is None:
-            self.shared.eras.pop(name, None)
-            raise Unavailable("The server speaks no version of the protocol that Tidegate knows.")
-        self.shared.eras[name] = "modern" if isinstance(peer, ModernPeer) else "legacy"
+            peer = await begun(modern)
+            if peer is None:
+                self.shared.eras.pop(name, None)
+                raise Unavailable("The server speaks no version of the protocol that Tidegate knows.")
+            self.shared.eras[name] = "modern"
         before = self.peers.get(name)
         self.peers[name] = peer
         if before is not None:
@@ -93,23 +94,6 @@ class SessionFront(Front):
                 await peer.ask("logging/setLevel", {"level": self._level})
         if self._listening:
             self._pump(peer)
-        return peer
-
-    @staticmethod
-    async def _begun(peer: Peer) -> Peer | None:
-        """Begin with a server; ``None`` where it doesn't speak this era.
-
-        Raises:
-            Unavailable: where it can't be reached.
-        """
-        try:
-            await peer.begin()
-        except Refused:
-            await peer.close()
-            return None
-        except BaseException:
-            await peer.close()
-            raise
         return peer
 
     def lacking(self, server: str, reason: str) -> str:
@@ -210,7 +194,8 @@ class SessionFront(Front):
             if method in LISTS:
                 return await streamed(await self.list(message), context)
             if method == "initialize":
-                return await self._begin(message)
+                async with self._turn:
+                    return await self._begin(message)
             if method == "logging/setLevel":
                 return await self._set_level(message)
             if method == "ping":

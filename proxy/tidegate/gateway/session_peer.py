@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate import methods
 from tidegate.gateway import asking
 from tidegate.gateway.older import older_answer, older_reply, older_request
-from tidegate.gateway.peers import PLAIN, WHOLE, Peer, is_own, notification
+from tidegate.gateway.peers import PLAIN, WHOLE, Peer, Refused, is_own, notification
 from tidegate.gateway.replies import bare
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class SessionPeer(Peer):
             self._kept.pop(message.tree["params"]["uri"], None)
         return await bare(reply, self.name)
 
-    async def asked(self, message: Message) -> dict[str, Any]:
+    async def asked(self, message: Message) -> Message:
         """Send a request of the gateway's own; remember at which level the server is to log."""
         if message.method == "logging/setLevel":
             self._kept[""] = message
@@ -137,3 +137,20 @@ def answer_for(relay: Relay, reply: Message) -> Message:
     asked = relay.asked.find(reply.id) if reply.id is not None else None
     method = asked.request.method if asked is not None else None
     return older_answer(reply, method=method or "", version=relay.version)
+
+
+async def begun(peer: Peer) -> Peer | None:
+    """Begin with a server; ``None`` where it doesn't speak this era.
+
+    Raises:
+        Unavailable: where it can't be reached.
+    """
+    try:
+        await peer.begin()
+    except Refused:
+        await peer.close()
+        return None
+    except BaseException:
+        await peer.close()
+        raise
+    return peer

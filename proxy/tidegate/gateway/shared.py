@@ -35,7 +35,7 @@ class Shared:
         fleet: the instances of the servers.
 
     Attributes:
-        eras: which eras a server was found to speak, by its name; it speaks both where both are known.
+        eras: the one era that a server speaks, by its name, where it has refused the other; whoever asked.
         held: the requests that wait for a client to come back.
         searched: what clients search in, by principal and digest: sessions that see the same share it.
         known: what a server could do when it was reached last, by principal and name; for when it is down.

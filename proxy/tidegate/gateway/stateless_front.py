@@ -11,7 +11,7 @@ import structlog
 from tidegate import methods, values
 from tidegate.gateway import capabilities, eras
 from tidegate.gateway.front import Front
-from tidegate.gateway.legacy_peer import LegacyPeer
+from tidegate.gateway.legacy_peer import LegacyPeer, way
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.peers import Peer, Refused
 from tidegate.gateway.replies import Denied
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from tidegate.flow import Principal
-    from tidegate.gateway.shared import Shared
+    from tidegate.gateway.shared import Era, Shared
     from tidegate.message import Id, Message
     from tidegate.upstream import Context
 
 log = structlog.get_logger("tidegate.gateway")
 
 _PROBE = 10.0  # seconds that a server may take to answer the first server/discover, or it counts as one of sessions
-_MOST_KINDS = 8  # ways to one server with sessions: one for each set of capabilities that clients declare
+_MOST_KINDS = 8  # ways to one server with sessions: one for each client that says something else of itself
 _UNSUPPORTED = -32022
 
 
@@ -52,6 +52,7 @@ class StatelessFront(Front):
     def __init__(self, shared: Shared, profile: str, principal: Principal) -> None:
         super().__init__(shared, profile, principal, stateless=True)
         self._kinds: OrderedDict[tuple[str, bytes], LegacyPeer] = OrderedDict()
+        self._eras: dict[str, Era] = {}  # of servers that were reached
         self.subscriptions: set[Subscription] = set()
 
     @property
@@ -61,16 +62,18 @@ class StatelessFront(Front):
 
     # -- servers ----------------------------------------------------------------------------------------
 
+    def _era(self, name: str) -> Era | None:
+        """Return how a server is spoken to: as it was found to answer to these clients, or else to anybody."""
+        return self._eras.get(name) or self.shared.eras.get(name)
+
     def key(self, name: str, meta: Mapping[str, Any]) -> Any:
         """Return what tells one way to a server from another: for one with sessions, what the client declares."""
-        if self.shared.eras.get(name) != "legacy":
-            return name
-        return name, values.encode(meta.get(eras.CAPABILITIES_KEY) or {})
+        return (name, way(meta)) if self._era(name) == "legacy" else name
 
     def found(self, name: str, meta: Mapping[str, Any]) -> Peer | None:
         """Return a server that was reached already, and can go on."""
-        if self.shared.eras.get(name) == "legacy":
-            key = name, values.encode(meta.get(eras.CAPABILITIES_KEY) or {})
+        if self._era(name) == "legacy":
+            key = name, way(meta)
             found = self._kinds.get(key)
             if found is None or self.ended(found.relay):
                 return None
@@ -84,23 +87,28 @@ class StatelessFront(Front):
         Raises:
             Unavailable: where it can't be reached, or speaks no version that Tidegate knows.
         """
-        if self.shared.eras.get(name) != "legacy":
+        refused = False
+        if self._era(name) != "legacy":
             peer = StatelessPeer(self, name, self.relay(name, stateless=True))
             try:
                 async with asyncio.timeout(_PROBE):
                     peer.discovered(await peer.ask("server/discover", meta=meta))
             except (Refused, Unavailable, TimeoutError) as failure:
                 await peer.close()
-                if self.shared.eras.get(name) == "modern":
+                if self._era(name) == "modern":
                     raise Unavailable(str(failure) or "The server doesn't answer.") from None
+                refused = isinstance(failure, Refused)
             except BaseException:
                 await peer.close()
                 raise
             else:
-                self.shared.eras[name] = "modern"
+                self._eras[name] = "modern"
                 self.peers[name] = peer
                 return peer
-        return await self._with_session(name, meta)
+        found = await self._with_session(name, meta)
+        if refused:  # the server's own word; what was denied or came too late says nothing of it to others
+            self.shared.eras[name] = "legacy"
+        return found
 
     async def _with_session(self, name: str, meta: Mapping[str, Any]) -> LegacyPeer:
         relay = self.relay(name, stateless=False)
@@ -113,14 +121,14 @@ class StatelessFront(Front):
         except BaseException:
             await peer.close()
             raise
-        if self.shared.eras.get(name) != "legacy":
+        if self._era(name) != "legacy":
             log.info("a server of an older era is bridged", server=name, version=peer.server_version)
-        self.shared.eras[name] = "legacy"
+        self._eras[name] = "legacy"
         self.shared.watch(peer)
-        before = self._kinds.pop((name, values.encode(peer.declared)), None)
+        before = self._kinds.pop((name, peer.way), None)
         if before is not None:
             await self._let_go(before)
-        self._kinds[name, values.encode(peer.declared)] = peer
+        self._kinds[name, peer.way] = peer
         self.peers[name] = peer
         others = [key for key, other in self._kinds.items() if key[0] == name and other is not peer]
         if len(others) >= _MOST_KINDS:
@@ -135,6 +143,7 @@ class StatelessFront(Front):
     async def let_go(self, names: Collection[str]) -> None:
         """Let go of servers that are changed, or not served here any more."""
         gone = [self._kinds.pop(key) for key in list(self._kinds) if key[0] in names]
+        self._eras = {name: era for name, era in self._eras.items() if name not in names}
         for peer in gone:
             self.peers.pop(peer.name, None)
             await self._let_go(peer)
@@ -265,6 +274,11 @@ class StatelessFront(Front):
     def waiting(self) -> bool:
         """No request outlives its stream."""
         return False
+
+    @property
+    def keeping(self) -> bool:
+        """Whether a server waits for answers of a client's, or anybody listens."""
+        return bool(self.subscriptions) or any(peer.busy for peer in self._kinds.values())
 
     async def unanswered(self, identity: Id) -> bytes:
         """There is none to give up."""

@@ -34,15 +34,10 @@ class StatelessPeer(Peer):
         self.instructions = text if isinstance(text, str) else ""
         self.server_version = methods.MODERN
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, meta: Any = None) -> dict[str, Any]:
-        """Ask in the client's name, with its ``_meta``; see :meth:`Peer.ask`.
-
-        Raises:
-            Unavailable: where no answer comes, or an interceptor denies question or answer.
-            Refused: where the server answers with an error.
-        """
+    def own_request(self, method: str, params: Mapping[str, Any] | None, meta: Any) -> Message:
+        """Return a request in the client's name, with its ``_meta``; see :meth:`Peer.ask`."""
         own = {key: value for key, value in (meta or OWN_META).items() if key != "progressToken"}
-        return await self.asked(request(method, {**(params or {}), "_meta": own}))
+        return request(method, {**(params or {}), "_meta": own})
 
     async def alive(self) -> None:
         """Ask whether the server answers.

@@ -28,6 +28,7 @@ _KINDS = {"toolsListChanged": "tools", "promptsListChanged": "prompts", "resourc
 _MOST = 1024  # notices that its reader has yet to take; the oldest of those that say the same are dropped
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds until a server that has gone is listened to again
 _MOST_URIS = 1024
+_NEVER = frozenset((-32601, -32602))  # codes of errors that another time brings again
 
 
 class Subscription:
@@ -76,16 +77,17 @@ class Subscription:
 
     async def _able(self) -> set[str]:
         """Return of which kinds any server has something; one that is missing counts as having what it had."""
-        found = {kind for own in self._front.offers.capabilities for kind in own}
-        for name in self._front.prefixes:
+
+        async def of(name: str) -> set[str]:
             try:
                 async with asyncio.timeout(self._front.core.now.settings.gateway.patience):
                     peer = await self._front.peer(name, self._request.meta)
             except (Unavailable, TimeoutError):
-                found |= set(_KINDS.values())
-            else:
-                found |= {kind for kind in _KINDS.values() if peer.can(kind)}
-        return found
+                return set(_KINDS.values())
+            return {kind for kind in _KINDS.values() if peer.can(kind)}
+
+        found = await asyncio.gather(*(of(name) for name in self._front.prefixes))
+        return {kind for own in self._front.offers.capabilities for kind in own}.union(*found)
 
     def _follow(self, name: str) -> None:
         if name not in self._tasks or self._tasks[name].done():
@@ -143,7 +145,7 @@ class Subscription:
 
     async def _listen(self, name: str) -> None:
         """Pass on what one server tells, again and again where it breaks off; the client hears when it is back."""
-        tries, lost = 0, False
+        tries, refusals, lost = 0, 0, False
         while True:
             try:
                 peer = await self._front.peer(name, self._request.meta)
@@ -152,10 +154,15 @@ class Subscription:
                     await self._back([kind for kind in sorted(self._kinds) if peer.can(kind)])
                 tries, lost = 0, False
                 await (self._with_session(peer) if isinstance(peer, LegacyPeer) else self._without(peer, name))
-            except (Unavailable, Refused) as failure:
-                log.debug("a server tells of no changes", server=name, reason=str(failure))
-                if isinstance(failure, Refused):
+            except Refused as refusal:
+                log.debug("a server tells of no changes", server=name, reason=str(refusal))
+                if refusal.code in _NEVER:
                     return
+                await asyncio.sleep(_PAUSES[min(refusals, len(_PAUSES) - 1)])
+                refusals += 1
+                continue
+            except Unavailable as failure:
+                log.debug("a server tells of no changes", server=name, reason=str(failure))
             lost = True
             await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
@@ -195,15 +202,19 @@ class Subscription:
         """Listen to a server with sessions, which has one stream for all who share it."""
         uris = self._owners.get(peer.name, [])
         heard: asyncio.Queue[Message] = asyncio.Queue()
-        for uri in uris:
-            await peer.subscribe(uri)
-        peer.listen_to(heard.put_nowait)
+        told = heard.put_nowait
+        subscribed: list[str] = []
+        peer.listen_to(told)
         try:
+            for uri in uris:
+                with contextlib.suppress(Refused):  # it tells nothing of this one, but of all else
+                    await peer.subscribe(uri)
+                    subscribed.append(uri)
             while True:
                 await self._tell(await heard.get(), uris)
         finally:
-            peer.leave(heard.put_nowait)
-            for uri in uris:
+            peer.leave(told)
+            for uri in subscribed:
                 with contextlib.suppress(Unavailable, Refused):
                     await peer.unsubscribe(uri)
 
