@@ -370,7 +370,7 @@ def test_a_mistake_gets_one_sentence(words: tuple[str, ...], command: Command, h
     assert len(ended.err.splitlines()) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="platform: root may write anywhere")
 def test_a_folder_that_cannot_be_written_to_leaves_everything_as_it_was(
     command: Command, home: Path, user: Path
 ) -> None:
