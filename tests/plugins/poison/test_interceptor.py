@@ -311,10 +311,16 @@ def test_what_was_left_once_is_left_twice(structured: Any) -> None:
 @pytest.mark.parametrize("action", ["strip", "report"])
 def test_a_text_made_to_be_slow_takes_no_longer_than_its_length_says(part: str, action: str) -> None:
     chosen: dict[str, Any] = {"definitions": {"instruction": action, "roles": action, "exfiltration": action}}
-    poison = Poison(PoisonConfig.model_validate(chosen))
-    poison.transform(*listed(tool("send_invoice"), server="other"))
-    message, context = listed(tool(description=(part * 100_000)[:100_000]))
-    begin = time.process_time()
-    left = poison.transform(message, context) or message
-    poison.inspect(left, context)
-    assert time.process_time() - begin < 3
+
+    def took(size: int) -> float:
+        poison = Poison(PoisonConfig.model_validate(chosen))
+        poison.transform(*listed(tool("send_invoice"), server="other"))
+        message, context = listed(tool(description=(part * size)[:size]))
+        begin = time.process_time()
+        left = poison.transform(message, context) or message
+        poison.inspect(left, context)
+        return time.process_time() - begin
+
+    # Four times the text: about four times the time, sixteen times were it quadratic; what takes no time says nothing.
+    took(1000)
+    assert took(100_000) < 10 * max(min(took(25_000) for _ in range(3)), 0.01)
