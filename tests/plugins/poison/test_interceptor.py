@@ -1,5 +1,6 @@
 """What `poison` takes out, reports and denies, where, and which settings change it."""
 
+import gc
 import json
 import time
 from typing import Any
@@ -316,11 +317,17 @@ def test_a_text_made_to_be_slow_takes_no_longer_than_its_length_says(part: str, 
         poison = Poison(PoisonConfig.model_validate(chosen))
         poison.transform(*listed(tool("send_invoice"), server="other"))
         message, context = listed(tool(description=(part * size)[:size]))
-        begin = time.process_time()
-        left = poison.transform(message, context) or message
-        poison.inspect(left, context)
-        return time.process_time() - begin
+        gc.collect()
+        gc.disable()  # what other tests have left would be looked through
+        try:
+            begin = time.process_time()
+            left = poison.transform(message, context) or message
+            poison.inspect(left, context)
+            return time.process_time() - begin
+        finally:
+            gc.enable()
 
     # Four times the text: about four times the time, sixteen times were it quadratic; what takes no time says nothing.
     took(1000)
-    assert took(100_000) < 10 * max(min(took(25_000) for _ in range(3)), 0.01)
+    short, long = (min(took(size) for _ in range(2)) for size in (25_000, 100_000))
+    assert long < 10 * max(short, 0.02)
