@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -86,7 +86,7 @@ def is_own(identity: Id | None) -> bool:
     return isinstance(identity, str) and identity.startswith(OWN)
 
 
-class Peer:
+class Peer(ABC):
     """One server.
 
     Args:
@@ -234,6 +234,7 @@ class Peer:
 
     # -- the client's -----------------------------------------------------------------------------------
 
+    @abstractmethod
     async def begin(self) -> None:
         """Introduce the client to the server.
 
@@ -241,7 +242,6 @@ class Peer:
             Unavailable: where the server can't be reached.
             Refused: where it doesn't speak this era.
         """
-        raise NotImplementedError
 
     async def take(self, message: Message, context: Context) -> Reply:
         """Send a request of the client's that is for this server; its names are the server's own already."""

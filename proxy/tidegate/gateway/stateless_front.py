@@ -19,7 +19,7 @@ from tidegate.gateway.stateless_peer import StatelessPeer
 from tidegate.gateway.subscribing import Subscription
 from tidegate.streams import Reply
 from tidegate.upstream import Unavailable
-from tidegate.verdict import Deny, rpc_error
+from tidegate.verdict import Deny, error_bytes, rpc_error
 from tidegate.version import __version__
 from tidegate.wire import Rejected
 
@@ -281,8 +281,8 @@ class StatelessFront(Front):
         return bool(self.subscriptions) or any(peer.busy for peer in self._kinds.values())
 
     async def unanswered(self, identity: Id) -> bytes:
-        """There is none to give up."""
-        raise NotImplementedError
+        """Say so of a request that nobody asks about: none outlives its stream."""
+        return error_bytes("unavailable", "The request is over.", identity)
 
     async def close(self) -> None:
         """Let go of all servers. Idempotent."""
