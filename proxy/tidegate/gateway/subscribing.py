@@ -201,8 +201,13 @@ class Subscription:
     async def _with_session(self, peer: LegacyPeer) -> None:
         """Listen to a server with sessions, which has one stream for all who share it."""
         uris = self._owners.get(peer.name, [])
-        heard: asyncio.Queue[Message] = asyncio.Queue()
-        told = heard.put_nowait
+        heard: asyncio.Queue[Message] = asyncio.Queue(_MOST)
+
+        def told(message: Message) -> None:
+            if heard.full():  # it floods: what it said first goes
+                heard.get_nowait()
+            heard.put_nowait(message)
+
         subscribed: list[str] = []
         peer.listen_to(told)
         try:
