@@ -8,8 +8,11 @@ import pytest
 from support.mortal import CI, DEV, QUICK, house, modern, mortal
 from support.pipes import HTTP, STDIO
 from support.rig import Witness, encoded
+from support.uncollected import uncollected
 from support.web import until, within
 from tidegate.breaker import Pauses
+from tidegate.homes import Home
+from tidegate.instances import Instance
 from tidegate.pool import Pace
 
 
@@ -334,6 +337,17 @@ async def test_a_client_that_begins_twice_on_one_stream_begins_twice_at_the_serv
         await talk.call("die")
         assert [method for method, _ in (await talk.recall())["told"]].count("initialize") == 1
         assert await talk.say({"method": "notifications/x"}, STDIO) == []
+
+
+async def test_an_ended_session_is_forgotten_without_the_collector() -> None:
+    async with house() as it:
+        with uncollected(Home, Instance) as left:
+            talk = await it.begun()
+            await talk.recall()
+            assert left() == 2
+            await talk.leave()
+            del talk
+            await until(lambda: not left())
 
 
 def _call(identity: int, name: str) -> dict[str, object]:

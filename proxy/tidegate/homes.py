@@ -101,6 +101,7 @@ class Home:
         if running is not None:
             running.instance.stop("stopped")
             await running.done.wait()
+            self._running = None  # each holds the other
 
     # -- the instance -----------------------------------------------------------------------------------
 

@@ -141,6 +141,7 @@ class Instance:
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait((self._reader,))
+            self._reader = None  # its traceback holds this, and the last messages
         await self.pipe.close()
 
     def stop(self, reason: str) -> None:

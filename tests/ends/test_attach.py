@@ -1,10 +1,12 @@
 """A container's streams are told apart, however the bytes of the connection are cut."""
 
 import struct
+import weakref
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.uncollected import uncollected
 from tidegate.ends.attach import Attached
 from tidegate.ends.buffers import Outbox
 
@@ -45,3 +47,27 @@ async def test_a_stream_that_isnt_framed_is_ended() -> None:
     protocol.data_received(b"plain text of a terminal")
     assert transport.aborted
     assert not took[1]
+
+
+class Owner:
+    """Whom the streams are for, and who holds the connection."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self.attached = Attached(self.take, self.take, self.end, Outbox())
+
+    def take(self, data: bytes) -> None:
+        raise AssertionError
+
+    def end(self) -> None:
+        self.lost = True
+
+
+async def test_a_connection_that_has_ended_holds_nobody() -> None:
+    with uncollected():
+        owner = Owner()
+        owner.attached.connection_lost(None)
+        assert owner.lost
+        held = weakref.ref(owner)
+        del owner
+        assert held() is None

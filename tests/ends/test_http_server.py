@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from support.polite import AUTH, LEGACY, MODERN_CALL, TOKENS, polite
 from support.rig import Witness, entry
+from support.uncollected import uncollected
 from support.web import JSON, Exchange, ScriptedServer, front
 from tidegate.methods import MODERN
 
@@ -276,3 +278,11 @@ async def test_odd_headers_of_a_server_do_not_break_the_answer() -> None:
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
         assert answer.json()["id"] == 1
+
+
+async def test_an_answered_request_is_forgotten_without_the_collector() -> None:
+    async with ScriptedServer(polite) as server, front(server={"url": server.url}) as running:
+        with uncollected(RequestResponseCycle) as left:
+            for _ in range(10):
+                assert (await running.post(MODERN_CALL)).status_code == 200
+            assert left() <= 2  # the last one of each connection

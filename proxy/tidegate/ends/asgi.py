@@ -87,7 +87,7 @@ class Request:
             Rejected: where a header stands twice that must not.
         """
         headers = http_headers.collect(scope["headers"])
-        return cls(scope["method"], scope["path"], scope["query_string"], headers, receive, send, direct.of(scope))
+        return cls(scope["method"], scope["path"], scope["query_string"], headers, receive, send, direct.take(scope))
 
     async def body(self, most: int, patience: float) -> bytes:
         """Return the whole body.

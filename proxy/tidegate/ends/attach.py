@@ -52,8 +52,10 @@ class Attached(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of asyncio's
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Say that it is over."""
+        """Say that it is over, and let go of whom it is told to, who holds this."""
         self._lost()
+        self._takes.clear()
+        self._take = self._lost = _nobody
 
     def data_received(self, data: bytes) -> None:
         """Tell the streams apart; a frame need not be whole to be passed on."""
@@ -77,3 +79,7 @@ class Attached(asyncio.Protocol):
                     self.transport.abort()
                     return
                 self._take = self._takes[stream]
+
+
+def _nobody(*_: bytes) -> None:
+    """Take nothing."""

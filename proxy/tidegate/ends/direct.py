@@ -26,10 +26,13 @@ def offer(cycle: RequestResponseCycle) -> None:
     cycle.scope["extensions"] = {EXTENSION: cycle}  # type: ignore[dict-item]  # ASGI wants dicts there; it is our own
 
 
-def of(scope: MutableMapping[str, Any]) -> RequestResponseCycle | None:
-    """Return the cycle of a request; ``None`` where the server offers none."""
-    found: RequestResponseCycle | None = scope.get("extensions", {}).get(EXTENSION)
-    return found
+def take(scope: MutableMapping[str, Any]) -> RequestResponseCycle | None:
+    """Take the cycle of a request out of its scope; ``None`` where the server offers none.
+
+    Left there, each would hold the other, and a finished request would stay until the collector comes by.
+    """
+    taken: RequestResponseCycle | None = scope.get("extensions", {}).pop(EXTENSION, None)
+    return taken
 
 
 def body(cycle: RequestResponseCycle) -> bytes | None:
