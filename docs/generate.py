@@ -205,7 +205,7 @@ def _type(part: dict[str, Any], schema: dict[str, Any]) -> str:
 
 def cli_page() -> str:
     """Return the page of all commands, those of the built-in groups too."""
-    cli.add_groups(None, every=True)
+    cli.add_commands(None, every=True)
     root = typer.main.get_command(cli.app)
     intro = (
         "`tidegate COMMAND --help` says the same. What a command finds goes to standard output, what it has to say "

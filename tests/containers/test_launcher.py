@@ -55,9 +55,7 @@ def _gone(client: docker.DockerClient, name: str) -> bool:
 
 def launchers() -> list[psutil.Process]:
     """Return the launchers that this process has started."""
-    return [
-        child for child in psutil.Process().children() if "tidegate.containers.launcher" in " ".join(child.cmdline())
-    ]
+    return [child for child in psutil.Process().children() if "tidegate.containers" in child.cmdline()]
 
 
 @asynccontextmanager

@@ -58,7 +58,7 @@ def test_links_within_the_project_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_a_page_names_exists(path: Path) -> None:
-    cli.add_groups(None, every=True)
+    cli.add_commands(None, every=True)
     root = typer.main.get_command(cli.app)
     for words in re.findall(r"(?:^|[`$ ])tidegate ([a-z][a-z -]*)", path.read_text(), re.MULTILINE):
         inside_code = f"`tidegate {words.strip()}" in path.read_text() or f"$ tidegate {words}" in path.read_text()

@@ -82,7 +82,7 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 def test_every_command_and_option_says_what_it_does() -> None:
     page = (REFERENCE / "cli.md").read_text()
-    cli.add_groups(None, every=True)
+    cli.add_commands(None, every=True)
     for path, command in generate().commands(typer.main.get_command(cli.app)):
         assert command.help, path
         assert f"## `{path}`" in page

@@ -249,7 +249,7 @@ def launchers(pid: int) -> set[psutil.Process]:
     found = set()
     for process in descendants(pid):
         with suppress(psutil.Error):
-            if "tidegate.containers.launcher" in process.cmdline():
+            if "tidegate.containers" in process.cmdline():
                 found.add(process)
     return found
 

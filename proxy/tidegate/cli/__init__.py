@@ -7,26 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from tidegate.cli import (
-    checking,
-    connecting,
-    described,
-    explaining,
-    images,
-    launching,
-    output,
-    pinging,
-    plugins,
-    running,
-    secret,
-    serving,
-    setup,
-    tools,
-)
+from tidegate.cli import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,27 +51,37 @@ def root(
     """
 
 
+class _Own(NamedTuple):
+    """Where one of our own commands, or a group of them, is."""
+
+    panel: str
+    module: str
+    attribute: str
+
+
 _SERVE, _RUNNING, _ASK, _LOOK, _SET_UP = "Serve", "What runs", "Ask servers", "Look before, and look closer", "Set up"
-app.command("run", rich_help_panel=_SERVE)(serving.run)
-app.command("wrap", rich_help_panel=_SERVE)(serving.wrap)
-app.command("launcher", rich_help_panel=_SERVE)(launching.launcher)
-app.command("ps", rich_help_panel=_RUNNING)(running.ps)
-app.add_typer(running.app, name="servers", rich_help_panel=_RUNNING)
-app.command("health", rich_help_panel=_RUNNING)(serving.health)
-app.add_typer(tools.app, name="tools", rich_help_panel=_ASK)
-app.command("ping", rich_help_panel=_ASK)(pinging.ping)
-app.command("check", rich_help_panel=_LOOK)(checking.check)
-app.command("explain", rich_help_panel=_LOOK)(explaining.explain)
-app.command("init", rich_help_panel=_SET_UP)(setup.init)
-app.command("pin", rich_help_panel=_SET_UP)(images.pin)
-app.command("pull", rich_help_panel=_SET_UP)(images.pull)
-app.command("import", rich_help_panel=_SET_UP)(setup.import_)
-app.command("connect", rich_help_panel=_SET_UP)(connecting.connect)
-app.command("disconnect", rich_help_panel=_SET_UP)(connecting.disconnect)
-app.command("clients", rich_help_panel=_SET_UP)(connecting.clients)
-app.add_typer(setup.token, name="token", rich_help_panel=_SET_UP)
-app.add_typer(secret.app, name="secret", rich_help_panel=_SET_UP)
-app.add_typer(plugins.app, name="plugins", rich_help_panel=_SET_UP)
+_OWN = {
+    "run": _Own(_SERVE, "serving", "run"),
+    "wrap": _Own(_SERVE, "serving", "wrap"),
+    "launcher": _Own(_SERVE, "launching", "launcher"),
+    "ps": _Own(_RUNNING, "running", "ps"),
+    "health": _Own(_RUNNING, "serving", "health"),
+    "servers": _Own(_RUNNING, "running", "app"),
+    "ping": _Own(_ASK, "pinging", "ping"),
+    "tools": _Own(_ASK, "tools", "app"),
+    "check": _Own(_LOOK, "checking", "check"),
+    "explain": _Own(_LOOK, "explaining", "explain"),
+    "init": _Own(_SET_UP, "setup", "init"),
+    "pin": _Own(_SET_UP, "images", "pin"),
+    "pull": _Own(_SET_UP, "images", "pull"),
+    "import": _Own(_SET_UP, "setup", "import_"),
+    "connect": _Own(_SET_UP, "connecting", "connect"),
+    "disconnect": _Own(_SET_UP, "connecting", "disconnect"),
+    "clients": _Own(_SET_UP, "connecting", "clients"),
+    "token": _Own(_SET_UP, "setup", "token"),
+    "secret": _Own(_SET_UP, "secret", "app"),
+    "plugins": _Own(_SET_UP, "plugins", "app"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        add_groups(next((word for word in given if not word.startswith("-")), None))
+        add_commands(given[0] if given else None)
         app(given, prog_name="tidegate")
     except output.Failure as failure:
         output.complain(str(failure))
@@ -130,29 +126,31 @@ def _dependency_error() -> type[Exception]:
     return DependencyError
 
 
-_OWN_GROUPS, _OWN_COMMANDS = tuple(app.registered_groups), tuple(app.registered_commands)
-_OWN_NAMES = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+def add_commands(asked: str | None, *, every: bool = False) -> None:
+    """Add the commands; where one is asked for, no other is imported: what serves for days has no need of them.
 
-
-def add_groups(asked: str | None, *, every: bool = False) -> None:
-    """Add the groups of installed distributions, imported only where one is asked for.
-
-    One with a single command and no callback of its own is that command, as it is where Typer runs it by itself.
+    Those of installed distributions are groups. One with a single command and no callback of its own is that command,
+    as it is where Typer runs it by itself.
 
     Args:
-        asked: the command that is asked for; where it is one of our own, nothing is looked for.
-        every: import all of them; for the reference.
+        asked: the first argument; where it is one of our own, nothing else is looked for.
+        every: import those of installed distributions too; for the reference.
 
     Raises:
         Failure: where the group that is asked for can't be imported.
     """
-    app.registered_groups[:], app.registered_commands[:] = _OWN_GROUPS, _OWN_COMMANDS
-    if asked in _OWN_NAMES and "_TIDEGATE_COMPLETE" not in os.environ:
+    app.registered_groups[:], app.registered_commands[:] = [], []
+    if asked in _OWN and "_TIDEGATE_COMPLETE" not in os.environ:
+        _add_own(asked)
         return
+    for name in _OWN:
+        _add_own(name)
     from importlib import metadata  # noqa: PLC0415 - scans all that is installed
 
+    from tidegate.cli import described  # noqa: PLC0415 - not needed to run a command
+
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
-        if point.name in _OWN_NAMES:
+        if point.name in _OWN:
             continue
         wanted = every or point.name == asked
         group = _imported(point) if wanted else typer.Typer(help=described.first_line(point.value))
@@ -161,6 +159,15 @@ def add_groups(asked: str | None, *, every: bool = False) -> None:
             app.add_typer(group, name=point.name, rich_help_panel=_LOOK)
         else:
             app.command(point.name, rich_help_panel=_LOOK)(only)
+
+
+def _add_own(name: str) -> None:
+    own = _OWN[name]
+    found = getattr(import_module(f"tidegate.cli.{own.module}"), own.attribute)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name, rich_help_panel=own.panel)
+    else:
+        app.command(name, rich_help_panel=own.panel)(found)
 
 
 def _imported(point: EntryPoint) -> typer.Typer:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tidegate import lean
 from tidegate.cli import output
 from tidegate.cli.serving import DEFAULT_FILE, LogFormat, LogLevel
 
@@ -35,6 +36,8 @@ def launcher(
     """
     import asyncio  # noqa: PLC0415 - heavy
 
+    lean.import_structlog()
+    lean.import_requests()
     from tidegate import logs  # noqa: PLC0415 - heavy
     from tidegate.containers.launcher import serve_socket  # noqa: PLC0415 - heavy
 

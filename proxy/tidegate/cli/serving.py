@@ -80,6 +80,7 @@ def run(  # noqa: PLR0913 - the command's options
     well, the old ones stay and a line in the log says why.
     """
     lean.import_structlog()
+    lean.import_uvicorn()
     from tidegate import logs  # noqa: PLC0415 - heavy
 
     logs.setup(log_format.value if log_format else None, log_level.value)
@@ -132,6 +133,7 @@ def wrap(
     """
     chosen, server = wrapped(command or [], settings, name, sandbox=sandbox)
     lean.import_structlog()
+    lean.import_uvicorn()
     from tidegate import logs, serve_stdio  # noqa: PLC0415 - heavy
 
     logs.setup(log_format.value if log_format else None, log_level.value)

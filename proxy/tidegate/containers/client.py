@@ -156,7 +156,7 @@ class LauncherClient:
             sys.executable,
             "-I",
             "-m",
-            "tidegate.containers.launcher",
+            "tidegate.containers",
             str(self._path.resolve()) if self._path else "-",
         ]
         try:

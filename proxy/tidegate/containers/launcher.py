@@ -1,6 +1,6 @@
 """The launcher: the process that holds the engine's socket, and starts and stops configured containers for others.
 
-Tidegate starts one for itself where a server runs in a container (``python -I -m tidegate.containers.launcher FILE``,
+Tidegate starts one for itself where a server runs in a container (``python -I -m tidegate.containers FILE``,
 with a socket as standard input), or connects to one that runs in another container (``tidegate launcher``). It reads
 the settings file itself: who asks it can name a server, and can't say what is started. All that was started for a
 peer is stopped when the peer has gone.
@@ -302,7 +302,3 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with its parent, once all is stopped
     asyncio.run(serve_parent(sys.argv[1]))
-
-
-if __name__ == "__main__":
-    main()
