@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+from tidegate.ends import keeper
 
 
-def loaded(program: str) -> set[str]:
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+def loaded(program: str, *options: str) -> set[str]:
+    told = subprocess.run([sys.executable, *options, "-c", program], capture_output=True, text=True, check=True)
     return set(told.stdout.split())
 
 
@@ -27,6 +30,12 @@ def test_the_launcher_loads_nothing_that_guesses_encodings_and_whoever_wants_it_
         "import charset_normalizer, requests\nprint(requests.Response.__name__)"
     )
     assert loaded(program) == {"False", "Response"}
+
+
+def test_the_keeper_loads_no_typing() -> None:
+    folder = str(Path(keeper.__file__).parent)
+    program = f"import sys\nsys.path.append({folder!r})\nimport keeper\nprint('typing' in sys.modules)"
+    assert loaded(program, "-I", "-S") == {"False"}
 
 
 def test_a_command_loads_no_other_command() -> None:

@@ -1,7 +1,7 @@
 """The keeper: a small helper process of Tidegate's that ends whatever Tidegate leaves behind.
 
-Tidegate starts it before its first server, as ``python -I -S keeper.py`` with one end of a socket as standard input,
-and needs of it two things:
+Tidegate starts it before its first server, as a program of its own (``python -I -S``) with one end of a socket as
+standard input, and needs of it two things:
 
 - *Starting processes.* For each one the keeper forks a *shim*, which starts the server and stays its parent until
   nothing of it is left. The shim is a child subreaper (prctl(2)): a descendant that leaves its process group, its
@@ -32,10 +32,14 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # what typing has of that name; typing takes a twentieth of this process' memory
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+    Engine = dict[str, Any]
+    """How an engine is reached: ``{"unix": PATH}`` or ``{"host", "port", "tls": {"ca", "cert", "key"} or None}``."""
 
 LENGTH = 4
 """Bytes of the big-endian length in front of a request to a shim."""
@@ -50,9 +54,6 @@ _LOOK = 0.005  # seconds between two looks
 _ENGINE_SECONDS = 10.0
 _STILL_USED = 0.1  # seconds until a network is tried again that a container is on its way out of
 _SECOND_LOOK = 1.0  # seconds until a container that wasn't there is asked for again: it may have been in the making
-
-Engine = dict[str, Any]
-"""How an engine is reached: ``{"unix": PATH}`` or ``{"host", "port", "tls": {"ca", "cert", "key"} or None}``."""
 
 
 def _prctl(option: int, value: int) -> None:
@@ -449,7 +450,3 @@ def _delete(engine: Engine, path: str) -> int | None:
     finally:
         if connection is not None:
             connection.close()
-
-
-if __name__ == "__main__":
-    main()
