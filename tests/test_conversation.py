@@ -75,6 +75,18 @@ async def test_each_member_of_a_batch_is_judged_and_answered_by_itself(who: Any)
 
 
 @WHO
+async def test_what_is_no_message_in_a_batch_is_refused_and_the_rest_is_answered(who: Any) -> None:
+    witness = Witness()
+    async with who(BATCHING, witness) as (conversation, name):
+        batch = [{"jsonrpc": "2.0", **call(1, name, arguments={})}, {"jsonrpc": "2.0", "id": 2, "method": 3}, "odd"]
+        reply = await within(conversation.accept(json.dumps(batch).encode(), HTTP))
+        found = await read(reply)
+        found = found[0] if found and isinstance(found[0], list) else found
+        assert {(each["id"], "error" in each) for each in found} == {(1, False), (2, True), (None, True)}
+        assert len(witness.verdicts("rejected")) == 2
+
+
+@WHO
 async def test_a_batch_of_notifications_has_no_answer(who: Any) -> None:
     async with who(BATCHING, Witness()) as (conversation, _):
         batch = [{"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}] * 2

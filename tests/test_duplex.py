@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
+from support.gateways import gateway
 from support.pipes import call, denying, is_denied, relaying
 from support.polite import CALL, INITIALIZE, LEGACY, SESSION, polite
 from support.rig import Entry, Witness, encoded, running_core
+from support.toys import Toy
 from support.web import Exchange, ScriptedServer, until, within
+from tidegate import endpoints
+from tidegate.conversation import Conversation
 from tidegate.duplex import Duplex
 from tidegate.ends.http1 import HttpClient
 from tidegate.ends.pipe import PipeError
@@ -24,7 +28,7 @@ from tidegate.servers import new_upstream
 class Client:
     """The stream of a client: what is written to it waits to be read."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Conversation) -> None:
         self.duplex = Duplex(relay, self._write)
         self.gone = False
         self._waiting: asyncio.Queue[Any] = asyncio.Queue()
@@ -125,6 +129,18 @@ async def test_a_batch_is_answered_without_holding_up_what_comes_after_it() -> N
             answer = await client.next()
             answers += answer if isinstance(answer, list) else [answer]
         assert {answer["id"]: answer["result"] for answer in answers} == {1: 1, 2: 2}
+        await client.duplex.close()
+
+
+async def test_a_client_of_the_gateway_that_begins_in_a_batch_hears_what_the_servers_say_by_themselves() -> None:
+    toy = Toy("one", "add", version=BATCHING)
+    async with gateway(toys=[toy]) as made:
+        client = Client(made.sessions.new(endpoints.gateway(""), Principal()).relay)
+        await client.say({**INITIALIZE, "params": {**INITIALIZE["params"], "protocolVersion": BATCHING}})
+        assert (await client.next())["result"]["protocolVersion"] == BATCHING
+        await client.say(json.dumps([{"jsonrpc": "2.0", "method": "notifications/initialized"}]).encode())
+        await toy.say({"method": "notifications/tools/list_changed"})
+        assert (await client.next())["method"] == "notifications/tools/list_changed"
         await client.duplex.close()
 
 

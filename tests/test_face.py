@@ -100,15 +100,6 @@ async def test_an_answer_that_is_none_and_a_server_that_ends_are_told_by_the_id_
         assert (found["id"], is_denied(found, "unavailable")) == ("of-the-client-7", True)
 
 
-async def test_a_batch_of_the_servers_is_refused_because_the_client_may_know_none() -> None:
-    async with relaying(version="2025-03-26") as rig:
-        rig.relay.face = Face()
-        with pytest.raises(Rejected):
-            rig.relay._arrived(b'[{"jsonrpc":"2.0","id":7,"result":{}}]')
-        rig.relay.face = None
-        assert len(rig.relay._arrived(b'[{"jsonrpc":"2.0","id":7,"result":{}}]')) == 1
-
-
 async def test_without_a_face_the_client_sees_what_came() -> None:
     async with relaying(version=LEGACY) as rig:
         asked = rig.ask(call(7))

@@ -166,7 +166,7 @@ async def test_an_idle_instance_that_does_not_answer_a_ping_is_ended(tmp_path: P
         await until(lambda: not running.instance.idle)
         stopping.cancel()
         await asyncio.wait((stopping,))
-        running.instance.forget(next(iter(running.instance._waiting.values())).request)
+        running.instance.forget(next(iter(running.instance.awaited)).request)
         await until(lambda: not it.pids)
         assert (await talk.recall())["calls"] == 1
 
@@ -271,7 +271,7 @@ async def test_a_session_that_shares_cancels_its_own_calls_only() -> None:
         await until(lambda: len(two.relay.requests) == 1)
         [running] = it.sessions.fleet.pool("server").running
         await until(lambda: not running.instance.idle)
-        minted = next(iter(running.instance._waiting.values())).request.id
+        minted = next(iter(running.instance.awaited)).request.id
         await one.say({"method": "notifications/cancelled", "params": {"requestId": minted}})
         await two.say({"method": "notifications/cancelled", "params": {"requestId": 1}})
         cancelled = [params["requestId"] for method, params in (await one.recall())["told"][2:]]

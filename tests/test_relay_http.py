@@ -188,7 +188,7 @@ async def test_a_stream_that_ends_after_its_request_was_cancelled_says_nothing()
 
 async def test_of_a_batch_what_is_well_arrives_and_what_is_not_does_not() -> None:
     """In 2025-03-26 a server may put messages together; one bad one doesn't take the others with it."""
-    batch = [NOTE, reply("wrong", "y"), reply("right")]
+    batch = [NOTE, reply("wrong", "y"), 7, {"jsonrpc": "2.0", "id": None, "result": 1}, reply("right")]
     async with before(in_stream(batch), version=BATCHING) as relay:
         answers: list[Any] = []
         for answer in await ask(relay):

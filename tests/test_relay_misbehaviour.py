@@ -210,12 +210,12 @@ async def test_a_client_that_goes_while_its_request_is_being_sent_leaves_nothing
     async with relaying(shared=shared) as rig:
         rig.pipe.held.clear()
         asked = rig.ask(call("x", _meta={**META, "progressToken": "p"}), HTTP)
-        await until(lambda: rig.instance._waiting)
+        await until(lambda: rig.instance.awaited)
         asked.cancel()
         rig.pipe.held.set()
         with pytest.raises(asyncio.CancelledError):
             await asked
         assert rig.instance.idle
-        assert rig.instance._tokens == {}
+        assert rig.instance.awaited._tokens == {}
         if rig.source.remap is not None:
             assert (rig.source.remap._ids, rig.source.remap._tokens) == ({}, {})

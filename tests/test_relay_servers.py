@@ -146,6 +146,7 @@ async def test_each_member_of_a_servers_batch_is_judged_by_itself() -> None:
         got = await rig.pipe.next()
         members: list[dict[str, Any]] = [
             {"method": "notifications/message", "params": {"data": "no"}},
+            {"result": "broken", "error": "too"},
             {"method": "notifications/tools/list_changed"},
             {"id": got["id"], "result": "well"},
         ]

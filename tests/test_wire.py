@@ -9,6 +9,7 @@ from hypothesis import given
 from support import strategies
 from support.strategies import same
 from tidegate import wire
+from tidegate.message import Message
 from tidegate.verdict import CODES
 from tidegate.wire import Limits, Rejected
 
@@ -327,7 +328,8 @@ def test_a_message_with_a_string_over_the_limit_is_refused(place: str) -> None:
 def test_a_batch_is_read_only_where_the_version_has_batches() -> None:
     data = f"[{envelope(id=1, method='x')},{envelope(method='y')}]".encode()
     found = wire.parse_many(data, "client", batch=True)
-    assert [(message.kind, message.id, message.method) for message in found] == [
+    assert isinstance(found, list)
+    assert [(one.kind, one.id, one.method) for one in found if isinstance(one, Message)] == [
         ("request", 1, "x"),
         ("notification", None, "y"),
     ]
@@ -338,14 +340,33 @@ def test_a_batch_is_read_only_where_the_version_has_batches() -> None:
 
 
 def test_where_batches_are_allowed_one_message_is_still_one() -> None:
-    assert [message.id for message in wire.parse_many(envelope(id=1, method="x").encode(), "client", batch=True)] == [1]
+    found = wire.parse_many(envelope(id=1, method="x").encode(), "client", batch=True)
+    assert isinstance(found, Message)
+    assert found.id == 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["[]", "[1]", "[[]]", f"[{envelope(id=1, method='x')},null]", f"[[{envelope(id=1, method='x')}]]"],
-)
-def test_a_batch_that_holds_anything_else_than_messages_is_refused_whole(text: str) -> None:
-    with pytest.raises(Rejected) as caught:
-        wire.parse_many(text.encode(), "client", batch=True)
-    assert caught.value.size == len(text)
+@pytest.mark.parametrize("odd", ["1", "[]", "null", "{}", f"[{envelope(id=1, method='x')}]", '{"id":7,"result":1}'])
+def test_what_is_no_message_in_a_batch_is_refused_by_itself(odd: str) -> None:
+    data = f"[{envelope(id=1, result='x')},{odd},{envelope(method='y')}]".encode()
+    found = wire.parse_many(data, "server", batch=True)
+    assert isinstance(found, list)
+    first, refused, last = found
+    assert isinstance(first, Message)
+    assert isinstance(last, Message)
+    assert (first.id, last.method) == (1, "y")
+    assert isinstance(refused, Rejected)
+    assert (refused.code, refused.size) == ("invalid", len(odd.replace(" ", "")))
+    assert refused.id == (7 if "result" in odd and "7" in odd else None)
+
+
+def test_a_batch_of_nothing_or_of_too_much_or_that_is_no_json_is_refused_whole() -> None:
+    note = envelope(method="y")
+    assert len(wire.parse_many(f"[{','.join([note] * wire.MAX_BATCH)}]".encode(), "server", batch=True)) == 1000  # type: ignore[arg-type]  # a list
+    for text, code in [
+        ("[]", "invalid"),
+        (f"[{','.join([note] * (wire.MAX_BATCH + 1))}]", "limit"),
+        (f'[{note},{{"id":1,"id":2}}]', "ambiguous"),
+    ]:
+        with pytest.raises(Rejected) as caught:
+            wire.parse_many(text.encode(), "server", batch=True)
+        assert (caught.value.code, caught.value.size) == (code, len(text))

@@ -83,20 +83,18 @@ class Conversation(ABC):
             them; closing is how a client of 2026-07-28 cancels.
         """
         try:
-            found, batch = self.parsed(data)
+            found = self.parsed(data)
         except Rejected as refused:
             return await self.refuse(refused)
-        return await (self.batch(found, context) if batch else self.take(found[0], context))
+        return await (self.batch(found, context) if isinstance(found, list) else self.take(found, context))
 
-    def parsed(self, data: bytes) -> tuple[list[Message], bool]:
-        """Parse one frame of the client's; return its messages, and whether they came as a batch.
+    def parsed(self, data: bytes) -> Message | list[Message | Rejected]:
+        """Parse one frame of the client's: a message, or a batch of them.
 
         Raises:
-            Rejected: where they are none.
+            Rejected: where it is neither.
         """
-        allowed = self.version == methods.BATCHING
-        found = wire.parse_many(data, "client", self.limits, batch=allowed)
-        return found, allowed and data.lstrip()[:1] == b"["
+        return wire.parse_many(data, "client", self.limits, batch=self.version == methods.BATCHING)
 
     @abstractmethod
     def take(self, message: Message, context: Context) -> Coroutine[Any, Any, Reply]:
@@ -112,12 +110,14 @@ class Conversation(ABC):
         """Return the id by which the client knows a request."""
         return identity
 
-    async def batch(self, found: Sequence[Message], context: Context) -> Reply:
+    async def batch(self, found: Sequence[Message | Rejected], context: Context) -> Reply:
         """Take each member of a batch by itself; answer with an array, or a stream if one of them has one.
 
         Source: 2025-03-26, streamable HTTP, sending messages to the server.
         """
-        replies = await asyncio.gather(*(self.take(message, context) for message in found))
+        replies = await asyncio.gather(
+            *(self.refuse(one) if isinstance(one, Rejected) else self.take(one, context) for one in found)
+        )
         headers = {key: value for reply in replies for key, value in reply.headers.items()}
         if any(reply.events is not None for reply in replies):
             return Reply(200, headers, events=await primed(merged(replies)))

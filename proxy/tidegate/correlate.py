@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidegate import methods, values
 from tidegate.wire import Rejected
@@ -186,6 +186,31 @@ def cancelled_id(notification: Message) -> Id | None:
 def subscription_id(message: Message) -> Id | None:
     """Return the id of the ``subscriptions/listen`` request a message belongs to (2026-07-28), or ``None``."""
     return _as_id(message.meta.get(methods.SUBSCRIPTION_KEY))
+
+
+class Exchange(NamedTuple):
+    """One request of a client's, and where its reply may come from.
+
+    Attributes:
+        entry: the request, as the table has it.
+        table: the table.
+        asked: the id by which the client knows it.
+        sent: the id by which the server knows it.
+    """
+
+    entry: Open
+    table: Table
+    asked: Id
+    sent: Id
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for its reply."""
+        return self.table.find(self.asked) is self.entry
+
+    def drop(self) -> None:
+        """Wait for its reply no more."""
+        self.table.drop(self.asked)
 
 
 class Remap:

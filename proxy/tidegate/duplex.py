@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.duplex")
 
 RESUMPTIONS = 100  # of one stream that the server keeps closing
+_INITIALIZED = "notifications/initialized"
 RETRY = 1000  # milliseconds until a closed stream is resumed, where the server names no time
 
 
@@ -43,21 +44,25 @@ class Duplex:
     async def accept(self, data: bytes) -> None:
         """Take one frame of the client's. What keeps its order is awaited; answers come when they come."""
         try:
-            found, batch = self._relay.parsed(data)
+            found = self._relay.parsed(data)
         except Rejected as refused:
             await self._send(await self._relay.refuse(refused), None)
             return
-        if batch:
+        if isinstance(found, list):
             self._spawn(self._batch(found))
             return
-        if self._relay.ordered and not self._listening:
+        if self._relay.ordered:
+            self._listen()
+        if self._relay.ordered or found.kind != "request":
+            await self._take(found)
+        else:
+            self._spawn(self._take(found))
+
+    def _listen(self) -> None:
+        """Write what the server says by itself, from now on."""
+        if not self._listening:
             self._listening = True
             self._spawn(self._own())
-        for message in found:
-            if self._relay.ordered or message.kind != "request":
-                await self._take(message)
-            else:
-                self._spawn(self._take(message))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(self._meanwhile(work))
@@ -69,14 +74,15 @@ class Duplex:
         with contextlib.suppress(PipeError):  # the client takes nothing any more: who reads it will notice
             await work
 
-    async def _batch(self, found: list[Message]) -> None:
+    async def _batch(self, found: list[Message | Rejected]) -> None:
         await self._send(await self._relay.batch(found, self._context), None)
+        if any(not isinstance(one, Rejected) and one.method == _INITIALIZED for one in found):
+            self._listen()
 
     async def _take(self, message: Message) -> None:
         await self._send(await self._relay.take(message, self._context), message)
-        if message.method == "notifications/initialized" and not self._listening:
-            self._listening = True
-            self._spawn(self._own())
+        if message.method == _INITIALIZED:
+            self._listen()
 
     async def _send(self, reply: Reply, message: Message | None) -> None:
         if reply.body is not None:

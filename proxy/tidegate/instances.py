@@ -20,7 +20,7 @@ from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.mailbox import Mailbox
 from tidegate.upstream import Unavailable
 from tidegate.verdict import error_bytes
-from tidegate.waiting import Waiting, closes
+from tidegate.waiting import Awaited, Waiting, closes
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 
     from tidegate.correlate import Key
     from tidegate.ends.pipe import Pipe
-    from tidegate.message import Id, Message
+    from tidegate.message import Message
 
 log = structlog.get_logger("tidegate.instances")
 
-LISTEN = "subscriptions/listen"
 MAX_ASKED = 1024  # requests of a shared server's whose addressee is remembered
 _REFUSAL = 5.0  # seconds a server may take to read that its own request is refused
 _ALIVE = {methods.VERSION_KEY: methods.MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
@@ -56,6 +55,7 @@ class Instance:
         calls: how many messages were sent to it.
         answered: whether it has ever answered anything.
         farewell: a sentence for those whose requests fail because it ended by itself.
+        awaited: the requests that wait for it.
         modern: whether it speaks 2026-07-28, and so has no ping.
         inward: maps what came from the server, where ids are mapped at all.
         on_answer: called when it answers for the first time.
@@ -81,8 +81,7 @@ class Instance:
         self.modern = False
         self.on_answer: Callable[[], None] | None = None
         self._limits = limits
-        self._waiting: dict[Key, Waiting] = {}
-        self._tokens: dict[Key, Waiting] = {}
+        self.awaited = Awaited()
         self._seats: list[Mailbox] = []
         self._asked: dict[Key, Mailbox] = {}  # of a shared server's own requests, who got them
         self._alive: dict[object, asyncio.Future[None]] = {}
@@ -92,7 +91,7 @@ class Instance:
     @property
     def idle(self) -> bool:
         """Whether nobody waits for anything."""
-        return not self._waiting
+        return not self.awaited
 
     # -- whose it is ------------------------------------------------------------------------------------
 
@@ -160,12 +159,7 @@ class Instance:
         told = self.ended
         if self.farewell and not self.stopped:
             told = Unavailable(f"{told} {self.farewell}", told.code)
-        for waiting in self._waiting.values():
-            waiting.mailbox.end(told)
-            if waiting.released is not None:
-                waiting.released()
-        self._waiting.clear()
-        self._tokens.clear()
+        self.awaited.end(told)
         self.own.end(told)
         self.gone.set()
         return told
@@ -206,15 +200,9 @@ class Instance:
         self.calls += 1
         waiting = None
         if message.kind == "request" and message.id is not None:
-            waiting = self._waiting[key_of(message.id)] = Waiting(message, own or self.own)
-            token = correlate.progress_token(message)
-            if token is not None:
-                self._tokens[key_of(token)] = waiting
+            waiting = self.awaited.add(message, own or self.own)
         elif message.method == "notifications/cancelled":
-            about = correlate.cancelled_id(message)
-            cancelled = self._waiting.get(key_of(about)) if about is not None else None
-            if cancelled is not None:
-                cancelled.cancelled = True
+            self.awaited.cancelled(message)
         try:
             async with asyncio.timeout(timeout):
                 await self.pipe.send(message.encoded)
@@ -229,8 +217,7 @@ class Instance:
 
     def forget(self, request: Message) -> None:
         """Stop waiting for a reply: it has come, is overdue, or nobody wants it any more."""
-        _drop(self._waiting, request.id, request)
-        _drop(self._tokens, correlate.progress_token(request), request)
+        self.awaited.forget(request)
         if self.remap is not None:
             self.remap.forget(request)
 
@@ -241,12 +228,12 @@ class Instance:
             try:
                 data = await self.pipe.receive()
                 batch = self._version() == methods.BATCHING
-                for message in wire.parse_many(data, "server", self._limits(), batch=batch):
-                    waiting = self._route(message)
-                    if isinstance(waiting, Rejected):
-                        await self._nobodys(message, waiting)
-                    elif waiting is not None and self.remap is None and waiting.mailbox.full:
-                        await waiting.mailbox.room()  # its own client's pace is the server's
+                found = wire.parse_many(data, "server", self._limits(), batch=batch)
+                for one in found if isinstance(found, list) else (found,):
+                    if isinstance(one, Rejected):  # without an id it may be anyone's, or nobody's
+                        await self._reject(one, claimed=one.id is not None)
+                    else:
+                        await self._take(one)
             except Rejected as refused:
                 # What is no JSON, such as a banner, was never meant to be anyone's answer.
                 await self._reject(refused, claimed=data.lstrip()[:1] in (b"{", b"["))
@@ -258,11 +245,19 @@ class Instance:
                 await self.pipe.close()  # whatever it leaves behind
                 return
 
+    async def _take(self, message: Message) -> None:
+        """Give a message to whom it is for."""
+        waiting = self._route(message)
+        if isinstance(waiting, Rejected):
+            await self._nobodys(message, waiting)
+        elif waiting is not None and self.remap is None and waiting.mailbox.full:
+            await waiting.mailbox.room()  # its own client's pace is the server's
+
     async def _reject(self, refused: Rejected, *, claimed: bool) -> None:
         """Tell who waits that its answer is refused; where nobody does, have it recorded."""
         if self._alive and claimed and self._heard(refused):
             return
-        waiting = self._whose(refused) if claimed else None
+        waiting = self.awaited.about(refused) if claimed else None
         if waiting is not None and not waiting.silent:
             self._route(refused)
             return
@@ -281,7 +276,7 @@ class Instance:
     def _heard(self, item: Message | Rejected) -> bool:
         """Whether it answers a question of Tidegate's own; then whoever asked goes on."""
         identity = item.id
-        if identity is None and not self._waiting and not getattr(item, "call", False):
+        if identity is None and not self.awaited and not getattr(item, "call", False):
             identity = next(iter(self._alive))  # type: ignore[assignment]  # an error that can't say what it answers
         heard = self._alive.pop(identity, None)
         if heard is None:
@@ -301,7 +296,7 @@ class Instance:
         """Put what came from the server where it belongs; return who waited for it, or why it is nobody's."""
         if self._alive and (isinstance(item, Rejected) or item.is_reply) and self._heard(item):
             return None
-        waiting = self._whose(item)
+        waiting = self.awaited.about(item)
         if self.inward is not None and not isinstance(item, Rejected):
             item = self.inward(item)
         if waiting is None or waiting.silent:
@@ -366,33 +361,3 @@ class Instance:
         own.put_latest(item)
         if before == 0 and own.dropped:
             log.warning("nobody reads the server's own stream, so its oldest messages are dropped")
-
-    def _whose(self, item: Message | Rejected) -> Waiting | None:
-        if isinstance(item, Rejected) and item.call:
-            return None
-        if isinstance(item, Rejected) or item.is_reply:
-            if item.id is not None:
-                return self._waiting.get(key_of(item.id))
-            due = [one for one in self._waiting.values() if not one.cancelled and one.request.method != LISTEN]
-            due = due or list(self._waiting.values())
-            return due[0] if len(due) == 1 else None
-        token = correlate.token_of(item)
-        if token is not None:
-            return self._tokens.get(key_of(token))
-        tag = correlate.subscription_id(item)
-        if tag is not None:
-            return self._waiting.get(key_of(tag))
-        return self._latest() if item.kind == "request" or item.method == "notifications/message" else None
-
-    def _latest(self) -> Waiting | None:
-        """A request or log message of the server's is taken to belong to the request it got last."""
-        for waiting in reversed(self._waiting.values()):
-            if waiting.request.method != LISTEN and not waiting.silent:
-                return waiting
-        return None
-
-
-def _drop(table: dict[Key, Waiting], identity: Id | None, request: Message) -> None:
-    """Take a request out of a table, unless another has its id or token by now."""
-    if identity is not None and key_of(identity) in table and table[key_of(identity)].request is request:
-        del table[key_of(identity)]

@@ -7,11 +7,10 @@ import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 from tidegate import correlate, methods
-from tidegate.instances import LISTEN
 from tidegate.message import Message
 from tidegate.replay import NOTED
 from tidegate.upstream import Answer, Arrived, Context, Event, Events, Unavailable, primed
-from tidegate.waiting import closes
+from tidegate.waiting import LISTEN, closes
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from tidegate import methods, values, wire
 from tidegate.conversation import Conversation
-from tidegate.correlate import Open, Table
+from tidegate.correlate import Exchange, Open, Table, key_of
 from tidegate.flows import Flows
 from tidegate.message import Message
-from tidegate.streams import Heard, Out, Outs, Reply, bytes_of, outgoing, replied
-from tidegate.upstream import Answer, Arrived, Context, Unavailable, Upstream, primed
+from tidegate.streams import Out, Outs, Reply, Said, joined, outgoing, replied
+from tidegate.upstream import Answer, Arrived, Context, Event, Unavailable, Upstream, primed
 from tidegate.verdict import Decision, Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
@@ -35,15 +35,6 @@ log = structlog.get_logger("tidegate.relay")
 
 _VERSION_HEADER = "mcp-protocol-version"
 _LEARNT = frozenset(("initialize", "tools/list"))
-
-
-class _Exchange(NamedTuple):
-    """One request of the client's and where its reply may come from."""
-
-    entry: Open
-    table: Table
-    asked: Id  # the id by which the client knows it
-    sent: Id  # the id by which the server knows it
 
 
 class Relay(Conversation):
@@ -112,7 +103,7 @@ class Relay(Conversation):
             return await self.refuse(refused)
         assert sent.id is not None
         entry.sent = sent.id
-        exchange = _Exchange(entry, table, asked, sent.id)
+        exchange = Exchange(entry, table, asked, sent.id)
         try:
             decision = await pipeline.judge(sent, flow)
             if not decision.allowed or decision.message is None:
@@ -173,8 +164,8 @@ class Relay(Conversation):
         """What the server's HTTP end says to a message that has no reply: a status, or an error, judged too."""
         if answer.events is not None:
             await answer.events.aclose()
-        out = None if answer.body is None or answer.status < 400 else await self._incoming(answer.body, None)
-        return replied(answer.status, answer.headers, out)
+        said = [] if answer.body is None or answer.status < 400 else await self._incoming(answer.body, None)
+        return await replied(answer.status, answer.headers, said)
 
     def _denied(self, decision: Decision, request: Message) -> Reply:
         """Answer a denied request: with an error, or a tool result that a model can read."""
@@ -198,17 +189,17 @@ class Relay(Conversation):
             return Reply(answer.status, answer.headers)
         return Reply(answer.status, answer.headers, events=self._own_events(answer))
 
-    async def _single(self, answer: Answer, exchange: _Exchange) -> Reply:
+    async def _single(self, answer: Answer, exchange: Exchange) -> Reply:
         if answer.body is None:
             text = f"The server answered with HTTP status {answer.status} and no message."
             body = await self._failed(Unavailable(text), exchange, quiet=answer.status >= 400)
             return Reply(answer.status if answer.status >= 400 else 200, answer.headers, body=body)
-        out = await self._incoming(answer.body, exchange)
-        if exchange.table.find(exchange.asked) is exchange.entry or out is None:
-            out = await self._failed(Unavailable("The server's answer was no reply to the request."), exchange)
-        return replied(answer.status, answer.headers, out)
+        said = await self._incoming(answer.body, exchange)
+        if exchange.open or not said:
+            said = [await self._failed(Unavailable("The server's answer was no reply to the request."), exchange)]
+        return await replied(answer.status, answer.headers, said)
 
-    async def _events(self, answer: Answer, exchange: _Exchange) -> Outs:
+    async def _events(self, answer: Answer, exchange: Exchange) -> Outs:
         """Judge the events of a request's stream one by one; end with its reply, or say that none came."""
         assert answer.events is not None
         entry = exchange.entry
@@ -217,27 +208,26 @@ class Relay(Conversation):
                 yield Out(None)  # for primed()
                 async for event in events:
                     entry.replayable = entry.replayable or event.id is not None
-                    heard = None if event.data is None else await self._incoming(event.data, exchange)
-                    if heard is not None or event.data is None:
-                        yield outgoing(heard, event)
-            if entry.cancelled and exchange.table.find(exchange.asked) is entry:
-                exchange.table.drop(exchange.asked)  # nobody waits for it
-            elif exchange.table.find(exchange.asked) is entry and not entry.replayable:
+                    for out in outgoing(await self._heard(event, exchange), event):
+                        yield out
+            if entry.cancelled and exchange.open:
+                exchange.drop()  # nobody waits for it
+            elif exchange.open and not entry.replayable:
                 yield Out(await self._failed(Unavailable("The server ended the answer without a reply."), exchange))
         except Unavailable as failure:
             if entry.cancelled:
-                exchange.table.drop(exchange.asked)  # nobody waits for it
-            elif exchange.table.find(exchange.asked) is entry:
+                exchange.drop()  # nobody waits for it
+            elif exchange.open:
                 yield Out(await self._failed(failure, exchange))
         finally:
-            if exchange.table.find(exchange.asked) is entry and not entry.replayable:
+            if exchange.open and not entry.replayable:
                 await self._abandoned(exchange)
 
-    async def _abandoned(self, exchange: _Exchange) -> None:
+    async def _abandoned(self, exchange: Exchange) -> None:
         """The client closed the stream: in 2026-07-28 that cancels, before it means nothing."""
         modern = methods.is_modern(self.flows.version_of(exchange.entry.request))
         if modern or not self.upstream.late:
-            exchange.table.drop(exchange.asked)
+            exchange.drop()
         if not modern or not self.upstream.cancels:
             return
         params = {"requestId": exchange.sent, "reason": "The client closed the stream."}
@@ -251,36 +241,46 @@ class Relay(Conversation):
         assert answer.events is not None
         async with contextlib.aclosing(answer.events) as events:
             async for event in events:
-                heard = None if event.data is None else await self._incoming(event.data, None)
-                if heard is not None or event.data is None:
-                    yield outgoing(heard, event)
+                for out in outgoing(await self._heard(event, None), event):
+                    yield out
 
-    async def _incoming(self, arrived: Arrived, exchange: _Exchange | None) -> Heard:
-        """Judge what arrived from the server; return what the client gets of it, or ``None`` for nothing."""
+    async def _heard(self, event: Event, exchange: Exchange | None) -> list[Said]:
+        return [] if event.data is None else await self._incoming(event.data, exchange)
+
+    async def _incoming(self, arrived: Arrived, exchange: Exchange | None) -> list[Said]:
+        """Judge what arrived from the server; return what the client gets of it, one by one.
+
+        A batch goes on as one to a client that may be sent any. For one with a face, whose version may have none, its
+        members go on by themselves, and replies after all else, because nobody reads on after one.
+        """
         try:
             found = self._arrived(arrived)
         except Rejected as refused:  # what is no reply doesn't end the wait for one
-            return await self._refuse_server(refused, None if refused.call else exchange)
-        if len(found) == 1:
-            return await self._judge_incoming(found[0], exchange)
-        said = [bytes_of(heard) for message in found if (heard := await self._judge_incoming(message, exchange))]
-        return b"[" + b",".join(said) + b"]" if said else None
+            told = await self._refuse_server(refused, None if refused.call else exchange)
+            return [] if told is None else [told]
+        if self.face is not None:
+            found.sort(key=lambda one: isinstance(one, Message) and one.is_reply)
+        heard = [said for one in found if (said := await self._judge_incoming(one, exchange)) is not None]
+        return heard if self.face is not None else joined(heard)
 
-    def _arrived(self, arrived: Arrived) -> list[Message]:
+    def _arrived(self, arrived: Arrived) -> list[Message | Rejected]:
         if isinstance(arrived, Rejected):
             raise arrived
         if isinstance(arrived, Message):
             return [arrived]
-        batch = self.version == methods.BATCHING and self.face is None
-        return wire.parse_many(arrived, "server", self.limits, batch=batch)
+        found = wire.parse_many(arrived, "server", self.limits, batch=self.version == methods.BATCHING)
+        return found if isinstance(found, list) else [found]
 
-    async def _judge_incoming(self, message: Message, exchange: _Exchange | None) -> Heard:
+    async def _judge_incoming(self, message: Message | Rejected, exchange: Exchange | None) -> Said | None:
+        if isinstance(message, Rejected):  # of a batch, in which it answers no request but the one that it names
+            named = message.id is not None and exchange is not None and key_of(message.id) == key_of(exchange.asked)
+            return await self._refuse_server(message, exchange if named else None)
         try:
             return await (self._reply if message.is_reply else self._spoken)(message, exchange)
         except Rejected as refused:
             return await self._refuse_server(refused, exchange if message.is_reply else None)
 
-    async def _spoken(self, message: Message, exchange: _Exchange | None) -> Heard:
+    async def _spoken(self, message: Message, exchange: Exchange | None) -> Said | None:
         flow, about = self._server_side(message, exchange)
         seen = message if self.face is None else self.face.spoken(message, about)
         if seen is None:
@@ -295,7 +295,7 @@ class Relay(Conversation):
             await self._answer_server(decision, message.id, None)
         return None
 
-    def _server_side(self, message: Message, exchange: _Exchange | None) -> tuple[Flow, Open | None]:
+    def _server_side(self, message: Message, exchange: Exchange | None) -> tuple[Flow, Open | None]:
         """Return the flow of a request or notification of the server's, and what it is about; a request is noted."""
         about: Open | None = exchange.entry if exchange is not None else None
         if message.kind == "request":
@@ -308,14 +308,14 @@ class Relay(Conversation):
             about = (exchange.table if exchange is not None else self.requests).progress(message)
         return self.flows.of(message, about.flow_id if about is not None else None), about
 
-    async def _reply(self, message: Message, exchange: _Exchange | None) -> Heard:
+    async def _reply(self, message: Message, exchange: Exchange | None) -> Said | None:
         if message.id is None and exchange is not None:  # an error that can't say which request it answers
             message = message if self.face is None else message.rewired(id=exchange.asked)  # one stream may have many
             message = message.answering(exchange.entry.request.method)
             entry: Open | None = exchange.entry
-            exchange.table.drop(exchange.asked)
+            exchange.drop()
         elif exchange is not None:
-            if exchange.table.find(exchange.asked) is not exchange.entry or message.id != exchange.asked:
+            if not exchange.open or message.id != exchange.asked:
                 raise Rejected("unsolicited", "The reply answers another request than the one it was sent for.")
             message, entry = exchange.table.answer(message)
         elif message.id is None:
@@ -334,16 +334,16 @@ class Relay(Conversation):
                 self.upstream.negotiated(self.flows.version)
         return decision.message
 
-    async def _refuse_server(self, refused: Rejected, exchange: _Exchange | None) -> bytes | None:
+    async def _refuse_server(self, refused: Rejected, exchange: Exchange | None) -> bytes | None:
         """Record refused bytes of the server's; its request's sender is told, everybody else goes on."""
         flow = self.flows.answering(exchange.entry if exchange is not None else None)
         deny = Deny(refused.reason, code=refused.code, rule="wire")
         decision = await self.core.now.pipeline.note("rejected", flow, deny, size=refused.size)
         if exchange is None or refused.code == "unsolicited":
             return None
-        if exchange.table.find(exchange.asked) is not exchange.entry:
+        if not exchange.open:
             return None
-        exchange.table.drop(exchange.asked)
+        exchange.drop()
         return values.encode(rpc_error(decision, self.shown(exchange.asked)))
 
     async def _answer_server(self, decision: Decision, identity: Id | None, context: Context | None) -> None:
@@ -359,9 +359,9 @@ class Relay(Conversation):
             if answer.events is not None:
                 await answer.events.aclose()
 
-    async def _failed(self, failure: Unavailable, exchange: _Exchange, *, quiet: bool = False) -> bytes:
+    async def _failed(self, failure: Unavailable, exchange: Exchange, *, quiet: bool = False) -> bytes:
         """Record that a request gets no reply from the server; return the error that its sender gets."""
-        exchange.table.drop(exchange.asked)
+        exchange.drop()
         if not quiet:
             log.warning("server failed", server=self.server.name, reason=str(failure))
         deny = Deny(str(failure), code=failure.code, rule="server")
@@ -390,7 +390,7 @@ class Relay(Conversation):
         entry = self.requests.find(identity)
         assert entry is not None
         why = Unavailable("The server's answer broke off and could not be resumed.")
-        return await self._failed(why, _Exchange(entry, self.requests, identity, identity))
+        return await self._failed(why, Exchange(entry, self.requests, identity, identity))
 
     async def close(self) -> None:
         """End the session on this side: what the upstream holds is put away. Idempotent."""

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.message import Message
+from tidegate.upstream import primed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidegate.upstream import Event
 
-Heard = Message | bytes | None
-"""What a client hears: a judged message; the bytes of an error of Tidegate's own, or of a batch; or nothing."""
+Said = Message | bytes
+"""What a client hears: a judged message; or the bytes of an error of Tidegate's own, or of a batch."""
 
 
 class Out(NamedTuple):
@@ -33,16 +34,29 @@ class Out(NamedTuple):
 Outs = AsyncGenerator[Out, None]
 
 
-def bytes_of(heard: Message | bytes) -> bytes:
-    """Return what is sent."""
-    return heard.encoded if isinstance(heard, Message) else heard
+def _out(said: Said) -> Out:
+    return Out(said.encoded, message=said) if isinstance(said, Message) else Out(said)
 
 
-def outgoing(heard: Heard, event: Event) -> Out:
-    """Return what a client hears, as an event of the same id and retry time as the server's."""
-    if isinstance(heard, Message):
-        return Out(heard.encoded, event.id, event.retry, heard)
-    return Out(heard, event.id, event.retry)
+def joined(said: list[Said]) -> list[Said]:
+    """Return what was in a batch as a batch again, if it is more than one message."""
+    return said if len(said) < 2 else [b"[" + b",".join(out.data or b"" for out in map(_out, said)) + b"]"]
+
+
+def outgoing(said: Sequence[Said], event: Event) -> list[Out]:
+    """Return what a client hears of an event; the last of it has the id and the retry time of the server's."""
+    if event.data is None:
+        return [Out(None, event.id, event.retry)]
+    outs = [_out(each) for each in said]
+    outs[-1:] = [out._replace(id=event.id, retry=event.retry) for out in outs[-1:]]
+    return outs
+
+
+async def each(outs: Sequence[Out]) -> Outs:
+    """Yield messages; the first one yielded says nothing, and is for :func:`tidegate.upstream.primed`."""
+    yield Out(None)
+    for out in outs:
+        yield out
 
 
 @dataclass(slots=True)
@@ -64,11 +78,12 @@ class Reply:
     message: Message | None = None
 
 
-def replied(status: int, headers: dict[str, str], heard: Heard) -> Reply:
-    """Return a reply of one body."""
-    if isinstance(heard, Message):
-        return Reply(status, headers, heard.encoded, None, heard)
-    return Reply(status, headers, heard)
+async def replied(status: int, headers: dict[str, str], said: Sequence[Said]) -> Reply:
+    """Return a reply of one body, or of a stream where there is more than one message."""
+    outs = [_out(one) for one in said]
+    if len(outs) > 1:
+        return Reply(200, headers, events=await primed(each(outs)))
+    return Reply(status, headers, outs[0].data if outs else None, None, outs[0].message if outs else None)
 
 
 async def merged(replies: Sequence[Reply]) -> Outs:

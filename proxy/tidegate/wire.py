@@ -19,6 +19,9 @@ from tidegate.message import ENVELOPE, Id, Kind, Message
 if TYPE_CHECKING:
     from tidegate.message import Sender
 
+MAX_BATCH = 1000
+"""Messages of one batch; more are refused together."""
+
 _SMALL = 16 * 1024  # bytes up to which counting brackets is quicker than a walk
 _PARSER_DEPTH = 200  # jiter's own limit on nesting; max_depth can't be above it
 _FOLDED_ENVELOPE = {name.casefold(): name for name in ENVELOPE}
@@ -90,21 +93,38 @@ def parse(data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS) -> Messa
     return _message(tree, data, sender, encoded)
 
 
-def parse_many(data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS, *, batch: bool = False) -> list[Message]:
+def parse_many(
+    data: bytes, sender: Sender, limits: Limits = DEFAULT_LIMITS, *, batch: bool = False
+) -> Message | list[Message | Rejected]:
     """Read one message, or, where ``batch`` says that the version has them, an array of messages.
 
+    Returns:
+        The message; of an array its members, in their order. A member that is no message is refused by itself, and
+        says nothing against the others (JSON-RPC 2.0, section 6).
+
     Raises:
-        Rejected: as :func:`parse`; also for an empty array, for an array where none may be sent, and for
-            an array in which one member is no message.
+        Rejected: as :func:`parse`; also for an empty array, for one where none may be sent, and for one with more than
+            :data:`MAX_BATCH` members.
     """
     tree, encoded = _loaded(data, sender, limits)
     if not isinstance(tree, list):
-        return [_message(tree, data, sender, encoded)]
+        return _message(tree, data, sender, encoded)
     if not batch:
         raise Rejected("invalid", "Batches exist in protocol version 2025-03-26 only.", size=len(data))
     if not tree:
         raise Rejected("invalid", "An empty batch is no message.", size=len(data))
-    return [_message(item, data, sender) for item in tree]
+    if len(tree) > MAX_BATCH:
+        raise Rejected("limit", f"The batch has more than {MAX_BATCH} messages.", size=len(data))
+    return [_member(item, sender) for item in tree]
+
+
+def _member(tree: Any, sender: Sender) -> Message | Rejected:
+    """Read a member of a batch."""
+    encoded = values.encode(tree)
+    try:
+        return _message(tree, encoded, sender, encoded)
+    except Rejected as refused:
+        return refused
 
 
 def encode(message: Message) -> bytes:

@@ -10,7 +10,7 @@ from support.gateways import HTTP, gateway, missing, names, said
 from support.rig import Witness, encoded, entry
 from support.toys import Toy, text, tool
 from support.web import Exchange, until, within
-from tidegate import methods
+from tidegate import Deny, methods, wire
 from tidegate.gateway.modern_peer import ModernPeer
 from tidegate.verdict import Decision
 
@@ -81,21 +81,42 @@ async def test_a_held_request_that_comes_back_with_no_fitting_answer_is_over_and
 
 
 @pytest.mark.parametrize("version", [methods.V2025_11, MODERN])
-async def test_a_batch_of_a_servers_is_refused_at_the_gateway_and_costs_no_other_server_its_list(version: str) -> None:
+async def test_what_is_too_much_for_a_batch_is_refused_and_costs_no_other_server_its_list(version: str) -> None:
     async def batched(exchange: Exchange) -> None:
         tree = exchange.json
         result = {"tools": [tool("add")]} if tree["method"] == "tools/list" else text("done")
-        question = {"jsonrpc": "2.0", "id": 9, "method": "elicitation/create", "params": FORM}
-        await exchange.reply([question, {"jsonrpc": "2.0", "id": tree["id"], "result": result}])
+        note = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+        await exchange.reply([note] * wire.MAX_BATCH + [{"jsonrpc": "2.0", "id": tree["id"], "result": result}])
 
     evil = Toy("evil", version=methods.V2025_03, answers={"tools/list": batched, "tools/call": batched})
     async with gateway(toys=[evil, Toy("good", "add")]) as made:
-        talk = await made.client(version, declared={"elicitation": {}})
+        talk = await made.client(version)
         listed = await talk.ask("tools/list")
         assert names(listed) == ["good__add"]
         assert list(missing(listed)) == ["evil"]
         got = await talk.send(talk.request("tools/call", 5, name="evil__add", arguments={}))
         assert [(each["id"], "error" in each) for each in got] == [(5, True)]
+
+
+@pytest.mark.parametrize("version", [methods.V2025_03, methods.V2025_11])
+async def test_what_a_server_asks_beside_its_answer_in_a_batch_is_asked_and_judged_by_itself(version: str) -> None:
+    async def batched(exchange: Exchange) -> None:
+        question = {"jsonrpc": "2.0", "id": 9, "method": "sampling/createMessage", "params": {"messages": []}}
+        roots = {"jsonrpc": "2.0", "id": 10, "method": "roots/list"}
+        answer = {"jsonrpc": "2.0", "id": exchange.json["id"], "result": text("done")}
+        await exchange.reply([answer, question, roots])
+
+    witness = Witness()
+    deny = entry(decide=lambda message, *_: Deny("No.") if message.method == "roots/list" else None)
+    toy = Toy("one", "add", version=methods.V2025_03, answers={"tools/call": batched})
+    async with gateway(deny, witness.entry(), toys=[toy]) as made:
+        talk = await made.client(version, declared={"sampling": {}, "roots": {}})
+        question, answer = await talk.send(talk.request("tools/call", 5, name="one__add", arguments={}))
+        assert (question["method"], said(answer)) == ("sampling/createMessage", "done")
+        await talk.send({"id": question["id"], "result": {"role": "assistant"}})
+        answers = [each for each in toy.got if "method" not in each]
+        assert sorted((each["id"], "error" in each) for each in answers) == [(9, False), (10, True)]
+        assert ("request", "roots/list", "deny") in witness.verdicts()
 
 
 def chatty(count: int) -> Any:

@@ -244,18 +244,61 @@ async def test_a_client_that_listens_is_told_when_a_remote_server_is_back() -> N
 # -- odd servers ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_batch_as_the_answer_to_one_request_is_refused_and_ends_nothing() -> None:
-    async def batched(exchange: Exchange) -> None:
-        reply = {"jsonrpc": "2.0", "id": exchange.json["id"], "result": {"tools": [], **text("in a batch")}}
-        log = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}
-        await exchange.reply([log, reply])
+def batching(*, streamed: bool) -> Toy:
+    """Return a server of 2025-03-26 that answers with a batch, in which there is also something broken."""
 
-    toy = Toy("one", "add", version="2025-03-26", answers={"tools/list": batched, "tools/call": batched})
-    async with gateway(toys=[toy, Toy("two", "b")]) as made:
+    async def batched(exchange: Exchange) -> None:
+        tools = [{"name": "add", "inputSchema": {"type": "object"}}]
+        reply = {"jsonrpc": "2.0", "id": exchange.json["id"], "result": {"tools": tools, **text("in a batch")}}
+        log = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}
+        broken = {"jsonrpc": "2.0", "id": "nobody's", "result": 1, "error": 2}
+        batch = [reply, 7, log, broken, {"jsonrpc": "2.0", "id": 99, "result": "of nothing"}, log]
+        if streamed:
+            await exchange.stream()
+            await exchange.event(batch)
+        else:
+            await exchange.reply(batch)
+
+    return Toy("one", "add", version="2025-03-26", answers={"tools/list": batched, "tools/call": batched})
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+async def test_a_batch_of_a_servers_is_taken_apart_and_what_is_broken_in_it_costs_nothing_else(
+    *, streamed: bool
+) -> None:
+    witness = Witness()
+    async with gateway(witness.entry(), toys=[batching(streamed=streamed)]) as made:
         for talk in (await made.session(version="2025-03-26"), await made.session(), made.stateless()):
-            assert await talk.listed() == ["two__b"]
-            assert "error" in await talk.call("one__add")
-            assert said(await talk.call("two__b")) == "two: b {}"
+            assert await talk.listed() == ["one__add"]
+            witness.recorded.clear()
+            got = await talk.send(talk.request("tools/call", 5, name="one__add"))
+            logged = [] if talk.modern else ["notifications/message"] * 2  # a modern client asks for logs, or gets none
+            assert [each.get("method") for each in got] == [*logged, None]
+            assert (got[-1]["id"], said(got[-1])) == (5, "in a batch")
+            assert len(witness.verdicts("rejected")) == 3
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+async def test_a_broken_answer_in_a_batch_ends_its_request_with_an_error_and_the_rest_arrives(
+    *, streamed: bool
+) -> None:
+    async def batched(exchange: Exchange) -> None:
+        log = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}
+        batch = [{"jsonrpc": "2.0", "id": exchange.json["id"], "result": 1, "error": 2}, log]
+        if streamed:
+            await exchange.stream()
+            await exchange.event(batch)
+        else:
+            await exchange.reply(batch)
+
+    toy = Toy("one", "add", version="2025-03-26", answers={"tools/call": batched})
+    async with gateway(toys=[toy]) as made:
+        talk = await made.session()
+        got = await talk.send(talk.request("tools/call", 5, name="one__add"))
+        assert sorted((each.get("method", ""), "error" in each) for each in got) == [
+            ("", True),
+            ("notifications/message", False),
+        ]
 
 
 @both

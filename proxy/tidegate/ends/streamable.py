@@ -282,10 +282,16 @@ class StreamablePipe:
     def _answers(self, request: Message, data: bytes) -> bool:
         """Whether a message is the reply to a request."""
         try:
-            reply = wire.parse(data, "server", self._limits())
+            batch = self._version == methods.BATCHING
+            found = wire.parse_many(data, "server", self._limits(), batch=batch)
         except wire.Rejected as rejected:
-            return rejected.id is not None and rejected.id == request.id
-        return reply.is_reply and reply.id == request.id and type(reply.id) is type(request.id)
+            found = [rejected]
+        assert request.id is not None
+        for one in found if isinstance(found, list) else [found]:
+            replies = isinstance(one, wire.Rejected) or one.is_reply
+            if replies and one.id is not None and key_of(one.id) == key_of(request.id):
+                return True
+        return False
 
     def _note_session(self, response: Response) -> None:
         session = response.headers.get(http_headers.SESSION)

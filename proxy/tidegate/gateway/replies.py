@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from tidegate.streams import Out, Outs, Reply
+from tidegate.streams import Out, Outs, Reply, each
 from tidegate.upstream import primed
 
 if TYPE_CHECKING:
@@ -64,12 +64,7 @@ async def streamed(reply: Reply, context: Context) -> Reply:
     """Return a body as a stream of one message, to a client of HTTP that names streams first among what it accepts."""
     if reply.message is None or reply.status != 200 or not context.headers.get("accept", "").startswith(_STREAM):
         return reply
-    return Reply(events=await primed(_one(Out(reply.body, message=reply.message))))
-
-
-async def _one(out: Out) -> Outs:
-    yield Out(None)  # for primed()
-    yield out
+    return Reply(events=await primed(each([Out(reply.body, message=reply.message)])))
 
 
 async def condensed(events: AsyncGenerator[Out, None], context: Context) -> Reply:
