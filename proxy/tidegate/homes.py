@@ -135,6 +135,7 @@ class Home:
             raise Unavailable(f"{self._why} {refused}") from None
         try:
             await asyncio.sleep(pause)
+            before = self.memory.result
             running = await self._prepared(self._seats)
         except Changed as changed:
             self.over = changed
@@ -142,7 +143,16 @@ class Home:
         except BaseException:
             self._strain.withdrawn()
             raise
+        self._introduced(before)
         return self._moved_in(running)
+
+    def _introduced(self, before: Message | None) -> None:
+        """Have the sessions know where a new instance says something else of itself than the old one did."""
+        initialize, result = self.memory.initialize, self.memory.result
+        if before is None or initialize is None or result is None or result.tree["result"] == before.tree["result"]:
+            return
+        for seat in self._seats:
+            seat.begun_again(initialize, result)
 
     def _moved_in(self, running: Running) -> Instance:
         running.user, running.restarts = self, self.restarts
@@ -245,6 +255,8 @@ class Seat:
         own: where the server's own messages for this session are put.
         asks: how what servers ask is told apart, where there is an instance for every call.
         renewed: called when the instance has been replaced: what the old one had asked is nobody's any more.
+        begun_again: called when a new instance answers ``initialize`` otherwise than the old one did, with what it was
+            told and with what it said, which isn't judged.
     """
 
     def __init__(self, pool: Pool, principal: Principal, *, stateless: bool) -> None:
@@ -254,6 +266,7 @@ class Seat:
         self.own = Mailbox(kept=256)
         self.mailbox = None if stateless else self.own  # nobody reads it for clients without sessions
         self.renewed: Callable[[], None] = lambda: None
+        self.begun_again: Callable[[Message, Message], None] = lambda _initialize, _result: None
         self.asks = Asks() if pool.server.share == "call" else None
         self._released = False
         share = pool.server.share

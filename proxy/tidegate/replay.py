@@ -97,7 +97,9 @@ class Memory:
         *,
         briefly: bool = False,
     ) -> int:
-        """Tell a new instance what the old one knew; its replies are read and dropped. Return how many messages.
+        """Tell a new instance what the old one knew; return how many messages.
+
+        Its replies are read and dropped, but for what it says of itself, which is what counts from now on.
 
         Args:
             instance: the new instance.
@@ -119,16 +121,18 @@ class Memory:
             finally:
                 instance.forget(message)
             if message is self.initialize:
-                self._check(reply)
+                said = self._checked(reply)
+                self.result = self.result if briefly else said
         return len(told)
 
-    def _check(self, reply: Arrived) -> None:
+    def _checked(self, reply: Arrived) -> Message:
         if not isinstance(reply, Message) or reply.kind != "result":
             raise Unavailable("The server was started again, and refuses to begin the session anew.")
         assert self.result is not None
         before, after = (methods.version_in(said.answering("initialize")) for said in (self.result, reply))
         if before != after:
             raise Changed("The server was started again, and speaks another protocol version now: begin a new session.")
+        return reply
 
 
 def _uri(message: Message) -> str:

@@ -17,7 +17,7 @@ from support.rig import Witness, entry
 from support.toys import LEGACY, Toy, text
 from support.web import Exchange, until, within
 from tidegate import Deny, Message, methods
-from tidegate.gateway.peers import OWN, is_own, request
+from tidegate.gateway.own_requests import OWN, is_own, request
 
 both = pytest.mark.parametrize("version", [LEGACY, methods.MODERN])
 

@@ -21,12 +21,12 @@ from tidegate.gateway.asked import Asked
 from tidegate.gateway.listing import Lists, Tools
 from tidegate.gateway.names import Names
 from tidegate.gateway.offers import Offers
-from tidegate.gateway.peers import Peer, Refused
-from tidegate.gateway.replies import Denied, cancelled
+from tidegate.gateway.own_requests import Refused
+from tidegate.gateway.reaching import Reaching
+from tidegate.gateway.replies import Denied
 from tidegate.gateway.resources import AmbiguousError, Owners, uris_in
 from tidegate.gateway.tasks import Tasks
 from tidegate.piped import STATUS
-from tidegate.relay import Relay
 from tidegate.streams import Out, Reply
 from tidegate.upstream import Answer, Context, Unavailable
 from tidegate.verdict import Deny, denial, rpc_error
@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Mapping
 
     from tidegate.flow import Principal
+    from tidegate.gateway.peers import Peer
     from tidegate.gateway.shared import Shared
     from tidegate.mailbox import Mailbox
     from tidegate.message import Message
+    from tidegate.relay import Relay
 
 log = structlog.get_logger("tidegate.gateway")
 
@@ -59,6 +61,7 @@ class Front(Conversation):
         names: the names of tools and prompts.
         owners: whose resources are whose.
         peers: the servers that were reached, by name.
+        reaching: how others are reached.
         asked: what servers ask the client.
         offers: the gateway's own tools.
     """
@@ -76,8 +79,7 @@ class Front(Conversation):
         self.asked: Asked[Peer] = Asked()
         self.peers: dict[str, Peer] = {}
         self._tools = Tools(self)
-        self._connecting: dict[Any, asyncio.Task[Peer]] = {}
-        self._wanted: dict[asyncio.Task[Peer], str] = {}
+        self.reaching = Reaching(self)
         self.lists = Lists(self)
         self.aim = Aim(self)
         self.offers = Offers(self)
@@ -121,26 +123,6 @@ class Front(Conversation):
 
     # -- servers ----------------------------------------------------------------------------------------
 
-    def relay(self, name: str, *, stateless: bool) -> Relay:
-        """Return a new relay in front of a server, for this client.
-
-        Raises:
-            Unavailable: where there is no such server any more, or Tidegate is stopping.
-        """
-        upstream, seat = self.shared.fleet.upstream(name, self.principal, stateless=stateless)
-        server = self.core.now.settings.server(name)
-        relay = Relay(self.core, server, upstream, self.principal, stateless=stateless)
-        relay.flows.profile = self.profile
-        relay.flows.session_id = self.flows.session_id
-        if seat is not None:
-
-            def renewed() -> None:
-                relay.asked.clear()
-                self.back(name)
-
-            seat.renewed = renewed
-        return relay
-
     def ended(self, relay: Relay) -> bool:
         """Whether a relay's server can't go on with what it began: started again, it agreed on another version."""
         return relay.upstream.ended
@@ -173,44 +155,26 @@ class Front(Conversation):
         return name
 
     async def peer(self, name: str, meta: Mapping[str, Any]) -> Peer:
-        """Return a server, reached at the latest now; those who want it at the same time wait for the same.
+        """Return a server, reached at the latest now.
 
         Raises:
             Unavailable: where it can't be reached.
         """
-        found = self.found(name, meta)
-        if found is not None:
-            return found
-        if self.over.is_set():
-            raise Unavailable("The session is over.")
-        if name not in self.prefixes and name not in self.offers.on_demand.catalog():  # since a reload
-            raise Unavailable("The server isn't served here any more.")
-        key = self.key(name, meta)
-        task = self._connecting.get(key)
-        if task is None:
-            task = self._connecting[key] = asyncio.create_task(self.connect(name, meta), name="gateway connect")
-            task.add_done_callback(lambda done: self._connected(key, done))
-            self._wanted[task] = name
-        try:
-            peer = await asyncio.shield(task)
-            if self.key(name, meta) == key:
-                return peer
-        except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if not task.cancelled() or (current is not None and current.cancelling()):
-                raise
-        return await self.peer(name, meta)  # changed by a reload, or found out to be another's way only
+        return self.found(name, meta) or await self.reaching.peer(name, meta)
 
-    def _connected(self, key: Any, task: asyncio.Task[Peer]) -> None:
-        if self._connecting.get(key) is task:
-            del self._connecting[key]
-        self._wanted.pop(task, None)
-        if not task.cancelled() and task.exception() is None:
-            peer = task.result()
-            peer.relay.flows.session_id = self.flows.session_id  # which may have come meanwhile
-            if peer.can("resources") and peer.name in self.prefixes:
+    def introduced(self, peer: Peer) -> None:
+        """Take over what a server says that it can."""
+        if peer.name in self.prefixes:
+            if peer.can("resources"):
                 self.owners.update(peer.name)
-            self.shared.known[self.principal.name, peer.name] = peer.capabilities
+            else:
+                self.owners.remove(peer.name)
+        self.shared.known[self.principal.name, peer.name] = peer.capabilities
+
+    def anew(self, peer: Peer, kinds: list[str]) -> None:
+        """Take over what a server can that began anew with the client, and which lists it has won or lost by that."""
+        self.introduced(peer)
+        self.lists.fresh.difference_update(kinds)
 
     def heard(self, peer: Peer, reply: Message) -> None:
         """Note what a reply says of resources and tasks, so that later requests about them find their server."""
@@ -241,7 +205,7 @@ class Front(Conversation):
         concerned = bool(gone) or self._rules_now() != rules
         if concerned:
             self.settle()
-        await cancelled([task for task, name in self._wanted.items() if name in gone])
+        await self.reaching.abandon(gone)
         await self.let_go(gone)
         return concerned
 
@@ -294,6 +258,7 @@ class Front(Conversation):
             if target is None:
                 return self.stated(await self.answer(message, context))
             peer, sent = target
+            peer.check(message)
             return self.stated(await peer.take(sent, context))
         except Denied as denied:
             return denied.reply
@@ -386,6 +351,6 @@ class Front(Conversation):
             return
         self.over.set()
         self.lists.close()
-        await cancelled(self._connecting.values())
+        await self.reaching.close()
         peers, self.peers = list(self.peers.values()), {}
         await asyncio.gather(*(peer.close() for peer in peers))

@@ -36,6 +36,10 @@ class Host(Protocol):
         """Note that a server's lists have changed, or that it is back."""
         ...
 
+    def anew(self, peer: Peer, kinds: list[str]) -> None:
+        """Take over what a server can that began anew, and which lists it has won or lost by that."""
+        ...
+
     def back(self, name: str) -> None:
         """Note that a server was away, and may have other lists now."""
         ...

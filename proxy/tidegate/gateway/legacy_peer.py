@@ -15,7 +15,9 @@ from tidegate import correlate, methods, values, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
 from tidegate.gateway.calls import Call, wants
-from tidegate.gateway.peers import OWN_META, PLAIN, WHOLE, Peer, Refused, is_own, notification
+from tidegate.gateway.listeners import Listeners
+from tidegate.gateway.own_requests import OWN_META, Refused, is_own, notification
+from tidegate.gateway.peers import PLAIN, WHOLE, Peer
 from tidegate.gateway.replies import condensed
 from tidegate.gateway.session_peer import answer_for
 from tidegate.message import Message
@@ -74,7 +76,7 @@ class LegacyPeer(Peer):
         self._calls: dict[Key, Call] = {}
         self._level: str | None = None
         self._subscribed: dict[str, int] = {}
-        self._listeners: list[Callable[[Message], None]] = []
+        self._listeners = Listeners()
         self._pump: asyncio.Task[None] | None = None
         self._mark = secrets.token_bytes(16)  # what is held here is no other server's, nor another session's
         self.info: dict[str, Any] = {}
@@ -89,12 +91,16 @@ class LegacyPeer(Peer):
         told = capabilities.told(self.declared, client=methods.MODERN, server=methods.V2025_11)
         params = {"protocolVersion": methods.V2025_11, "capabilities": told, "clientInfo": self._client}
         result = await self.ask("initialize", params)
-        discovered = capabilities.discovered(result)
+        self.introduced(result)
+        self.server_version = self.relay.version
+        await self.relay.take(notification("notifications/initialized"), PLAIN)
+
+    def introduced(self, result: Mapping[str, Any]) -> None:
+        """Take over what the server says of itself, in its result of ``initialize``."""
+        discovered = capabilities.discovered(dict(result))
         self.capabilities = discovered["capabilities"]
         self.instructions = discovered.get("instructions", "")
         self.info = result.get("serverInfo") or {}
-        self.server_version = self.relay.version
-        await self.relay.take(notification("notifications/initialized"), PLAIN)
 
     # -- requests ---------------------------------------------------------------------------------------
 
@@ -286,14 +292,13 @@ class LegacyPeer(Peer):
 
     def listen_to(self, told: Callable[[Message], None]) -> None:
         """Have it told what the server says by itself, from now on."""
-        self._listeners.append(told)
+        self._listeners.add(told)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self.pump(), name="gateway pump")
 
     def leave(self, told: Callable[[Message], None]) -> None:
         """Undo :meth:`listen_to`."""
-        if told in self._listeners:
-            self._listeners.remove(told)
+        self._listeners.remove(told)
 
     async def subscribe(self, uri: str) -> None:
         """Have the server say when a resource changes; counts how many want to know.
@@ -321,11 +326,13 @@ class LegacyPeer(Peer):
     def back(self) -> None:
         """Note that the server was away; who listens is told that its lists may have changed."""
         super().back()
-        for kind in ("tools", "prompts", "resources"):
-            if self.can(kind):
-                tree = {"jsonrpc": "2.0", "method": f"notifications/{kind}/list_changed"}
-                for told in list(self._listeners):
-                    told(wire.classify(tree, "server"))
+        self._listeners.announce([kind for kind in capabilities.NOTICED if self.can(kind)])
+
+    def differs(self, before: Mapping[str, Any]) -> list[str]:
+        """Note what the server could do before it began anew; who listens is told which lists have changed by that."""
+        kinds = super().differs(before)
+        self._listeners.announce(kinds)
+        return kinds
 
     async def aside(self, message: Arrived) -> None:
         """Take what belongs to no request of a client's: notices go to who listens, and nobody can be asked."""
@@ -335,8 +342,7 @@ class LegacyPeer(Peer):
             answer = self._own_answer(message) or asking.refusal(message, {})
             await self.relay.take(answer, PLAIN)
         elif message.kind == "notification":
-            for told in list(self._listeners):
-                told(message)
+            self._listeners.tell(message)
 
     async def close(self) -> None:
         """End the session."""

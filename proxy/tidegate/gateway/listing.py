@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 
 from tidegate.gateway.catalogue import MAX_BYTES, IncompleteError, distinct, walk
-from tidegate.gateway.peers import Refused
+from tidegate.gateway.own_requests import Refused
 from tidegate.upstream import Unavailable
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from tidegate import correlate, methods, values, wire
 from tidegate.correlate import key_of
 from tidegate.gateway import asking, capabilities, eras
 from tidegate.gateway.older import older_reply, older_request
-from tidegate.gateway.peers import OWN, PLAIN, WHOLE, Peer, Refused, is_own, request
+from tidegate.gateway.own_requests import OWN, Refused, is_own, request
+from tidegate.gateway.peers import PLAIN, WHOLE, Peer
 from tidegate.gateway.replies import cancelled, condensed
 from tidegate.gateway.shared import HOLD
 from tidegate.streams import Out, Outs, Reply

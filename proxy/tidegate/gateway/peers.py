@@ -9,24 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import secrets
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from tidegate import methods, wire
-from tidegate.gateway import eras
+from tidegate.correlate import Open
+from tidegate.gateway import capabilities
+from tidegate.gateway.own_requests import Refused, request
 from tidegate.gateway.replies import bare
 from tidegate.message import Message
 from tidegate.upstream import Context, Unavailable
-from tidegate.version import __version__
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
-    from tidegate.correlate import Open
     from tidegate.gateway.host import Host
     from tidegate.message import Id
     from tidegate.relay import Relay
@@ -35,55 +33,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("tidegate.gateway")
 
-OWN = f"tidegate-{secrets.token_hex(8)}-"
-"""What the ids of the gateway's own requests begin with; no client can guess it."""
-
 WHOLE, PLAIN = Context(whole=True), Context()
-OWN_META: dict[str, Any] = {
-    methods.VERSION_KEY: methods.MODERN,
-    eras.CAPABILITIES_KEY: {},
-    methods.CLIENT_KEY: {"name": "tidegate", "version": __version__},
-}
-"""What a request of 2026-07-28 of the gateway's own says of who asks, where no client does."""
-
 _LOST = 404  # a session that an HTTP server doesn't know any more (2025-11-25, session management)
 _NO_SESSION = -32000  # with status 400: what servers say that were written after the TypeScript SDK's examples
 _LATER = frozenset((_LOST, 400, 500, 502, 503, 504))  # answers to one who listens that another time may get another
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds until a server's own stream that has ended is opened again
-_numbers = iter(range(1, 2**63))
-
-
-class Refused(Exception):  # noqa: N818 - it says what the server did
-    """A server answered a request of the gateway's own with an error; the text is no word of the server's.
-
-    Attributes:
-        code: the JSON-RPC error code.
-    """
-
-    def __init__(self, method: str, code: int) -> None:
-        super().__init__(f"The server refuses {method} (code {code}).")
-        self.code = code
-
-
-def request(method: str, params: Mapping[str, Any] | None = None) -> Message:
-    """Return a request of the gateway's own."""
-    tree: dict[str, Any] = {"jsonrpc": "2.0", "id": f"{OWN}{next(_numbers)}", "method": method}
-    if params is not None:
-        tree["params"] = dict(params)
-    return wire.classify(tree, "client")
-
-
-def notification(method: str, params: Mapping[str, Any] | None = None) -> Message:
-    """Return a notification of the gateway's own, to a server."""
-    tree: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
-    if params is not None:
-        tree["params"] = dict(params)
-    return wire.classify(tree, "client")
-
-
-def is_own(identity: Id | None) -> bool:
-    """Whether an id is that of a request of the gateway's own."""
-    return isinstance(identity, str) and identity.startswith(OWN)
 
 
 class Peer(ABC):
@@ -110,6 +64,7 @@ class Peer(ABC):
         self.capabilities: dict[str, Any] = {}
         self.instructions = ""
         self.server_version = ""
+        self._had: set[str] = set()  # capabilities, before it began anew
         self._sessions = 0  # that were lost
         self._renewing = asyncio.Lock()
         relay.face = self
@@ -125,6 +80,47 @@ class Peer(ABC):
     def can(self, capability: str) -> bool:
         """Whether the server says that it has a capability."""
         return isinstance(self.capabilities.get(capability), dict)
+
+    def check(self, request: Message) -> None:
+        """See that the server still can what a request of the client's is about.
+
+        Raises:
+            Rejected: where it could before it began anew.
+        """
+        kind = (request.method or "").partition("/")[0]
+        kind = {"completion": "completions"}.get(kind, kind)
+        if kind in self._had and not self.can(kind):
+            raise Rejected("unknown", f"The server {self.name} began anew, and has no {kind} any more.", id=request.id)
+
+    # -- one that begins anew ---------------------------------------------------------------------------
+
+    def introduced(self, result: Mapping[str, Any]) -> None:
+        """Take over what the server says of itself, in its result of ``initialize``."""
+        said, text = result.get("capabilities"), result.get("instructions")
+        self.capabilities = said if isinstance(said, dict) else {}
+        self.instructions = text if isinstance(text, str) else ""
+
+    async def begun_again(self, initialize: Message, result: Message) -> None:
+        """Take over what a server that was started again says of itself, unless an interceptor denies it.
+
+        Args:
+            initialize: what it was told again.
+            result: what it said, not judged yet.
+        """
+        pipeline = self.relay.core.now.pipeline
+        flow = self.relay.flows.answering(Open(initialize, pipeline.new_id()))
+        decision = await pipeline.judge(result.answering("initialize"), flow)
+        if decision.allowed and decision.message is not None:
+            before = self.capabilities
+            self.introduced(_result(decision.message))
+            self.differs(before)
+
+    def differs(self, before: Mapping[str, Any]) -> list[str]:
+        """Note what the server could do before it began anew; return of which lists that makes a difference."""
+        self._had.update(key for key, value in before.items() if isinstance(value, dict))
+        kinds = [kind for kind in capabilities.NOTICED if self.can(kind) != isinstance(before.get(kind), dict)]
+        self.host.anew(self, kinds)
+        return kinds
 
     # -- the gateway's own requests ---------------------------------------------------------------------
 
@@ -174,19 +170,21 @@ class Peer(ABC):
         """
         sessions = self._sessions
         reply = await self.relay.take(message, context)
-        if not self.lost(message, reply):
+        if not self.forgotten(message, reply):
             return reply
         async with self._renewing:
             if self._sessions == sessions:  # or else another request has found it out before
+                before = self.capabilities
                 try:
                     if not await self.renew():
                         return reply
                 except Refused as refusal:
                     raise Unavailable(str(refusal)) from None
                 self._sessions += 1
+                self.differs(before)
         return await self.relay.take(message, context)
 
-    def lost(self, message: Message, reply: Reply) -> bool:
+    def forgotten(self, message: Message, reply: Reply) -> bool:
         """Whether a server with sessions says that it knows this one no more: by a 404, or, as many do, by a 400."""
         if self.relay.upstream.ordered or message.method == "initialize" or reply.status not in (_LOST, 400):
             return False

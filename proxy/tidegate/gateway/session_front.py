@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -16,7 +15,9 @@ from tidegate.gateway import capabilities, eras
 from tidegate.gateway.front import Front
 from tidegate.gateway.listing import LISTS, missing
 from tidegate.gateway.modern_peer import ModernPeer
-from tidegate.gateway.peers import PLAIN, Peer, Refused
+from tidegate.gateway.own_requests import Refused
+from tidegate.gateway.peers import PLAIN, Peer
+from tidegate.gateway.recovery import Recovery
 from tidegate.gateway.replies import Denied, bare, cancelled, streamed
 from tidegate.gateway.session_peer import SessionPeer, begun
 from tidegate.mailbox import Mailbox
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("tidegate.gateway")
 
-_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds until a missing server is tried again
-
 
 class SessionFront(Front):
     """One client's session.
@@ -53,9 +52,8 @@ class SessionFront(Front):
         self._initialize: Mapping[str, Any] = {}
         self._level: str | None = None
         self._pumps: dict[str, asyncio.Task[None]] = {}
-        self._recovering: dict[str, asyncio.Task[None]] = {}
-        self._back: dict[str, tuple[float, int]] = {}  # when a server came back last, and after how many tries
-        self._notices: set[asyncio.Task[None]] = set()
+        self._recovery = Recovery(self)
+        self._told: dict[str, Any] = {}  # what the client was told can be done here
         self._listening = False
         self._answering = 0
         self._turn = asyncio.Lock()  # to begin: only one may
@@ -75,9 +73,9 @@ class SessionFront(Front):
         """
         peer: Peer | None = None
         if self.shared.eras.get(name) != "modern":
-            peer = await begun(SessionPeer(self, name, self.relay(name, stateless=False), self._initialize))
+            peer = await begun(SessionPeer(self, name, self.reaching.relay(name, stateless=False), self._initialize))
         if peer is None:
-            relay = self.relay(name, stateless=True)
+            relay = self.reaching.relay(name, stateless=True)
             modern = ModernPeer(self, name, relay, self._initialize, self.composed)
             modern.level = self._level
             peer = await begun(modern)
@@ -89,6 +87,7 @@ class SessionFront(Front):
         self.peers[name] = peer
         if before is not None:
             await self.let_go_of(before)
+            peer.differs(before.capabilities)
         if isinstance(peer, SessionPeer) and self._level is not None and peer.can("logging"):
             with contextlib.suppress(Refused, Unavailable):
                 await peer.ask("logging/setLevel", {"level": self._level})
@@ -98,47 +97,31 @@ class SessionFront(Front):
 
     def lacking(self, server: str, reason: str) -> str:
         """Note that a server is missing, and try it again until it is back; then the client is told."""
-        if server not in self._recovering and not self.over.is_set():
-            task = self._recovering[server] = asyncio.create_task(self._recover(server), name="gateway recovery")
-            task.add_done_callback(lambda _: self._recovering.pop(server, None))
+        self._recovery.want(server)
         return super().lacking(server, reason)
-
-    async def _recover(self, name: str) -> None:
-        now = asyncio.get_running_loop().time()
-        back, tries = self._back.get(name, (now, 0))  # one that says it is well and isn't is asked ever less often
-        tries = tries if now - back < 2 * _PAUSES[-1] else 0
-        for pause in itertools.chain(_PAUSES[tries:], itertools.repeat(_PAUSES[-1])):
-            tries += 1
-            await asyncio.sleep(pause)
-            if name not in self.prefixes or self.over.is_set():
-                return
-            try:
-                peer = await self.peer(name, {})
-                await peer.alive()
-            except Unavailable:
-                continue
-            log.info("a server is back", server=name)
-            self._back[name] = asyncio.get_running_loop().time(), min(tries, len(_PAUSES) - 1)
-            await self._announce([kind for kind in capabilities.NOTICED if peer.can(kind)])
-            return
 
     def back(self, name: str) -> None:
         """Note that a server was away, and tell the client that its lists may have changed."""
         super().back(name)
         peer = self.peers.get(name)
-        if peer is not None and not self.over.is_set():
-            task = asyncio.create_task(self._announce([kind for kind in capabilities.NOTICED if peer.can(kind)]))
-            self._notices.add(task)
-            task.add_done_callback(self._notices.discard)
+        if peer is not None:
+            self._recovery.tell([kind for kind in capabilities.NOTICED if peer.can(kind)])
 
-    async def _announce(self, kinds: list[str]) -> None:
+    def anew(self, peer: Peer, kinds: list[str]) -> None:
+        """Take over what a server can that began anew, and tell the client of lists that it has won or lost."""
+        super().anew(peer, kinds)
+        self._recovery.tell(kinds)
+
+    async def announce(self, kinds: list[str]) -> None:
         """Tell the client that lists have changed, and have them learnt anew."""
         self.lists.fresh.difference_update(kinds)
         await self.notify(kinds)
 
     async def notify(self, kinds: list[str]) -> None:
-        """Tell the client that lists have changed, whose names are known already."""
+        """Tell the client that lists have changed, whose names are known already; of what it was told there is."""
         for kind in kinds:
+            if not isinstance(self._told.get(kind), dict):
+                continue
             tree = {"jsonrpc": "2.0", "method": f"notifications/{kind}/list_changed"}
             out = await self.composed(wire.classify(tree, "server"))
             if out.message is not None:
@@ -159,7 +142,7 @@ class SessionFront(Front):
         """Take over changed settings, and tell the client that its lists may have changed."""
         concerned = await super().reloaded(changed)
         if concerned and self.version:
-            await self._announce(list(capabilities.NOTICED))
+            await self.announce(list(capabilities.NOTICED))
         return concerned
 
     # -- requests ---------------------------------------------------------------------------------------
@@ -237,6 +220,8 @@ class SessionFront(Front):
         reply = await self.result(message, flow, result)
         if reply.message is None:
             self.flows.version = ""
+        else:
+            self._told = result["capabilities"]
         return reply
 
     async def _reach_all(self) -> dict[str, str]:
@@ -379,6 +364,7 @@ class SessionFront(Front):
 
     async def close(self) -> None:
         """End the session on this side. Idempotent."""
-        await cancelled([*self._recovering.values(), *self._pumps.values(), *self._notices])
+        await self._recovery.close()
+        await cancelled(self._pumps.values())
         self._own.end(Unavailable("The session is over."))
         await super().close()

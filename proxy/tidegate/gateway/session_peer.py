@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tidegate import methods
 from tidegate.gateway import asking
 from tidegate.gateway.older import older_answer, older_reply, older_request
-from tidegate.gateway.peers import PLAIN, WHOLE, Peer, Refused, is_own, notification
+from tidegate.gateway.own_requests import Refused, is_own, notification
+from tidegate.gateway.peers import PLAIN, WHOLE, Peer
 from tidegate.gateway.replies import bare
 
 if TYPE_CHECKING:
@@ -49,10 +50,7 @@ class SessionPeer(Peer):
             Refused: where it has no ``initialize``.
         """
         result = await self.ask("initialize", {**self._initialize, "protocolVersion": self.host.version})
-        said = result.get("capabilities")
-        self.capabilities = said if isinstance(said, dict) else {}
-        text = result.get("instructions")
-        self.instructions = text if isinstance(text, str) else ""
+        self.introduced(result)
         self.server_version = self.relay.version
         self._older = self.host.version < self.server_version
         await self.relay.take(notification("notifications/initialized"), PLAIN)

@@ -13,7 +13,7 @@ from tidegate.gateway import capabilities, eras
 from tidegate.gateway.front import Front
 from tidegate.gateway.legacy_peer import LegacyPeer, way
 from tidegate.gateway.listing import LISTS, missing
-from tidegate.gateway.peers import Peer, Refused
+from tidegate.gateway.own_requests import Refused
 from tidegate.gateway.replies import Denied
 from tidegate.gateway.stateless_peer import StatelessPeer
 from tidegate.gateway.subscribing import Subscription
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from tidegate.flow import Principal
+    from tidegate.gateway.peers import Peer
     from tidegate.gateway.shared import Era, Shared
     from tidegate.message import Id, Message
     from tidegate.upstream import Context
@@ -89,7 +90,7 @@ class StatelessFront(Front):
         """
         refused = False
         if self._era(name) != "legacy":
-            peer = StatelessPeer(self, name, self.relay(name, stateless=True))
+            peer = StatelessPeer(self, name, self.reaching.relay(name, stateless=True))
             try:
                 async with asyncio.timeout(_PROBE):
                     peer.discovered(await peer.ask("server/discover", meta=meta))
@@ -111,7 +112,7 @@ class StatelessFront(Front):
         return found
 
     async def _with_session(self, name: str, meta: Mapping[str, Any]) -> LegacyPeer:
-        relay = self.relay(name, stateless=False)
+        relay = self.reaching.relay(name, stateless=False)
         peer = LegacyPeer(self, name, relay, meta, self.shared.held, self.composed)
         try:
             await peer.begin()

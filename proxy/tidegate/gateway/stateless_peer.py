@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate import methods
 from tidegate.gateway import asking, eras
-from tidegate.gateway.peers import OWN_META, Peer, Refused, is_own, request
+from tidegate.gateway.own_requests import OWN_META, Refused, is_own, request
+from tidegate.gateway.peers import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

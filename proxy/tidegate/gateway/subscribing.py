@@ -11,7 +11,8 @@ import structlog
 from tidegate import methods, wire
 from tidegate.gateway import eras
 from tidegate.gateway.legacy_peer import LegacyPeer
-from tidegate.gateway.peers import PLAIN, Peer, Refused
+from tidegate.gateway.own_requests import Refused
+from tidegate.gateway.peers import PLAIN, Peer
 from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
 from tidegate.wire import Rejected
