@@ -119,6 +119,15 @@ class Book(_Model):
         scopes = sorted([*others, new], key=lambda scope: (scope.server, scope.principal))
         return self.model_copy(update={"scopes": tuple(scopes)})
 
+    def other_than(self, before: Book) -> set[tuple[str, FileKind]]:
+        """Return of which servers, and of what kind, something else is approved or held than in a book before."""
+        scopes = {(scope.server, scope.principal) for scope in (*before.scopes, *self.scopes)}
+        found = set[tuple[str, FileKind]]()
+        for server, principal in scopes:
+            old, new = (book.scope(server, principal).items for book in (before, self))
+            found.update((server, kind) for kind in old.keys() | new.keys() if _stand(old, kind) != _stand(new, kind))
+        return found
+
     def mapped(self, change: Callable[[Scope, str, str, Item], Item | None]) -> Book:
         """Return a book with each item changed; ``None`` takes it out."""
         scopes = []
@@ -129,6 +138,16 @@ class Book(_Model):
                 items[kind] = {name: item for name, item in made.items() if item is not None}
             scopes.append(scope.model_copy(update={"items": items}))
         return self.model_copy(update={"scopes": tuple(scopes)})
+
+
+def _stand(items: Mapping[FileKind, dict[str, Item]], kind: FileKind) -> dict[str, tuple[str, str, bool]]:
+    """Return what is approved of each item of a kind, and what is held."""
+    found = items.get(kind, {}).items()
+    return {name: (item.digest, *_waits(item.pending)) for name, item in found}
+
+
+def _waits(pending: Pending | None) -> tuple[str, bool]:
+    return ("", False) if pending is None else (pending.digest, pending.held)
 
 
 class Seen(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 
 import tidegate
-from tidegate_pins import telling
+from tidegate_pins import telling, watching
 from tidegate_pins.judging import Judge
 from tidegate_pins.settings import PinsConfig
 from tidegate_pins.store import PinsError, Store
@@ -57,17 +57,19 @@ class Pins:
     def __init__(self, config: PinsConfig) -> None:
         self._config = config
         self._judge: Judge | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._outcomes: OrderedDict[str, _Outcome] = OrderedDict()
 
     @tidegate.hook
     def startup(self, proxy: tidegate.Proxy) -> None:
-        """Open the pins.
+        """Open the pins, and have clients told of what others change in them.
 
         Raises:
             PinsError: where they can't be used.
         """
         store = Store.acquire(proxy.folder / self._config.path)
         self._judge = Judge(store, self._config, proxy.secrets)
+        self._watching = asyncio.create_task(watching.watch(store, proxy.lists_changed), name="pins watch")
 
     @tidegate.hook
     def shutdown(self) -> None:
@@ -75,6 +77,8 @@ class Pins:
         judge, self._judge = self._judge, None
         if judge is not None:
             judge.store.release()
+        if self._watching is not None:
+            self._watching.cancel()
 
     # -- what servers say -------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ from tidegate_pins.book import Book
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tidegate_pins.book import FileKind
+
 MODE = 0o600
 _LOCK_SECONDS, _LOCK_LOOK = 1.5, 0.01
 _MOST_BYTES = 2 * 1024 * 1024 * 1024
@@ -50,6 +52,7 @@ class Store:
         self._name = os.fspath(path)
         self._book = Book()
         self._stamp: Stamp | None = None
+        self._news: set[tuple[str, FileKind]] = set()
         self._writing = threading.Lock()
         self._failure = ""
 
@@ -103,13 +106,26 @@ class Store:
         if len(data) > _MOST_BYTES:
             raise PinsError(f"the pins in {self.path} can't be read: the file is larger than {_MOST_BYTES} bytes")
         try:
-            self._book = Book.model_validate_json(data)
+            book = Book.model_validate_json(data)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             where = "/".join(map(str, first["loc"][:3])) or "its text"
             raise PinsError(f"the pins in {self.path} can't be read: {where} is not as Tidegate writes it") from None
+        if self.generation:
+            self._news |= book.other_than(self._book)
+        self._book = book
         self.generation += 1
         self._stamp = (told.st_mtime_ns, told.st_size, told.st_ino)
+
+    def news(self) -> set[tuple[str, FileKind]]:
+        """Return of which servers, and of what kind, others changed what is pinned since this was asked last.
+
+        Raises:
+            PinsError: where the file can't be read.
+        """
+        self.book()
+        news, self._news = self._news, set()
+        return news
 
     def change(self, how: Callable[[Book], Book], *, always: bool = False, seconds: float = _LOCK_SECONDS) -> Book:
         """Change what is pinned, and return it once it is on disk.

@@ -13,7 +13,7 @@ from tidegate.verdict import Deny, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from tidegate.flow import Principal
     from tidegate.flows import Core, Flows
@@ -141,6 +141,15 @@ class Conversation(ABC):
     @abstractmethod
     async def unanswered(self, identity: Id) -> bytes:
         """Give up an open request of the session's whose answer can't come any more; return what its sender gets."""
+
+    @abstractmethod
+    def lists_changed(self, server: str, kinds: Iterable[str]) -> None:
+        """Tell the client, where it may hear it, that an interceptor makes something else of a server's lists now.
+
+        Args:
+            server: the server's name.
+            kinds: of ``tools``, ``prompts`` or ``resources``.
+        """
 
     # -- from the server --------------------------------------------------------------------------------
 

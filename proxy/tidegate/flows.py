@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tidegate import methods, values
 from tidegate.flow import Client, Flow, Principal, Server
+from tidegate.notices import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,7 @@ class Core:
     store: Store
     boxes: LauncherClient | None = None  # who starts containers; None where none can be
     egress: EgressNotes | None = None  # who has what sidecars tell recorded
+    changes: Changes = field(default_factory=Changes)  # of lists, by interceptors
 
 
 class Definitions:
@@ -84,6 +86,7 @@ class Flows:
         client: what the client said of itself in ``initialize``.
         version: the version that ``initialize`` agreed on; ``""`` where there was none.
         tools: the definitions of the server's tools as last listed.
+        noticed: of which lists ``initialize`` said that the client is told of changes.
         profile: the profile through whose endpoint the client comes; ``""`` for none.
     """
 
@@ -96,6 +99,7 @@ class Flows:
         self.client = Client()
         self.version = ""
         self.tools = Definitions()
+        self.noticed: frozenset[str] = frozenset()
         self._stateless = stateless
 
     def of(self, message: Message | None = None, flow_id: str | None = None, version: str = "") -> Flow:
@@ -160,6 +164,7 @@ class Flows:
         """Remember what a judged result says for later flows: the version, and the tools' definitions."""
         if reply.method == "initialize" and not self._stateless:
             self.version = methods.version_in(reply) or ""
+            self.noticed = methods.noticed_in(reply)
         elif reply.method == "tools/list":
             result = reply.tree["result"]
             listed = result.get("tools") if isinstance(result, dict) else None

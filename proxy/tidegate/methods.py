@@ -20,6 +20,9 @@ V2025_06 = "2025-06-18"
 V2025_11 = "2025-11-25"
 MODERN = "2026-07-28"
 VERSIONS = (V2024, V2025_03, V2025_06, V2025_11, MODERN)
+NOTICED = ("tools", "prompts", "resources")
+"""The capabilities whose lists' changes a client may be told of."""
+
 BATCHING = V2025_03
 """The one version in which a JSON array of messages may be sent (2025-03-26, base protocol, batching)."""
 
@@ -254,6 +257,15 @@ def version_in(message: Message) -> str | None:
 def is_modern(version: str | None) -> bool:
     """Whether a version is one without sessions: 2026-07-28 or later. Dates compare as text."""
     return version is not None and version >= MODERN
+
+
+def noticed_in(reply: Message) -> frozenset[str]:
+    """Return of which lists a result of ``initialize`` says that the client is told of changes."""
+    result = reply.tree.get("result")
+    said = result.get("capabilities") if isinstance(result, dict) else None
+    able = said if isinstance(said, dict) else {}
+    told = {kind: value.get("listChanged") for kind, value in able.items() if isinstance(value, dict)}
+    return frozenset(kind for kind in NOTICED if told.get(kind) is True)
 
 
 def client_in(message: Message) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tidegate import enforce, guard, methods, values, wire
 from tidegate.held import held
 from tidegate.message import Message
-from tidegate.plugins import Proxy
+from tidegate.plugins import Proxy, unheard
 from tidegate.secret_stores.resolving import Resolved, resolve
 from tidegate.settings import SettingsError
 from tidegate.verdict import (
@@ -34,7 +34,7 @@ from tidegate.verdict import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tidegate.flow import Flow
     from tidegate.guard import Failure, Ran
@@ -99,7 +99,7 @@ class Pipeline:
         """Return an id for a decision or flow: unique in this run, and not in any other."""
         return f"{self._prefix}-{next(self._numbers)}"
 
-    async def start(self, settings: Settings) -> None:
+    async def start(self, settings: Settings, tell: Callable[[str, Iterable[str]], None] = unheard) -> None:
         """Run ``startup`` of all interceptors that haven't run it; on a failure stop those it started.
 
         Raises:
@@ -117,7 +117,7 @@ class Pipeline:
             if interceptor.started or hook is None:
                 interceptor.started = True
                 continue
-            proxy = Proxy(interceptor.name, settings.folder, servers, principals, seconds, given)
+            proxy = Proxy(interceptor.name, settings.folder, servers, principals, seconds, given, tell)
             failure = await guard.wait(dataclasses.replace(hook, deadline_ns=int(60e9)), proxy)
             if failure is not None:
                 await self.stop(keep=running)

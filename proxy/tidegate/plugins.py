@@ -49,6 +49,10 @@ _FAULTS = (
 )
 
 
+def unheard(server: str, kinds: Iterable[str]) -> None:
+    """Tell nobody: there are no clients."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """What an interceptor is told at ``startup``.
@@ -60,6 +64,9 @@ class Proxy:
         principals: the names of ``[auth] tokens``; empty where everyone may connect.
         deadline: how long it may take for one message, in seconds.
         secrets: what the settings give to servers and nobody else may learn. Never to be shown, logged or kept.
+        lists_changed: to be called, in the event loop, with a server's name and ``tools``, ``prompts`` or
+            ``resources``, where the interceptor makes something else of these lists now: clients that may be told are
+            told to ask for them again.
     """
 
     entry: str
@@ -68,6 +75,7 @@ class Proxy:
     principals: tuple[str, ...] = ()
     deadline: float = 2.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    lists_changed: Callable[[str, Iterable[str]], None] = field(default=unheard, compare=False)
 
 
 class Found(NamedTuple):

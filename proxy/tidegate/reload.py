@@ -109,7 +109,7 @@ class Reloader:
             made = plugins.load(settings)
             kept = self._kept(old, settings, made) if secrets == old.pipeline.secrets else made
             pipeline = Pipeline(kept, secrets)
-            await pipeline.start(settings)
+            await pipeline.start(settings, self._core.changes.tell)
         except (SettingsError, PipeError) as error:
             log.warning("the settings were not reloaded, the old ones stay", reason=str(error))
             return False

@@ -28,6 +28,7 @@ from tidegate.ends.pipe import PipeError
 from tidegate.ends.sse_server import SseClients
 from tidegate.flow import Flow, Principal, Server
 from tidegate.flows import Core, Runtime
+from tidegate.notices import Changes
 from tidegate.pipeline import Pipeline
 from tidegate.reload import Reloader
 from tidegate.session import MemoryStore
@@ -65,8 +66,9 @@ async def core_of(settings: Settings, path: Path | None = None) -> AsyncGenerato
         DependencyError: where the start can't be recorded although an observer is required.
     """
     pipeline = Pipeline(plugins.load(settings))
-    await pipeline.start(settings)
-    core = Core(Runtime(settings, pipeline), MemoryStore(ttl=settings.session.ttl))
+    changes = Changes()
+    await pipeline.start(settings, changes.tell)
+    core = Core(Runtime(settings, pipeline), MemoryStore(ttl=settings.session.ttl), changes=changes)
     client = HttpClient()
     core.egress = EgressNotes(core)
     core.boxes = LauncherClient(lambda: core.now.settings, path, core.egress.hear)

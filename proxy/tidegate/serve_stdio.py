@@ -49,6 +49,7 @@ async def wrap(settings: Settings, name: str) -> int:
     async with core_of(settings) as (core, client):
         upstream, own = new_upstream(core, name, Principal(), client)
         relay = Relay(core, settings.server(name), upstream, Principal(), session_id="stdio")
+        core.changes.hear(relay.lists_changed)
         label(name, settings.servers[name])
         failed = not await _started(own, name)
         try:
@@ -106,6 +107,7 @@ async def gateway(settings: Settings, path: Path | None, profile: str = "") -> i
     async with core_of(settings, path) as (core, client):
         sessions = Sessions(core, client)
         front = StdioFront(sessions.shared, profile, Principal())
+        core.changes.hear(front.lists_changed)
         for name, server in settings.servers.items():
             label(name, server)
         try:

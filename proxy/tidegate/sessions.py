@@ -20,7 +20,7 @@ from tidegate.relay import Relay
 from tidegate.upstream import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from tidegate.conversation import Conversation
     from tidegate.ends.http1 import HttpClient
@@ -90,6 +90,7 @@ class Sessions:
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
         self._shared: Shared | None = None
+        core.changes.hear(self.lists_changed)
 
     @property
     def shared(self) -> Shared:
@@ -210,6 +211,11 @@ class Sessions:
             self._shared.forget(servers)
         await asyncio.gather(*(front.reloaded(servers) for front in self._fronts()))
         await self.fleet.retire(servers)
+
+    def lists_changed(self, server: str, kinds: Iterable[str]) -> None:
+        """Tell all clients that an interceptor makes something else of a server's lists now."""
+        for entry in [*self._open.values(), *self._stateless.values(), *self._begun]:
+            entry.relay.lists_changed(server, kinds)
 
     def _fronts(self) -> list[Front]:
         entries = [*self._open.items(), *self._stateless.items()]

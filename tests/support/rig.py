@@ -10,6 +10,7 @@ from typing import Any
 import tidegate
 from tidegate import Decision, Flow, Message, plugins, settings
 from tidegate.flows import Core, Runtime
+from tidegate.notices import Changes
 from tidegate.pipeline import Pipeline
 from tidegate.session import MemoryStore
 from tidegate.settings import Settings
@@ -82,9 +83,10 @@ async def running_pipeline(*entries: Entry, **tree: Any) -> AsyncIterator[Pipeli
 async def running_core(*entries: Entry, **tree: Any) -> AsyncIterator[Core]:
     """Start what all relays share, and stop it at the end."""
     built, pipeline = loaded(entries, tree)
-    await pipeline.start(built)
+    changes = Changes()
+    await pipeline.start(built, changes.tell)
     try:
-        yield Core(Runtime(built, pipeline), MemoryStore())
+        yield Core(Runtime(built, pipeline), MemoryStore(), changes=changes)
     finally:
         await pipeline.stop()
 

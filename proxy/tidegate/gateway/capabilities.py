@@ -203,15 +203,11 @@ def agreed(asked: str | None, known: Iterable[str] = LEGACY) -> str:
     return asked if asked in legacy else max(legacy)
 
 
-NOTICED = ("tools", "prompts", "resources")
-"""The capabilities whose lists' changes a client may be told of."""
-
-
 def noticed(able: dict[str, Any], *, several: bool) -> dict[str, Any]:
     """Return capabilities of which the client is told changes: of several servers, one may come or go at any time."""
     if not several:
         return able
     return {
-        key: {**value, "listChanged": True} if key in NOTICED and isinstance(value, dict) else value
+        key: {**value, "listChanged": True} if key in methods.NOTICED and isinstance(value, dict) else value
         for key, value in able.items()
     }

@@ -33,7 +33,7 @@ from tidegate.verdict import Deny, denial, rpc_error
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Mapping
+    from collections.abc import Collection, Coroutine, Iterable, Mapping
 
     from tidegate.flow import Principal
     from tidegate.gateway.peers import Peer
@@ -218,6 +218,16 @@ class Front(Conversation):
         settings = self.core.now.settings
         prefixes = list(gateway_settings.prefixes(settings, self.profile).items())
         return prefixes, settings.gateway, settings.profiles.get(self.profile)
+
+    def lists_changed(self, server: str, kinds: Iterable[str]) -> None:
+        """Tell clients that an interceptor makes something else of a server's lists now."""
+        if server in self.prefixes:
+            self.lists.fresh.difference_update(kinds)
+            self.tell(list(kinds))
+
+    @abstractmethod
+    def tell(self, kinds: list[str]) -> None:
+        """Tell clients, without waiting for them, that lists have changed; see :meth:`notify`."""
 
     @abstractmethod
     async def notify(self, kinds: list[str]) -> None:

@@ -326,7 +326,7 @@ class LegacyPeer(Peer):
     def back(self) -> None:
         """Note that the server was away; who listens is told that its lists may have changed."""
         super().back()
-        self._listeners.announce([kind for kind in capabilities.NOTICED if self.can(kind)])
+        self._listeners.announce([kind for kind in methods.NOTICED if self.can(kind)])
 
     def differs(self, before: Mapping[str, Any]) -> list[str]:
         """Note what the server could do before it began anew; who listens is told which lists have changed by that."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from tidegate import methods
 from tidegate.correlate import Open
-from tidegate.gateway import capabilities
 from tidegate.gateway.own_requests import Refused, request
 from tidegate.gateway.replies import bare
 from tidegate.message import Message
@@ -118,7 +118,7 @@ class Peer(ABC):
     def differs(self, before: Mapping[str, Any]) -> list[str]:
         """Note what the server could do before it began anew; return of which lists that makes a difference."""
         self._had.update(key for key, value in before.items() if isinstance(value, dict))
-        kinds = [kind for kind in capabilities.NOTICED if self.can(kind) != isinstance(before.get(kind), dict)]
+        kinds = [kind for kind in methods.NOTICED if self.can(kind) != isinstance(before.get(kind), dict)]
         self.host.anew(self, kinds)
         return kinds
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tidegate.gateway import capabilities
+from tidegate import methods
 from tidegate.gateway.replies import cancelled
 from tidegate.upstream import Unavailable
 
@@ -57,7 +57,7 @@ class Recovery:
                 continue
             log.info("a server is back", server=name)
             self._back[name] = asyncio.get_running_loop().time(), min(tries, len(_PAUSES) - 1)
-            await self._front.announce([kind for kind in capabilities.NOTICED if peer.can(kind)])
+            await self._front.announce([kind for kind in methods.NOTICED if peer.can(kind)])
             return
 
     def tell(self, kinds: list[str]) -> None:

@@ -105,11 +105,15 @@ class SessionFront(Front):
         super().back(name)
         peer = self.peers.get(name)
         if peer is not None:
-            self._recovery.tell([kind for kind in capabilities.NOTICED if peer.can(kind)])
+            self._recovery.tell([kind for kind in methods.NOTICED if peer.can(kind)])
 
     def anew(self, peer: Peer, kinds: list[str]) -> None:
         """Take over what a server can that began anew, and tell the client of lists that it has won or lost."""
         super().anew(peer, kinds)
+        self._recovery.tell(kinds)
+
+    def tell(self, kinds: list[str]) -> None:
+        """Tell the client, without waiting for it, that lists have changed."""
         self._recovery.tell(kinds)
 
     async def announce(self, kinds: list[str]) -> None:
@@ -142,7 +146,7 @@ class SessionFront(Front):
         """Take over changed settings, and tell the client that its lists may have changed."""
         concerned = await super().reloaded(changed)
         if concerned and self.version:
-            await self.announce(list(capabilities.NOTICED))
+            await self.announce(list(methods.NOTICED))
         return concerned
 
     # -- requests ---------------------------------------------------------------------------------------

@@ -157,6 +157,11 @@ class StatelessFront(Front):
             await self.notify([])
         return concerned
 
+    def tell(self, kinds: list[str]) -> None:
+        """Tell all who listen, without waiting for them, that lists have changed."""
+        for subscription in list(self.subscriptions):
+            subscription.changed(kinds)
+
     async def notify(self, kinds: list[str]) -> None:  # noqa: ARG002 - each tells of those that it was asked for
         """Tell all who listen that lists have changed."""
         for subscription in list(self.subscriptions):

@@ -15,7 +15,7 @@ from tidegate.streams import Out, Outs, Reply
 from tidegate.upstream import Unavailable, primed
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
 
     from tidegate.conversation import Known
     from tidegate.correlate import Key
@@ -151,6 +151,10 @@ class StdioFront(Conversation):
     async def unanswered(self, identity: Id) -> bytes:
         """Give up an open request whose answer can't come any more; return what its sender gets."""
         return await self._front.unanswered(identity)
+
+    def lists_changed(self, server: str, kinds: Iterable[str]) -> None:
+        """Tell the client that an interceptor makes something else of a server's lists now."""
+        self._front.lists_changed(server, kinds)
 
     async def listen(self, last_event_id: str | None, context: Context) -> Reply:
         """Open the client's own stream.

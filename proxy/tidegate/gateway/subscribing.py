@@ -18,6 +18,8 @@ from tidegate.upstream import Unavailable, primed
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tidegate.flow import Flow
     from tidegate.gateway.stateless_front import StatelessFront
     from tidegate.message import Message
@@ -100,7 +102,18 @@ class Subscription:
             self._tasks.pop(name).cancel()
         for name in self._front.prefixes:
             self._follow(name)
-        self._tasks["\0"] = asyncio.create_task(self._back(sorted(self._kinds)), name="gateway notice")
+        self.changed(self._kinds)
+
+    def changed(self, kinds: Iterable[str]) -> None:
+        """Tell of lists that have changed, where that was asked for."""
+        before, wanted = self._tasks.get("\0"), sorted(self._kinds.intersection(kinds))
+
+        async def tell() -> None:
+            if before is not None:
+                await asyncio.wait((before,))
+            await self._back(wanted)
+
+        self._tasks["\0"] = asyncio.create_task(tell(), name="gateway notice")
 
     async def _events(self, agreed: dict[str, Any]) -> Outs:
         try:
