@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import operator
 import signal
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from tidegate.servers import label
 from tidegate.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from pathlib import Path
 
     from tidegate.plugins import Interceptor
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.reload")
 
 POLL = 0.5  # seconds between two looks at a watched file
+FIXED = ("proxy.listen", "proxy.admin", "proxy.launcher", "proxy.control", "session.ttl")
+"""The keys that can't change where clients come over HTTP."""
+
+FIXED_STDIO = ("proxy.launcher", "session.ttl")
+"""The keys that can't change for one client on standard input and output."""
+
 DRAIN = 5.0  # seconds until interceptors that a reload took away are shut down
 
 
@@ -40,12 +47,23 @@ class Reloader:
         core: what all relays share; its runtime is what is swapped.
         sessions: the open sessions; those of changed servers are closed.
         path: the settings file; ``None`` where there is none to read again.
+        load: reads it; by default as it is.
+        fixed: the keys of the settings that can't change.
     """
 
-    def __init__(self, core: Core, sessions: Sessions, path: Path | None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        sessions: Sessions,
+        path: Path | None,
+        load: Callable[[Path], Settings] = settings_module.load,
+        fixed: Sequence[str] = FIXED,
+    ) -> None:
         self._core = core
         self._sessions = sessions
         self._path = path
+        self._load = load
+        self._fixed = fixed
         self._wanted = asyncio.Event()
         self._draining: set[asyncio.Task[None]] = set()
 
@@ -98,7 +116,7 @@ class Reloader:
             log.warning("there is no settings file to read again")
             return False
         try:
-            settings = settings_module.load(self._path)
+            settings = self._load(self._path)
             settings.check_environment()
             self._check_fixed(old.settings, settings)
             if self._core.boxes is not None:
@@ -130,16 +148,10 @@ class Reloader:
         log.info("the settings were reloaded", servers=sorted(settings.servers), closed=sorted(changed))
         return True
 
-    @staticmethod
-    def _check_fixed(old: Settings, new: Settings) -> None:
-        for key, before, after in (
-            ("proxy.listen", old.proxy.listen, new.proxy.listen),
-            ("proxy.admin", old.proxy.admin, new.proxy.admin),
-            ("proxy.launcher", old.proxy.launcher, new.proxy.launcher),
-            ("proxy.control", old.proxy.control, new.proxy.control),
-            ("session.ttl", old.session.ttl, new.session.ttl),
-        ):
-            if before != after:
+    def _check_fixed(self, old: Settings, new: Settings) -> None:
+        for key in self._fixed:
+            read = operator.attrgetter(key)
+            if read(old) != read(new):
                 raise SettingsError(f"{key} can't change while Tidegate runs; restart it")
 
     @staticmethod

@@ -15,6 +15,7 @@ from tidegate.ends.pipe import Overlong, PipeError
 from tidegate.ends.stdio import StdioEnd
 from tidegate.flow import Principal
 from tidegate.relay import Relay
+from tidegate.reload import FIXED_STDIO, Reloader
 from tidegate.serve import DependencyError, core_of
 from tidegate.servers import OwnSource, label, new_upstream
 from tidegate.sessions import Sessions
@@ -23,9 +24,11 @@ from tidegate.upstream import Unavailable
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tidegate.conversation import Conversation
+    from tidegate.gateway.stdio_front import StdioFront
 
 log = structlog.get_logger("tidegate.serve")
 
@@ -81,16 +84,19 @@ async def wrap(settings: Settings, name: str) -> int:
             await end.close()
 
 
-async def gateway(settings: Settings, path: Path | None, profile: str = "") -> int:
+async def gateway(
+    load: Callable[[Path | None], Settings], path: Path | None, profile: str = "", *, watch: bool = False
+) -> int:
     """Stand between this process's standard input and output and all servers of the settings, or of a profile.
 
     Args:
-        settings: the settings.
+        load: reads the settings; on SIGHUP again.
         path: the file that they are of; ``None`` for the shipped default settings.
         profile: the profile; ``""`` for all servers.
+        watch: whether to read the settings again when the file changes, too.
 
     Returns:
-        0 when the client closed its side.
+        0 when the client closed its side, 2 when the profile was taken out of the settings.
 
     Raises:
         SettingsError: where the settings aren't well, or have no such profile.
@@ -98,6 +104,7 @@ async def gateway(settings: Settings, path: Path | None, profile: str = "") -> i
     """
     from tidegate.gateway.stdio_front import StdioFront  # noqa: PLC0415 - who doesn't use it doesn't load it
 
+    settings = load(path)
     settings.check_environment()
     if profile and profile not in settings.profiles:
         have = ", ".join(settings.profiles) or "none"
@@ -107,34 +114,44 @@ async def gateway(settings: Settings, path: Path | None, profile: str = "") -> i
     async with core_of(settings, path) as (core, client):
         sessions = Sessions(core, client)
         front = StdioFront(sessions.shared, profile, Principal())
-        core.changes.hear(front.lists_changed)
-        for name, server in settings.servers.items():
-            label(name, server)
+        sessions.join(front)
         try:
             await end.start()
         except PipeError as error:
             await front.close()
             await sessions.close()
             raise DependencyError(str(error)) from None
-        sessions.fleet.fill()
-        duplex = Duplex(front, end.send)
-        tasks = {
-            asyncio.create_task(_read(end, front, duplex), name="client reader"),
-            asyncio.create_task(_signalled(), name="signals"),
-        }
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-            await duplex.drained()
-            return 0
+            async with Reloader(core, sessions, path, load, FIXED_STDIO).running(watch=watch):
+                sessions.fleet.fill()
+                return await _served(front, end)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await duplex.close()
             await sessions.close()
             await end.close()
+
+
+async def _served(front: StdioFront, end: StdioEnd) -> int:
+    """Serve the one client until it closes its side, there is a signal, or its profile is no more."""
+    duplex = Duplex(front, end.send)
+    tasks = {
+        asyncio.create_task(_read(end, front, duplex), name="client reader"),
+        asyncio.create_task(_signalled(), name="signals"),
+        over := asyncio.create_task(front.over.wait(), name="profile"),
+    }
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        if over in done:
+            log.error("the profile that is served here was taken out of the settings")
+            return 2
+        await duplex.drained()
+        return 0
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await duplex.close()
 
 
 async def _started(own: OwnSource | None, name: str) -> bool:

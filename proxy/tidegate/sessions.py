@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -68,6 +68,18 @@ class Entry:
         return not self.busy and not self.relay.keeping
 
 
+class Joined(Protocol):
+    """A conversation at the gateway that is found by no id, because there is only one."""
+
+    async def reloaded(self, changed: set[str]) -> bool:
+        """Take over changed settings; see :meth:`tidegate.gateway.front.Front.reloaded`."""
+        ...
+
+    def lists_changed(self, server: str, kinds: Iterable[str]) -> None:
+        """Tell the client; see :meth:`tidegate.conversation.Conversation.lists_changed`."""
+        ...
+
+
 class Sessions:
     """All open sessions of one Tidegate.
 
@@ -90,6 +102,7 @@ class Sessions:
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
         self._shared: Shared | None = None
+        self._joined: list[Joined] = []
         core.changes.hear(self.lists_changed)
 
     @property
@@ -100,6 +113,10 @@ class Sessions:
 
             self._shared = Shared(self.core, self.fleet)
         return self._shared
+
+    def join(self, joined: Joined) -> None:
+        """Have a conversation that is no entry here take part in what happens to all."""
+        self._joined.append(joined)
 
     def _front(self, endpoint: str, principal: Principal, *, stateless: bool) -> Front:
         from tidegate.gateway.session_front import SessionFront  # noqa: PLC0415 - as above
@@ -209,13 +226,15 @@ class Sessions:
         await asyncio.gather(*(entry.relay.close() for entry in gone))
         if self._shared is not None:
             self._shared.forget(servers)
-        await asyncio.gather(*(front.reloaded(servers) for front in self._fronts()))
+        await asyncio.gather(*(front.reloaded(servers) for front in [*self._fronts(), *self._joined]))
         await self.fleet.retire(servers)
 
     def lists_changed(self, server: str, kinds: Iterable[str]) -> None:
         """Tell all clients that an interceptor makes something else of a server's lists now."""
         for entry in [*self._open.values(), *self._stateless.values(), *self._begun]:
             entry.relay.lists_changed(server, kinds)
+        for joined in self._joined:
+            joined.lists_changed(server, kinds)
 
     def _fronts(self) -> list[Front]:
         entries = [*self._open.items(), *self._stateless.items()]

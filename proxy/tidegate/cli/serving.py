@@ -87,10 +87,10 @@ def run(  # noqa: PLR0913 - the command's options
     if stdio:
         from tidegate import serve_stdio  # noqa: PLC0415 - heavy
 
-        if ready_file is not None or watch:
-            raise output.Failure("--ready-file and --watch are for serving over HTTP, not for --stdio")
+        if ready_file is not None:
+            raise output.Failure("--ready-file is for serving over HTTP, not for --stdio")
         path = file or default_file()
-        raise typer.Exit(drive(serve_stdio.gateway(_of_one_process(path), path, profile or "")))
+        raise typer.Exit(drive(serve_stdio.gateway(_of_one_process, path, profile or "", watch=watch)))
     if profile is not None:
         raise output.Failure("--profile is for --stdio; over HTTP each profile has an address of its own")
     from tidegate import serve  # noqa: PLC0415 - heavy

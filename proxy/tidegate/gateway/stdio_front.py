@@ -42,6 +42,7 @@ class StdioFront(Conversation):
     def __init__(self, shared: Shared, profile: str, principal: Principal) -> None:
         self.core = shared.core
         self.principal = principal
+        self._profile = profile
         self._sessions = SessionFront(shared, profile, principal)
         self._stateless = StatelessFront(shared, profile, principal)
         self._chosen: Front | None = None
@@ -69,6 +70,18 @@ class StdioFront(Conversation):
     def version(self) -> str:
         """The protocol version of the client; ``""`` while it isn't known."""
         return self._front.version
+
+    async def reloaded(self, changed: set[str]) -> bool:
+        """Take over changed settings; without its profile it is over.
+
+        Returns:
+            Whether anything of it concerns the client.
+        """
+        if self._profile and self._profile not in self.core.now.settings.profiles:
+            await self.close()
+            return True
+        concerned = await self._stateless.reloaded(changed)
+        return await self._sessions.reloaded(changed) or concerned
 
     def registered(self, session_id: str) -> None:
         """Note the id of the session, of whatever era it will be."""
