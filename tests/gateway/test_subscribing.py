@@ -10,13 +10,15 @@ import pytest
 
 from support.gateways import CI, DEV, Gateway, Talk, gateway, said
 from support.pipes import is_denied
-from support.rig import Witness
+from support.rig import Witness, entry
 from support.toys import Toy
 from support.web import Exchange, until, within
-from tidegate import methods
+from tidegate import Decision, Flow, methods
+from tidegate.gateway.subscribing import _MOST
 
 MODERN = methods.MODERN
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+UPDATED = "notifications/resources/updated"
 
 
 class Stream:
@@ -171,6 +173,43 @@ async def test_a_server_that_floods_notices_costs_a_bounded_number_of_them_and_n
             await changed(loud)
         assert said(await made.stateless().call("calm__b")) == "calm: b {}"
         assert (await stream.next())["method"] == "notifications/tools/list_changed"
+
+
+async def test_of_a_flood_that_is_told_slowly_the_oldest_go_and_nothing_of_another_server_goes_with_them() -> None:
+    def resource(name: str) -> Toy:
+        able = {"tools": {}, "resources": {"subscribe": True}}
+        return Toy(name, "a", resources=[{"uri": f"file:///{name}", "name": name}], capabilities=able)
+
+    def update(name: str, number: int) -> dict[str, Any]:
+        return {"method": UPDATED, "params": {"uri": f"file:///{name}", "n": number}}
+
+    going, told = asyncio.Event(), list[int]()
+
+    async def observe(decision: Decision, flow: Flow) -> None:
+        tree = decision.message.tree if decision.message is not None else {}
+        if tree.get("method") == UPDATED and tree["params"]["uri"] == "file:///loud":
+            if flow.server.name == "loud":
+                told.append(tree["params"]["n"])
+            else:
+                await going.wait()
+
+    loud, calm, last = resource("loud"), resource("calm"), 1 + _MOST + 100
+    wanted = {"resourceSubscriptions": ["file:///loud", "file:///calm"]}
+    slow = entry({"deadline": 60}, observe=observe)
+    async with gateway(slow, toys=[loud, calm]) as made, listening(made.stateless(), **wanted) as stream:
+        await stream.next()
+        await until(lambda: all(toy.streams and toy.asked("resources/subscribe") for toy in (loud, calm)))
+        for number in range(last + 1):
+            await loud.say(update("loud", number))
+        await until(lambda: told and told[-1] == last)
+        await calm.say(update("calm", 0))
+        assert (await stream.told(UPDATED))["params"]["uri"] == "file:///calm"
+        going.set()
+        heard = list[int]()
+        while not heard or heard[-1] != last:
+            heard.append((await stream.told(UPDATED))["params"]["n"])
+        assert heard[-_MOST:] == list(range(last + 1 - _MOST, last + 1))
+        assert heard[:-_MOST] in ([], [0])  # the one that was being told meanwhile
 
 
 @pytest.mark.requirement("judged-is-sent")
