@@ -102,6 +102,8 @@ class CallUpstream(PipeUpstream):
         call_timeout: the silence allowed, in seconds.
     """
 
+    apart = True
+
     def __init__(self, seat: Seat, call_timeout: Callable[[], float]) -> None:
         super().__init__(seat, call_timeout)
         assert seat.asks is not None

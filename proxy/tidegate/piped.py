@@ -111,6 +111,7 @@ class PipeUpstream:
     """An instance, as a relay's upstream."""
 
     ordered = True
+    apart = False
     cancels = True
     late = True
 

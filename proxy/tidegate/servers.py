@@ -231,7 +231,7 @@ class Lacking:
         reason: the sentence that says so.
     """
 
-    ordered = cancels = late = ended = False
+    ordered = apart = cancels = late = ended = False
 
     def __init__(self, reason: str) -> None:
         self._reason = reason

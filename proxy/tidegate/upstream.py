@@ -110,6 +110,7 @@ class Upstream(Protocol):
     Attributes:
         ordered: whether ``send`` returns as soon as the message is on its way, so that awaiting it keeps the
             client's order without waiting for answers.
+        apart: whether each ``tools/call`` is worked on by an instance that does nothing else.
         cancels: whether giving up an answer must be said to the server by ``notifications/cancelled``;
             otherwise closing the stream says it (2026-07-28, cancellation).
         late: whether a reply may still come, on the server's own stream, after its answer was given up.
@@ -117,6 +118,7 @@ class Upstream(Protocol):
     """
 
     ordered: bool
+    apart: bool
     cancels: bool
     late: bool
 

@@ -48,7 +48,7 @@ class HttpUpstream:
         proxy: the settings in force, asked for each request.
     """
 
-    ordered = False
+    ordered = apart = False
     cancels = False
     late = False
     ended = False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tidegate import methods, wire
 from tidegate.gateway.eras import ASKING, QUESTIONS, RELATED_TASK_KEY
 from tidegate.message import Message
+from tidegate.verdict import CODES
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
@@ -87,6 +88,17 @@ def refusal(asked: Message, lacking: Mapping[str, Any]) -> Message:
     part = any(lacking.values())  # it has the capability, but not this part of it
     text = "The client has not declared the capability that this needs."
     error = {"code": _INVALID_PARAMS if part else _NO_METHOD, "message": text}
+    return Message("error", "client", asked.id, asked.method, {"jsonrpc": "2.0", "id": asked.id, "error": error})
+
+
+def unsure(asked: Message) -> Message:
+    """Return the error for a question of which it can't be told whose request it is about."""
+    said = (
+        "Several requests are open at once, and what comes over one stream does not say which of them it is about. "
+        'With share = "call" in the settings of this server each tools/call has a process of its own, and may ask.'
+    )
+    code = "unsolicited"
+    error = {"code": CODES[code][0], "message": said, "data": {"code": code}}
     return Message("error", "client", asked.id, asked.method, {"jsonrpc": "2.0", "id": asked.id, "error": error})
 
 

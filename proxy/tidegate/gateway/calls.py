@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tidegate.gateway import eras
+from tidegate.percall import CALL
 
 if TYPE_CHECKING:
+    from tidegate.correlate import Key
     from tidegate.message import Id, Message
     from tidegate.streams import Outs
 
@@ -31,6 +33,27 @@ class Call:
         self.events: Outs | None = None
         self.questions: dict[str, Message] = {}
         self.rounds = 0
+
+
+class Calls(dict["Key", Call]):
+    """The requests that one server works on, or holds, by the ids by which it knows them."""
+
+    @property
+    def level(self) -> str:
+        """The lowest level of logging that any of them asked for; one of them has."""
+        levels: list[str] = [call.level for call in self.values() if call.level in eras.LEVELS]
+        return min(levels, key=eras.LEVELS.index)
+
+    def unsure(self, call: Call | None, *, apart: bool) -> bool:
+        """Whether what comes over the one stream for everything may be about another request than it came with.
+
+        Args:
+            call: the request that it came with.
+            apart: whether each ``tools/call`` is worked on by an instance that does nothing else.
+        """
+        if apart and call is not None and call.asked.method == CALL:
+            return False
+        return sum(one.events is None for one in self.values() if not (apart and one.asked.method == CALL)) > 1
 
 
 def wants(level: Any, message: Message) -> bool:

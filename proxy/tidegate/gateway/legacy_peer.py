@@ -11,10 +11,12 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from tidegate import correlate, methods, values, wire
 from tidegate.correlate import Remap, key_of
 from tidegate.gateway import asking, capabilities, eras, handles
-from tidegate.gateway.calls import Call, wants
+from tidegate.gateway.calls import Call, Calls, wants
 from tidegate.gateway.listeners import Listeners
 from tidegate.gateway.own_requests import OWN_META, Refused, is_own, notification
 from tidegate.gateway.peers import PLAIN, WHOLE, Peer
@@ -28,12 +30,14 @@ from tidegate.wire import Rejected
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from tidegate.correlate import Key, Open
+    from tidegate.correlate import Open
     from tidegate.gateway.handles import Held
     from tidegate.gateway.host import Host
     from tidegate.message import Id
     from tidegate.relay import Relay
     from tidegate.upstream import Arrived
+
+log = structlog.get_logger("tidegate.gateway")
 
 _LEVELS = eras.LEVELS
 
@@ -73,7 +77,7 @@ class LegacyPeer(Peer):
         self._held = held
         self._compose = compose
         self._remap = Remap()
-        self._calls: dict[Key, Call] = {}
+        self._calls = Calls()
         self._level: str | None = None
         self._subscribed: dict[str, int] = {}
         self._listeners = Listeners()
@@ -151,8 +155,7 @@ class LegacyPeer(Peer):
         """Have the server log no less than any open request wants to hear of."""
         if level not in _LEVELS or not self.can("logging"):
             return
-        wanted = [call.level for call in self._calls.values() if call.level in _LEVELS]
-        lowest = min(wanted, key=_LEVELS.index)
+        lowest = self._calls.level
         if self._level is None or _LEVELS.index(lowest) < _LEVELS.index(self._level):
             try:
                 await self.ask("logging/setLevel", {"level": lowest})
@@ -202,7 +205,7 @@ class LegacyPeer(Peer):
 
     async def _question(self, call: Call, asked: Message, events: Outs) -> Out | None:
         """Hold a request and return the result that asks; or answer at once what the client can't be asked."""
-        answer = self._own_answer(asked)
+        answer = self._own_answer(asked, call)
         if answer is not None:
             await self.relay.take(answer, PLAIN)
             return None
@@ -221,18 +224,18 @@ class LegacyPeer(Peer):
         tree = {"jsonrpc": "2.0", "id": call.asked.id, "result": result}
         return await self._compose(wire.classify(tree, "server").answering(call.asked.method))
 
-    def _own_answer(self, asked: Message) -> Message | None:
+    def _own_answer(self, asked: Message, call: Call | None = None) -> Message | None:
         """Return the answer to what a client of 2026-07-28 isn't asked; ``None`` where it is."""
         if asked.method == "ping":
             return wire.classify({"jsonrpc": "2.0", "id": asked.id, "result": {}}, "client")
         lacking = asking.undeclared(asked, self.declared, methods.MODERN)
-        if (
-            lacking is None
-            and self.relay.upstream.ordered
-            and sum(call.events is None for call in self._calls.values()) > 1
-        ):
-            lacking = {}  # on one stream for everything, nobody can tell which of several clients' requests it is about
-        return None if lacking is None else asking.refusal(asked, lacking)
+        if lacking is not None:
+            return asking.refusal(asked, lacking)
+        upstream = self.relay.upstream
+        if not upstream.ordered or not self._calls.unsure(call, apart=upstream.apart):
+            return None
+        log.warning("a question is refused, as several requests are open that it may be about", server=self.name)
+        return asking.unsure(asked)
 
     async def _resumed(self, message: Message, state: Any, context: Context) -> Reply:
         """Go on with a held request.
