@@ -106,7 +106,7 @@ class Notices:
             self._open.discard(stream)
             if coming is not None:
                 coming.cancel()
-                await asyncio.wait((coming,))
+                await asyncio.gather(coming, return_exceptions=True)
             await outs.aclose()
 
     async def _composed(self, kind: str, listen: Message | None, able: frozenset[str]) -> Out | None:

@@ -1,5 +1,6 @@
 """A server with sessions that begins anew and can something else then: what it says now is what counts."""
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.gateways import Talk, gateway, said
+from support.mortal import mortal
 from support.pipes import is_denied
 from support.rig import Entry, Witness, entry
 from support.toys import Toy
@@ -183,6 +185,36 @@ async def test_who_joins_a_shared_server_that_was_started_again_is_told_what_it_
         await dies(talk)
         _, reply = await made.open()
         assert reply["result"]["capabilities"] == ALL
+
+
+async def test_who_listens_hears_a_server_also_in_the_session_that_another_version_begins(tmp_path: Path) -> None:
+    agreed = tmp_path / "version"
+    agreed.write_text("2025-11-25")
+    async with gateway(toys=[], servers={"m": mortal(str(agreed))}) as made:
+        made.sessions.shared.eras["m"] = "legacy"  # it answers whatever it is asked, server/discover too
+        talk = made.stateless()
+        reply = await talk.accept(talk.request("subscriptions/listen", 7, notifications={"toolsListChanged": True}))
+        events = talk.streamed(reply)
+        await within(anext(events))
+
+        async def changed() -> int:
+            """Have it say that its tools have changed until that is heard; return how often it has."""
+            heard, said = asyncio.ensure_future(anext(events)), 0
+            while not heard.done():  # its listener may have yet to come
+                assert "result" in await talk.call("m__change")
+                said += 1
+            assert (await heard)["method"] == "notifications/tools/list_changed"
+            return said
+
+        before = await changed()
+        agreed.write_text("2025-06-18")
+        assert is_denied(await talk.call("m__die"), "unavailable")
+        while "result" not in await talk.call("m__echo"):
+            pass
+        for _ in range(before):  # one more than the old session can have left
+            await changed()
+        assert reply.events is not None
+        await reply.events.aclose()
 
 
 async def test_a_remote_server_that_lost_the_session_is_taken_at_its_new_word() -> None:

@@ -293,13 +293,13 @@ class LegacyPeer(Peer):
 
     # -- what the server says by itself -----------------------------------------------------------------
 
-    def listen_to(self, told: Callable[[Message], None]) -> None:
-        """Have it told what the server says by itself, from now on."""
+    def listen_to(self, told: Callable[[Message | None], None]) -> None:
+        """Have it told what the server says by itself, from now on; ``None`` when this session is over."""
         self._listeners.add(told)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self.pump(), name="gateway pump")
 
-    def leave(self, told: Callable[[Message], None]) -> None:
+    def leave(self, told: Callable[[Message | None], None]) -> None:
         """Undo :meth:`listen_to`."""
         self._listeners.remove(told)
 
@@ -349,6 +349,7 @@ class LegacyPeer(Peer):
 
     async def close(self) -> None:
         """End the session."""
+        self._listeners.end()
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.wait((self._pump,))

@@ -16,13 +16,13 @@ class Listeners:
     """Who wants to hear what one server says by itself."""
 
     def __init__(self) -> None:
-        self._told: list[Callable[[Message], None]] = []
+        self._told: list[Callable[[Message | None], None]] = []
 
-    def add(self, told: Callable[[Message], None]) -> None:
-        """Have it told from now on."""
+    def add(self, told: Callable[[Message | None], None]) -> None:
+        """Have it told from now on; ``None`` is the last that it is told."""
         self._told.append(told)
 
-    def remove(self, told: Callable[[Message], None]) -> None:
+    def remove(self, told: Callable[[Message | None], None]) -> None:
         """Undo :meth:`add`."""
         if told in self._told:
             self._told.remove(told)
@@ -31,6 +31,11 @@ class Listeners:
         """Tell all who listen."""
         for told in list(self._told):
             told(message)
+
+    def end(self) -> None:
+        """Tell all who listen that nothing will come any more."""
+        for told in list(self._told):
+            told(None)
 
     def announce(self, kinds: list[str]) -> None:
         """Tell all who listen that lists have changed: of ``tools``, ``prompts`` or ``resources``."""

@@ -107,13 +107,14 @@ class Peer(ABC):
             initialize: what it was told again.
             result: what it said, not judged yet.
         """
-        pipeline = self.relay.core.now.pipeline
-        flow = self.relay.flows.answering(Open(initialize, pipeline.new_id()))
-        decision = await pipeline.judge(result.answering("initialize"), flow)
-        if decision.allowed and decision.message is not None:
-            before = self.capabilities
-            self.introduced(_result(decision.message))
-            self.differs(before)
+        async with self._renewing:  # what it said last counts, even if it was started twice
+            pipeline = self.relay.core.now.pipeline
+            flow = self.relay.flows.answering(Open(initialize, pipeline.new_id()))
+            decision = await pipeline.judge(result.answering("initialize"), flow)
+            if decision.allowed and decision.message is not None:
+                before = self.capabilities
+                self.introduced(_result(decision.message))
+                self.differs(before)
 
     def differs(self, before: Mapping[str, Any]) -> list[str]:
         """Note what the server could do before it began anew; return of which lists that makes a difference."""

@@ -129,6 +129,7 @@ class StatelessFront(Front):
         before = self._kinds.pop((name, peer.way), None)
         if before is not None:
             await self._let_go(before)
+            peer.differs(before.capabilities)
         self._kinds[name, peer.way] = peer
         self.peers[name] = peer
         others = [key for key, other in self._kinds.items() if key[0] == name and other is not peer]

@@ -213,11 +213,15 @@ class Subscription:
                 self._put(Out(out.data, message=said))
 
     async def _with_session(self, peer: LegacyPeer) -> None:
-        """Listen to a server with sessions, which has one stream for all who share it."""
-        uris = self._owners.get(peer.name, [])
-        heard: asyncio.Queue[Message] = asyncio.Queue(_MOST)
+        """Listen to a server with sessions, which has one stream for all who share it.
 
-        def told(message: Message) -> None:
+        Raises:
+            Unavailable: when that session is over; there may be another.
+        """
+        uris = self._owners.get(peer.name, [])
+        heard: asyncio.Queue[Message | None] = asyncio.Queue(_MOST)
+
+        def told(message: Message | None) -> None:
             if heard.full():  # it floods: what it said first goes
                 heard.get_nowait()
             heard.put_nowait(message)
@@ -229,8 +233,9 @@ class Subscription:
                 with contextlib.suppress(Refused):  # it tells nothing of this one, but of all else
                     await peer.subscribe(uri)
                     subscribed.append(uri)
-            while True:
-                await self._tell(await heard.get(), uris)
+            while (said := await heard.get()) is not None:
+                await self._tell(said, uris)
+            raise Unavailable("The session with the server is over.")
         finally:
             peer.leave(told)
             for uri in subscribed:
