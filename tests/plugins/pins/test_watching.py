@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from support.gateways import Gateway
+from support.gateways import Gateway, names
+from support.started import started
 from support.toys import Toy
 from support.web import until, within
 from tidegate import plugins, settings
@@ -84,6 +86,21 @@ async def test_a_client_without_a_session_hears_it_while_it_listens(tmp_path: Pa
         assert await talk.listed() == ["one__add"]
         assert reply.events is not None
         await reply.events.aclose()
+
+
+async def test_a_client_of_wrap_hears_it_where_its_server_tells_of_changed_lists(tmp_path: Path) -> None:
+    server = Path(__file__).parents[2] / "e2e" / "changing_server.py"
+    lines = (
+        '[[interceptors]]\nuse = "pins"\nfirst = "approve"\n[servers.notes]\nsandbox = "none"\n'
+        f"command = {json.dumps([sys.executable, str(server), str(tmp_path / 'turned')])}\n"
+    )
+    path = tmp_path / "tidegate.toml"
+    path.write_text(lines)
+    async with started("wrap", "--settings", path, "--name", "notes") as client:
+        assert names(await client.ask("tools/list")) == []
+        await pins(tmp_path, "approve")
+        await client.told("notifications/tools/list_changed")
+        assert names(await client.ask("tools/list")) == ["read", "turn"]
 
 
 def book(**more: Any) -> Book:
