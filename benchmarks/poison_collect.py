@@ -51,7 +51,8 @@ class Server:
         )
         self._lines: queue.Queue[bytes] = queue.Queue()
         self._number = 0
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -85,6 +86,11 @@ class Server:
         """End it."""
         self._process.kill()
         self._process.wait()
+        self._reader.join(SECONDS)
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                assert pipe is not None
+                pipe.close()
 
 
 def definitions(server: Server) -> dict[str, list[Definition]]:
@@ -179,6 +185,7 @@ def collected(registry: str, package: str, settings: dict[str, Any], folder: Pat
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="outside the repository; it grows to some gigabytes")
+    parser.add_argument("--servers", type=Path, default=SERVERS, help="which to read, instead of poison_servers.toml")
     parser.add_argument("--only", action="append", default=[], metavar="PACKAGE", help="of these packages alone")
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -186,7 +193,7 @@ def main() -> None:
         parser.error("the folder must be outside the repository: definitions of others don't go into it")
     kept = folder / "definitions"
     kept.mkdir(parents=True, exist_ok=True)
-    for registry, servers in tomllib.loads(SERVERS.read_text()).items():
+    for registry, servers in tomllib.loads(options.servers.read_text()).items():
         for package, settings in servers.items():
             target = kept / f"{package.replace('/', '+')}.json"
             if target.exists() or (options.only and package not in options.only):
