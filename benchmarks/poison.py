@@ -97,7 +97,8 @@ def of_collected(folder: Path) -> dict[str, list[Definition]]:
     found: dict[str, list[Definition]] = {}
     for path in sorted((folder / "definitions").glob("*.json")):
         tree = json.loads(path.read_text())
-        found[tree.pop("package")] = [item for items in tree.values() for item in items]
+        package = tree.pop("package")
+        found[package] = [item for items in tree.values() for item in items]
     return found
 
 

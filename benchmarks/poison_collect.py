@@ -109,7 +109,7 @@ def definitions(server: Server) -> dict[str, list[Definition]]:
         cursor: dict[str, Any] = {}
         for _ in range(MOST_PAGES):
             page = server.ask(method, cursor)
-            items += page.get(member, [])
+            items += [item for item in page.get(member) or () if isinstance(item, dict)]
             if not page.get("nextCursor"):
                 break
             cursor = {"cursor": page["nextCursor"]}
