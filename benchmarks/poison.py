@@ -1,10 +1,11 @@
 """What `poison` finds and what it costs: recall by class, false alarms, speed; on the corpus and on real definitions.
 
 `python -m benchmarks.poison` measures the corpus of `tests/plugins/poison/corpus` and the speed. For definitions of
-others, `--server "COMMAND ARGUMENTS"` starts a server and lists what it has, `--python FOLDER` reads decorated
-functions of sources in Python, `--json FOLDER` reads definitions in JSON files, and `--peers` starts the servers that
-Tidegate's own tests use. Nothing of theirs is kept, and only names and figures are printed. The exit code is 1 where a
-target is missed.
+others, `--collected FOLDER` reads what `benchmarks.poison_collect` kept there, `--server "COMMAND ARGUMENTS"` starts a
+server and lists what it has, `--python FOLDER` reads decorated functions of sources in Python, `--json FOLDER` reads
+definitions in JSON files, and `--peers` starts the servers that Tidegate's own tests use; `--poisoned FILE` reads
+poisoned ones, a JSON object with `source`, `class`, `tool` and `others` a line. Nothing of theirs is kept, and only
+names and figures are printed. The exit code is 1 where a target is missed.
 """
 
 import argparse
@@ -14,7 +15,6 @@ import json
 import pydoc_data.topics
 import shlex
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +29,8 @@ from rich.table import Table
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # where the corpus is
 
+from benchmarks.poison_collect import Definition, of_server  # noqa: E402 - as below
+
 from plugins.poison.corpus.making import HALVES  # noqa: E402 - as above
 from plugins.poison.corpus.measure import Report, found_in, measure  # noqa: E402 - found by the line above
 from support.node import NodeMissingError, peers  # noqa: E402 - found by the line above
@@ -36,66 +38,9 @@ from tidegate.testing import flow, request, result_of  # noqa: E402 - the last o
 from tidegate_poison import Poison, PoisonConfig  # noqa: E402 - the last of what the line above is for
 
 LEAST_RECALL, MOST_FALSE = 0.9, 0.01
-SECONDS = 60
-
-Definition = dict[str, Any]
 
 
 # -- definitions of others ------------------------------------------------------------------------------------
-
-
-def of_server(command: list[str]) -> list[Definition]:
-    """Start a server, list its tools, prompts and resources, and end it."""
-    asked: list[dict[str, Any]] = [
-        {
-            "method": "initialize",
-            "params": {
-                "protocolVersion": "2025-06-18",
-                "capabilities": {},
-                "clientInfo": {"name": "benchmark", "version": "1"},
-            },
-        },
-        *({"method": f"{kind}/list"} for kind in ("tools", "prompts", "resources")),
-    ]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir()
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        found: list[Definition] = []
-        try:
-            for number, message in enumerate(asked):
-                _send(process.stdin, {"jsonrpc": "2.0", "id": number, **message})
-                result = _answer(process.stdout, number)
-                if number == 0:
-                    _send(process.stdin, {"jsonrpc": "2.0", "method": "notifications/initialized"})
-                    if result.get("instructions"):
-                        found.append({"name": "instructions", "description": result["instructions"]})
-                for kind in ("tools", "prompts", "resources"):
-                    found += result.get(kind, [])
-        except (BrokenPipeError, EOFError):
-            print(f"{command[-1]}: ended early", file=sys.stderr)
-        process.kill()
-        return found
-
-
-def _send(pipe: Any, message: dict[str, Any]) -> None:
-    pipe.write(json.dumps(message).encode() + b"\n")
-    pipe.flush()
-
-
-def _answer(pipe: Any, number: int) -> dict[str, Any]:
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        line = pipe.readline()
-        if not line:
-            raise EOFError
-        with contextlib.suppress(ValueError):
-            message = json.loads(line)
-            if isinstance(message, dict) and message.get("id") == number and "method" not in message:
-                result = message.get("result")
-                return result if isinstance(result, dict) else {}
-    raise EOFError
 
 
 def of_python(folder: Path) -> list[Definition]:
@@ -147,6 +92,16 @@ def of_json(folder: Path) -> list[Definition]:
     return found
 
 
+def of_collected(folder: Path) -> dict[str, list[Definition]]:
+    """Read what `benchmarks.poison_collect` kept, by package."""
+    found: dict[str, list[Definition]] = {}
+    for path in sorted((folder / "definitions").glob("*.json")):
+        tree = json.loads(path.read_text())
+        package = tree.pop("package")
+        found[package] = [item for items in tree.values() for item in items]
+    return found
+
+
 def of_peers() -> dict[str, list[Definition]]:
     """Start the servers of Tidegate's own tests."""
     here = Path(sys.executable)
@@ -171,7 +126,8 @@ def real(sources: dict[str, list[Definition]], console: Console) -> tuple[int, i
         table.add_column(heading)
     total = wrong = 0
     for name, definitions in sources.items():
-        found = [(str(item.get("name")), {one.rule for one in found_in(item)}) for item in definitions]
+        own = [str(item.get("name")) for item in definitions]
+        found = [(str(item.get("name")), {one.rule for one in found_in(item, own=own)}) for item in definitions]
         hits = [f"{item}: {', '.join(sorted(rules))}" for item, rules in found if rules]
         total += len(definitions)
         wrong += len(hits)
@@ -179,6 +135,28 @@ def real(sources: dict[str, list[Definition]], console: Console) -> tuple[int, i
     table.add_row("all", str(total), str(wrong), f"{wrong / total:.4f}" if total else "")
     console.print(table)
     return total, wrong
+
+
+def poisoned(path: Path, console: Console) -> None:
+    """Print how many of others' poisoned definitions are found: by themselves, and beside the tools they are aimed at.
+
+    A line is an object: `source`, `class`, `tool` with the definition, and maybe `others` with names of tools.
+    """
+    tallies: dict[tuple[str, str], list[int]] = {}
+    for line in path.read_text().splitlines():
+        case = json.loads(line)
+        alone = bool(found_in(case["tool"]))
+        beside = alone or bool(found_in(case["tool"], case.get("others", ())))
+        for key in ((case["source"], case["class"]), (case["source"], "all"), ("all", "all")):
+            tally = tallies.setdefault(key, [0, 0, 0])
+            for index, counts in enumerate((True, alone, beside)):
+                tally[index] += counts
+    table = Table(box=SIMPLE_HEAD, title="Poisoned definitions of others")
+    for heading in ("source", "class", "found", "beside others"):
+        table.add_column(heading)
+    for (source, rule), (cases, found, more) in sorted(tallies.items()):
+        table.add_row(source, rule, f"{found} of {cases}: {found / cases:.3f}", f"{more}: {more / cases:.3f}")
+    console.print(table)
 
 
 # -- the corpus -----------------------------------------------------------------------------------------------
@@ -312,6 +290,8 @@ def main() -> None:
     parser.add_argument("--server", action="append", default=[], metavar="COMMAND")
     parser.add_argument("--python", action="append", default=[], type=Path, metavar="FOLDER")
     parser.add_argument("--json", action="append", default=[], type=Path, metavar="FOLDER")
+    parser.add_argument("--collected", action="append", default=[], type=Path, metavar="FOLDER")
+    parser.add_argument("--poisoned", action="append", default=[], type=Path, metavar="FILE")
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--no-speed", action="store_true")
     parser.add_argument(
@@ -324,6 +304,10 @@ def main() -> None:
     sources.update({shlex.split(command)[-1]: of_server(shlex.split(command)) for command in options.server})
     sources.update({folder.name: of_python(folder) for folder in options.python})
     sources.update({folder.name: of_json(folder) for folder in options.json})
+    for folder in options.collected:
+        sources.update(of_collected(folder))
+    for path in options.poisoned:
+        poisoned(path, console)
     if sources:
         real(sources, console)
     if not options.no_speed:

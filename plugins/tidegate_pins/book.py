@@ -257,7 +257,15 @@ def _first(scope: Scope, one: Seen, who: str, rules: Rules, copies: _Copies) -> 
     classes = ("limit",) if one.size > MAX_DEFINITION else ("name",) if copy_of else ("new",)
     waits = not rules.trust or one.size > MAX_DEFINITION or (later and rules.held(one.kind, classes))
     if not waits:
-        return approved(Item(who=who, pending=_pending(one, classes, rules, copy_of)), "trusted", rules.now, one.kind)
+        kept = dict(one.definition)
+        return Item(
+            digest=one.digest,
+            parts=definitions.parts(one.kind, kept),
+            definition=kept,
+            how="trusted",
+            since=rules.now,
+            who=who,
+        )
     return Item(who=who, pending=_pending(one, classes, rules, copy_of, held=True))
 
 

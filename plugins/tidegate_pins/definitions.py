@@ -79,6 +79,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+_NOTHING = digest({})
+
+
 def steady(kind: Kind, item: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is pinned of an item: all but what changes with a resource's content, its size and time."""
     kept = dict(item)
@@ -97,7 +100,7 @@ def parts(kind: Kind, item: Mapping[str, Any]) -> dict[str, str]:
     sorted_out: dict[str, dict[str, Any]] = {"wording": {}, "schema": {}, "annotations": {}, "other": {}}
     for key, value in item.items():
         sorted_out[_part(kind, key)][key] = value
-    return {name: digest(members) for name, members in sorted_out.items()}
+    return {name: digest(members) if members else _NOTHING for name, members in sorted_out.items()}
 
 
 def _part(kind: Kind, key: str) -> str:

@@ -44,7 +44,10 @@ class Definitions(_Model):
     exfiltration: Strip = Field("deny", description="Images and links whose address takes data along.")
     roles: Strip = Field("deny", description="Marks of another's voice, such as `<system>` and `[INST]`.")
     instruction: Strip = Field("deny", description="Instructions to the model against its user.")
-    shadowing: Keep = Field("deny", description="Mention of a tool that only another server has.")
+    shadowing: Keep = Field(
+        "deny",
+        description="Mention of a tool that only another server has; an order to call one that its own doesn't.",
+    )
 
 
 class Names(_Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,7 @@ class Marked(NamedTuple):
 
 _COMMENT = Regex(r"(?s)<!--(.*?)(?:--!?>|\z)")
 _EMPTY = Regex(r"(?s)\A[\s.…]*\z")
+_CONDITION = re.compile(r"\[if [^\]\n]{1,40}\]>")  # how mail programs are addressed, which descriptions speak of
 _STYLED = (
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:\.0+)?(?:px|em|rem|pt|%)?\s*(?:[;'\"!]|\z)"
     r"|opacity\s*:\s*0?(?:\.0+)?\s*(?:[;'\"!]|\z)|color\s*:\s*transparent"
@@ -49,12 +51,13 @@ _TAG_IMAGE = Regex(rf"(?i)<img\b[^>]*\bsrc\s*=\s*[\"']?{_QUERY}[^>]*>?")
 
 _SIGNS = Regex(
     r"<!--|<\||\[/?INST|SYS>>|##\s?S|(?:Human|Assistant): |!\[[^\]\n]*\]\[|\]\(\s?<?(?i:https?)://[^\s)?]*\?"
-    r"|(?i:</?(?:important|system|secret|admin|hidden|override|developer|assistant|instructions_for|start_of|script|style|img)"
+    r"|(?i:</?(?:important|system|secret|admin|hidden|override|developer|assistant|global|mandatory|critical|instructions_for|start_of|script|style|img)"
     r"|<[a-z][^<>]*(?:style|hidden))",
     capture=False,
 )
 _TAG = Regex(
-    r"(?:(?:</?(?:IMPORTANT|SYSTEM|SECRET|ADMIN|HIDDEN|OVERRIDE|DEVELOPER)>)"
+    r"(?:(?:</?(?:IMPORTANT|SYSTEM|SECRET|ADMIN|HIDDEN|OVERRIDE|DEVELOPER|GLOBAL|MANDATORY|CRITICAL)"
+    r"(?:_[A-Z]+)?(?: [^<>]*)?>)"
     r"|(?i:</?(?:system|system[_-]?(?:prompt|message|reminder|override|instructions?)|assistant[_-]instructions?|secret"
     r"|hidden[_-]?\w*|admin[_-]?\w*|instructions_for\w*|developer[_-](?:message|prompt)|start_of_turn)>)"
     r"|<\|[a-z_]{2,24}\|>|\[/?INST\]|<</?SYS>>|(?m:^#{2,4} ?(?:System|SYSTEM)\b ?(?:[Pp]rompt|[Mm]essage)?:?\s*$)"
@@ -70,7 +73,8 @@ def marked(text: str) -> list[Marked]:
     found: list[Marked] = []
     if "<!--" in text:
         for span, inner in _COMMENT.spans(text):
-            if not _EMPTY.matches(text[slice(*inner)].encode(errors="replace")):
+            spoken_of = inner[1] == len(text) == span[1] and _CONDITION.match(text, inner[0])
+            if not spoken_of and not _EMPTY.matches(text[slice(*inner)].encode(errors="replace")):
                 found.append(Marked(HTML, span, 0.9))
     if "<" in text:
         found += [Marked(HTML, span, 0.9) for span, *_ in _HIDDEN.spans(text)]

@@ -16,6 +16,7 @@ class Rule(NamedTuple):
     regex: str
     near: tuple[str, ...]
     gate: str
+    only: str
 
 
 _TREE = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
@@ -31,6 +32,7 @@ RULES = tuple(
         rule["regex"],
         tuple(rule.get("near", ())),
         rule.get("gate", ""),
+        rule.get("only", ""),
     )
     for rule in _TREE["rule"]
 )

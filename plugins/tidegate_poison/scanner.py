@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tidegate
-from tidegate_poison import names, texts, wording
+from tidegate_poison import calls, names, texts, wording
 from tidegate_poison.memory import Listed, mentions
 
 if TYPE_CHECKING:
@@ -106,6 +106,10 @@ class Scan:
         self._findings: list[tidegate.Finding] = []
         self._denied: str | None = None
         self._own: set[str] = set()
+        self._tools = 0.0
+        self._items: list[Any] = []
+        self._arguments: set[str] | None = None
+        self._starts: set[tuple[str, ...]] = set()
         self._others: list[Listed] = []
         self._late: set[str] = set()
         self._actions: dict[tuple[Place, str, float, str], str] = {}
@@ -140,6 +144,8 @@ class Scan:
                 if type(item) is dict and type(item.get("name")) is str:
                     listed.add(item["name"])
         self._own, self._others = listed.names, self._memory.others(self._principal, self._server)
+        self._tools = (0.45 if body.get("nextCursor") else 0.6) if member == "tools" else 0.0
+        self._items = items
         kept: list[Any] = []
         changed = False
         for item in items:
@@ -260,13 +266,25 @@ class Scan:
         if text in clean and not shadowed:
             return text
         found = [] if text in clean else self._wrong(text, place)
-        if not found:
+        ordered = list(calls.ordered(text)) if self._tools and place == "definitions" and text not in clean else []
+        if not found and not ordered:
             clean.add(text)
+        found += [texts.Wrong("shadowing", span, self._tools) for name, span in ordered if self._foreign(name)]
         if shadowed:
             found += [texts.Wrong("shadowing", span, 0.6) for span in mentions(text, self._own, self._others)]
         if not self._judged(found, pointer, place, in_key=in_key, fixed=fixed or in_key):
             return text
         return texts.stripped(text, lambda one: self._strips(one, place), content=place == "content")
+
+    def _foreign(self, name: str) -> bool:
+        """Whether a tool that is to be called isn't one of the server that says so, as far as its list tells.
+
+        One that is called as others of it are may be one that isn't listed.
+        """
+        if self._arguments is None:
+            self._arguments = self._own | calls.keys(self._items)
+            self._starts = {calls.start(one) for one in self._own}
+        return not (name in self._arguments or calls.is_value(name) or calls.start(name) in self._starts)
 
     def _judged(self, found: list[texts.Wrong], pointer: str, place: Place, *, in_key: bool, fixed: bool) -> bool:
         """Note what was found in a text, and return whether something has to be taken out of it."""

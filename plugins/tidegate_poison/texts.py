@@ -46,7 +46,7 @@ def wrong(text: str, *, content: bool) -> list[Wrong]:
             found += [Wrong("homoglyph", span, 0.7) for span in names.mixed_words(text)]
             read = _as_read(text, altered=bool(found))
             same = len(read) == len(text)
-    said = _merged(wording.said(read))
+    said = _merged(wording.said(read, content=content))
     found += [Wrong(wording.RULE, one.span if same else None, one.confidence) for one in said]
     orders = markup.Spans(one.span for one in said)
     for mark in markup.marked(read):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import ahocorasick_rs
 
 from tidegate_poison.linear import Characters, Regex, Span
 from tidegate_poison.rules import RULES, WORDS, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 RULE = "instruction"
 WHOLE = 2000
@@ -72,8 +75,6 @@ def _compiled(rule: Rule) -> _Compiled:
 
 _ALL = tuple(_compiled(rule) for rule in RULES)
 _OPEN = [Regex(f"(?is){text}", capture=False) for text in _GATES]
-_ANCHORS = tuple(dict.fromkeys(anchor for rule in RULES for anchor in rule.anchors))
-_RULES_OF = [[number for number, rule in enumerate(RULES) if anchor in rule.anchors] for anchor in _ANCHORS]
 
 
 def _literal(anchor: str) -> bytes:
@@ -82,55 +83,74 @@ def _literal(anchor: str) -> bytes:
     return f"{start}{anchor.removesuffix('$')}{' ' if anchor.endswith('$') else ''}".encode()
 
 
-_SEARCH = ahocorasick_rs.BytesAhoCorasick(
-    [_literal(anchor) for anchor in _ANCHORS],
-    matchkind=ahocorasick_rs.MatchKind.Standard,
-    implementation=ahocorasick_rs.Implementation.DFA,
-)
-_SPACED = bytes(byte if byte >= 128 or chr(byte).isalnum() or chr(byte) in "_@~" else ord(" ") for byte in range(256))
-"""A table for `bytes.translate`: what separates words becomes a space."""
+class _Finder:
+    """Finds in one pass where rules have to be tried; those that have the same anchors together."""
+
+    def __init__(self, rules: Iterable[_Compiled]) -> None:
+        families: dict[tuple[str, ...], list[_Compiled]] = {}
+        for compiled in rules:
+            families.setdefault(compiled.rule.anchors, []).append(compiled)
+        self.families = tuple(families.values())
+        anchors = tuple(dict.fromkeys(anchor for family in families for anchor in family))
+        self._families_of = [[n for n, family in enumerate(families) if anchor in family] for anchor in anchors]
+        self._search = ahocorasick_rs.BytesAhoCorasick(
+            [_literal(anchor) for anchor in anchors],
+            matchkind=ahocorasick_rs.MatchKind.Standard,
+            implementation=ahocorasick_rs.Implementation.DFA,
+        )
+
+    def near_anchors(self, lowered: bytes) -> dict[int, list[Span]]:
+        """Return, by the families' numbers, where their rules have to be tried."""
+        windows: dict[int, list[Span]] = {}
+        size = len(lowered)
+        spaced = b" %b " % lowered.translate(_SPACED)
+        for anchor, start, end in self._search.find_matches_as_indexes(spaced, overlapping=True):
+            low, high = (max(0, start - NEAR), min(size, end + NEAR)) if size > WHOLE else (0, size)
+            for family in self._families_of[anchor]:
+                spans = windows.get(family)
+                if spans is None:
+                    windows[family] = [(low, high)]
+                elif spans[-1][1] < low:
+                    spans.append((low, high))
+                elif spans[-1][1] < high:  # they are found in the order in which they end
+                    spans[-1] = (spans[-1][0], high)
+        return windows
 
 
-def said(text: str) -> list[Said]:
-    """Return what in a text reads like an instruction to a model."""
+_EVERYWHERE = _Finder(_ALL)
+_IN_CONTENT = _Finder(compiled for compiled in _ALL if compiled.rule.only != "definitions")
+_SPACED = bytes(
+    byte if byte >= 128 or chr(byte).isalnum() or chr(byte) in "_@~" else ord(" ") for byte in range(256)
+).lower()
+"""A table for `bytes.translate`: capitals become small, and what separates words a space."""
+
+
+def said(text: str, *, content: bool = False) -> list[Said]:
+    """Return what in a text of a definition, or of a result (``content``), reads like an instruction to a model."""
+    finder = _IN_CONTENT if content else _EVERYWHERE
     data = text.encode(errors="replace")
     plain = text.isascii()
-    lowered = data.lower() if plain else text.lower().encode(errors="replace")
+    lowered = data if plain else text.lower().encode(errors="replace")
     if len(lowered) != len(data):  # a letter whose small form is longer
-        lowered = data.lower()
+        lowered = data
     found: list[Said] = []
-    opened: dict[tuple[int, int, int], bool] = {}
-    for number, spans in _near_anchors(lowered).items():
-        compiled = _ALL[number]
-        for start, end in spans:
-            if all(_opens(gate, data, (start, end), opened) for gate in compiled.gates):
-                found += _tried(compiled, data, start, end)
+    opened: dict[Span, dict[int, bool]] = {}
+    for family, spans in finder.near_anchors(lowered).items():
+        for span in spans:
+            known = opened.setdefault(span, {})
+            for compiled in finder.families[family]:
+                if all(known[gate] if gate in known else _opens(gate, data, span, known) for gate in compiled.gates):
+                    found += _tried(compiled, data, *span)
     if plain:
         return found
     characters = Characters(data)
     return [one._replace(span=characters.span(one.span)) for one in sorted(found, key=lambda one: one.span)]
 
 
-def _near_anchors(lowered: bytes) -> dict[int, list[Span]]:
-    """Return, by the rules' numbers, where they have to be tried."""
-    windows: dict[int, list[Span]] = {}
-    size = len(lowered)
-    spaced = b" %b " % lowered.translate(_SPACED)
-    for anchor, start, end in _SEARCH.find_matches_as_indexes(spaced, overlapping=True):
-        for number in _RULES_OF[anchor]:
-            if size <= WHOLE:
-                windows[number] = [(0, size)]
-            else:
-                _join(windows.setdefault(number, []), max(0, start - NEAR), min(size, end + NEAR))
-    return windows
-
-
-def _opens(gate: int, data: bytes, span: Span, opened: dict[tuple[int, int, int], bool]) -> bool:
+def _opens(gate: int, data: bytes, span: Span, known: dict[int, bool]) -> bool:
     """Whether a regex that is tried first matches in a part of a text; asked once for all rules that have it."""
-    key = (gate, *span)
-    if key not in opened:
-        opened[key] = _OPEN[gate].matches(data, *span)
-    return opened[key]
+    known[gate] = _OPEN[gate].matches(data, *span)
+    return known[gate]
 
 
 def _tried(compiled: _Compiled, data: bytes, start: int, end: int) -> list[Said]:
@@ -142,10 +162,3 @@ def _tried(compiled: _Compiled, data: bytes, start: int, end: int) -> list[Said]
         if not (compiled.unless and found[1][1] > found[1][0]):
             out.append(Said(compiled.rule.id, found[0], compiled.rule.confidence))
     return out
-
-
-def _join(windows: list[Span], start: int, end: int) -> None:
-    if windows and windows[-1][1] >= start:
-        windows[-1] = (windows[-1][0], max(end, windows[-1][1]))
-    else:
-        windows.append((start, end))

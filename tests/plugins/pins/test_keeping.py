@@ -9,6 +9,7 @@ import pytest
 from plugins.pins.offering import SERVER, call, greeting, listed, other, read, show, tool
 from tidegate import Server
 from tidegate.testing import SettingsError, assert_denied, assert_passes, harness
+from tidegate_pins.store import Store
 
 S: dict[str, Any] = {"servers": (SERVER, "web")}
 
@@ -20,6 +21,15 @@ async def test_pins_outlive_a_restart(tmp_path: Path) -> None:
         assert await show(h, tool(title="Other")) == []
     async with harness("pins", folder=tmp_path, **S) as h:
         assert_denied(await h.judge(*call()))
+
+
+async def test_the_first_sight_of_a_long_list_is_one_write(tmp_path: Path) -> None:
+    async with harness("pins", folder=tmp_path, **S) as h:
+        store = Store.acquire(tmp_path / "pins.json")
+        before = store.generation
+        assert len(await show(h, *(other(f"tool_{number}") for number in range(2000)))) == 2000
+        assert store.generation == before + 1  # the file is written whole, and what is written is told apart
+        store.release()
 
 
 async def test_two_that_run_at_once_share_the_file(tmp_path: Path) -> None:

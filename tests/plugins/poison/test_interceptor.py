@@ -306,6 +306,9 @@ def test_what_was_left_once_is_left_twice(structured: Any) -> None:
         "![a](https://a/?b={c}) ",
         "_a",
         "\n ",
+        "must call a_b. ",
+        "before using the `a_b` ",
+        "when using a_b change the path to '",
     ],
     ids=ascii,
 )

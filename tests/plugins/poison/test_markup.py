@@ -32,6 +32,7 @@ def test_markup_that_hides_or_speaks_for_others_is_found(text: str, rule: str) -
     [
         "Comments (`<!-- -->`) are left out.",
         "<!-- -->",
+        "Put <!--[if mso]> round what is for one mail program.\n\nThe rest is as it is.",
         "![badge](https://example.com/badge.svg?style=flat)",
         "https://example.com/items/{id}?lang={lang}",
         "Tags <b>, <table> and <important_notes> are kept.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -30,6 +31,7 @@ class Case(NamedTuple):
         family: how it is done.
         tool: the definition.
         others: names of tools that another server listed before.
+        own: names of tools that its own server lists beside it.
     """
 
     half: Half
@@ -37,6 +39,7 @@ class Case(NamedTuple):
     family: str
     tool: dict[str, Any]
     others: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 _CARRIERS = (
@@ -79,6 +82,8 @@ def poisoned(half: Half) -> Iterator[Case]:
 _NEIGHBOURS = ("read_file", "search_issues", "send_message", "list_repositories", "get_forecast", "create_event")
 """What another server lists beside every ordinary definition."""
 
+_BACKQUOTED = re.compile(r"`(\w+)`")  # an ordinary text names tools of its own server
+
 
 def ordinary(half: Half) -> Iterator[Case]:
     """Yield the ordinary definitions of a half, the same ones every time."""
@@ -89,7 +94,7 @@ def ordinary(half: Half) -> Iterator[Case]:
             tool = _tool(f"do_thing_{number}", "Does one thing.", option=text)
         else:
             tool = _tool(f"do_thing_{number}", text, query="What to look for.")
-        yield Case(half, "", "hard", tool, _NEIGHBOURS)
+        yield Case(half, "", "hard", tool, _NEIGHBOURS, tuple(_BACKQUOTED.findall(text)))
     for _ in range(ORDINARY_TEMPLATES):
         verb, verb2 = random.sample(source.VERBS, 2)
         thing, thing2 = random.sample(source.THINGS, 2)

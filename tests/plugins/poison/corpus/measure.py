@@ -52,11 +52,14 @@ class Report:
         return total
 
 
-def found_in(tool: dict[str, Any], others: Iterable[str] = (), **beside: Any) -> list[tidegate.Finding]:
-    """Return what a fresh interceptor finds, surely enough, in a definition that a server lists."""
+def found_in(
+    tool: dict[str, Any], others: Iterable[str] = (), own: Iterable[str] = (), **beside: Any
+) -> list[tidegate.Finding]:
+    """Return what a fresh interceptor finds, surely enough, in a definition that a server lists beside others."""
     config = PoisonConfig()
     poison = Poison(config)
-    for name, listed in (("other", [{"name": name} for name in others]), ("server", [tool])):
+    mine = [tool, *({"name": name} for name in own if name != tool.get("name"))]
+    for name, listed in (("other", [{"name": name} for name in others]), ("server", mine)):
         asked = request("tools/list")
         reply = result_of(asked, {"tools": listed, **beside})
         context = flow(reply, server=name, request=asked)
@@ -78,7 +81,7 @@ def measure(halves: Iterable[Half] = HALVES) -> Report:
             if not rules:
                 report.missed.append(case)
         for case in ordinary(half):
-            rules = {one.rule for one in found_in(case.tool, case.others)}
+            rules = {one.rule for one in found_in(case.tool, case.others, case.own)}
             tally = report.ordinary[half]
             tally.cases += 1
             tally.found += bool(rules)
