@@ -14,7 +14,7 @@ venv: .venv/dev.stamp ## make .venv with all that development needs
 	@:
 
 # One stamp per dependency group: newer than pyproject.toml means installed. `dev` holds `demo` too.
-.venv/demo.stamp .venv/dev.stamp: pyproject.toml
+.venv/demo.stamp .venv/dev.stamp: pyproject.toml native/Cargo.lock $(wildcard native/src/*.rs)
 	@.ci/venv $(basename $(@F))
 
 demo: .venv/demo.stamp ## show Tidegate at work between a real client and a real server
@@ -39,10 +39,12 @@ lint: .venv/dev.stamp ## check style and types
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted: run make format."; exit 1; }
 	@$(BIN)/mypy --no-error-summary
+	@if command -v cargo >/dev/null; then cd native && cargo fmt --check && cargo clippy --quiet --locked -- --deny warnings; fi
 
 format: .venv/dev.stamp ## put the sources into the one format, and mend what ruff can
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
+	@if command -v cargo >/dev/null; then cd native && cargo fmt; fi
 
 bench: .venv/dev.stamp ## measure what is claimed about speed
 	@$(BIN)/python -m benchmarks.run
@@ -54,5 +56,5 @@ matrix: .venv/dev.stamp ## play every client version with every server version, 
 	@PYTHONPATH=tests $(BIN)/python -m matrix.run
 
 clean: ## remove what was built here: .venv, caches, distributions
-	@rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	@rm -rf native/target .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

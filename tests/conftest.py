@@ -1,8 +1,8 @@
 """What the whole suite shares: needs that may be missing, the skips they cause, and a look for what still runs.
 
-A test marked `docker`, `node`, `opa`, `bubblewrap` or `registry` is skipped where that is missing. TIDEGATE_REQUIRE,
-a list of these names, is for a machine that must have them: there a missing one ends the run before it starts, and
-any other skip fails, unless its reason starts with "platform:".
+A test marked `docker`, `node`, `opa`, `bubblewrap`, `registry` or `native` is skipped where that is missing.
+TIDEGATE_REQUIRE, a list of these names, is for a machine that must have them: there a missing one ends the run before
+it starts, and any other skip fails, unless its reason starts with "platform:".
 """
 
 import os
@@ -16,7 +16,7 @@ import hypothesis
 import psutil
 import pytest
 
-from support import engine, node, opa, registry, sandbox, spreading
+from support import engine, native, node, opa, registry, sandbox, spreading
 from support.clean import Clean
 from support.images import Images
 
@@ -30,6 +30,7 @@ class Need:
 
 
 NEEDS = {
+    "native": Need(native.native_reason, native.HOW),
     "docker": Need(engine.engine_reason, engine.HOW),
     "node": Need(node.node_reason, "install Node.js with npm, of any version, and run the tests again"),
     "opa": Need(opa.opa_reason, opa.HOW),

@@ -15,10 +15,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import re2  # type: ignore[import-untyped]  # it has no stubs
 
+from . import native
 from .edits import WORTH
 from .inflate import deflated, deflates, inflated
 from .spans import Run
-from .triggers import ANY, DIGITS, FIRST, HEX, IN_ALPHABET, READABLE, SECOND, THIRD, few_rows, triggers, triggers_in
+from .triggers import (
+    ANY,
+    BITS,
+    DIGITS,
+    FIRST,
+    HEX,
+    IN_ALPHABET,
+    READABLE,
+    SECOND,
+    THIRD,
+    few_rows,
+    triggers,
+    triggers_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -305,7 +319,13 @@ Calm = set[str]
 """Texts in which there is no sign of an encoded run."""
 
 
+_compiled_signs = native.signs(BITS, _RARE)
+
+
 def _signs_in(raw: bytes) -> _Signs:
+    if _compiled_signs is not None:
+        quads, pairs, first = _compiled_signs(raw)
+        return quads, pairs, -1 if first is None else first
     rows = few_rows(raw)
     if rows is None:
         perhaps = _rare_or_hex(raw)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from html.entities import html5
 from typing import TYPE_CHECKING, Protocol
 
+from . import native
 from .spans import Coded
 
 if TYPE_CHECKING:
@@ -217,6 +218,8 @@ class Escapes:
         if letters[1] == "{" or kind == "U":
             return _character(int(letters.strip("uxU{}"), 16))
         digits = piece.replace("\\", "").replace(kind, "")
+        if len(digits) + 1 == len(letters):  # it stands alone
+            return _SURROGATES.sub(_LOST, chr(int(digits, 16)))
         return _utf16(digits) if kind == "u" else _bytes_as_text(bytes.fromhex(digits))
 
     def atoms(self, piece: str) -> Iterator[tuple[int, int]]:
@@ -372,6 +375,10 @@ WAYS: tuple[Way, ...] = (Escapes(), PercentUnits(), CodePoints(), Entities(), Pe
 """In the order they are undone in: what can't be seen is often written as an escape or an entity itself."""
 
 
-def uncoded(text: str) -> bool:
-    """Whether a text has none of the characters of which each coded piece has one."""
-    return text.isascii() and not ("\\" in text or "%" in text or "&" in text or "+" in text)
+def possible(text: str) -> int:
+    """Return a bit for each of `WAYS` of which a text may have a piece."""
+    ways = native.coded(text)
+    if ways is None:  # each coded piece has one of these
+        plain = text.isascii() and not ("\\" in text or "%" in text or "&" in text or "+" in text)
+        ways = 0 if plain else (1 << len(WAYS)) - 1
+    return ways

@@ -7,7 +7,7 @@ occurrence counts only where the bytes beside it fit a rule (see `neighbours`); 
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate, product
 from operator import itemgetter
 from time import monotonic
@@ -114,24 +114,40 @@ class Literal:
         return found
 
 
-class Literals:
-    """The search for literals: those that heed case, or those that don't, in a text of small letters.
+Written = tuple[bool, list[tuple[list[bytes], list[tuple[int, bytes, bytes, str, int, int]]]]]
+"""A search as `tidegate-native` takes it: whether case is ignored; of each literal its spellings and its members."""
 
-    Attributes:
-        all: the literals by their numbers. One may have several.
-    """
+
+class Literals:
+    """The search for literals: those that heed case, or those that don't, in a text of small letters."""
 
     def __init__(self, literals: Mapping[str, Sequence[Candidate]], *, ignore_case: bool) -> None:
         self._ignore_case = ignore_case
-        self.all: list[Literal] = []
-        spellings: list[bytes] = []
-        for literal, candidates in literals.items():
-            made = Literal(literal, candidates, ignore_case=ignore_case)
-            for spelling in _spellings(literal, ignore_case=ignore_case):
-                spellings.append(spelling)
-                self.all.append(made)
-        self._longest = max(map(len, spellings))
-        self._automaton = BytesAhoCorasick(spellings, implementation=Implementation.DFA)
+        self._spelled = [
+            (Literal(literal, candidates, ignore_case=ignore_case), _spellings(literal, ignore_case=ignore_case))
+            for literal, candidates in literals.items()
+        ]
+        self._longest = max(len(each) for _, spellings in self._spelled for each in spellings)
+
+    @cached_property
+    def all(self) -> list[Literal]:
+        """The literals by their numbers. One may have several."""
+        return [literal for literal, spellings in self._spelled for _ in spellings]
+
+    @cached_property
+    def _automaton(self) -> BytesAhoCorasick:
+        patterns = [each for _, spellings in self._spelled for each in spellings]
+        return BytesAhoCorasick(patterns, implementation=Implementation.DFA)
+
+    def written(self) -> Written:
+        """What the same search is compiled of."""
+        return self._ignore_case, [
+            (
+                list(spellings),
+                [(each.candidate.number, each.before, each.first, *each.candidate[2:]) for each in literal.members],
+            )
+            for literal, spellings in self._spelled
+        ]
 
     def stops(self, data: bytes, until: float = math.inf) -> list[Stop]:
         """The literals of a text that call up rules, in order.
@@ -214,10 +230,10 @@ def _any(tables: Iterable[bytes]) -> bytes:
     return found.to_bytes(256, "little")
 
 
-def _spellings(literal: str, *, ignore_case: bool) -> set[bytes]:
+def _spellings(literal: str, *, ignore_case: bool) -> list[bytes]:
     """The bytes of a literal in a text of small letters: there only ASCII was made small."""
     if not ignore_case or literal.isascii():
-        return {literal.encode()}
+        return [literal.encode()]
     ways: list[set[str]] = []
     varied = 0
     for char in literal:
@@ -226,4 +242,4 @@ def _spellings(literal: str, *, ignore_case: bool) -> set[bytes]:
         varied += not char.isascii()
         if varied == _VARIED:
             break
-    return {"".join(way).encode() for way in product(*ways)}
+    return sorted({"".join(way).encode() for way in product(*ways)})

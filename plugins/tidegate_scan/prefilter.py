@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import NamedTuple
 
+from tidegate_scan import native
 from tidegate_scan.budget import OverBudget
 from tidegate_scan.edits import Edits
 from tidegate_scan.linear import ANYWHERE, AT_START, Regex
@@ -44,7 +45,10 @@ _CHUNK = 4096  # bytes that are not looked into for literals, where they do
 
 
 class Prefilter:
-    """The literals of all rules, compiled once: of those that heed case, and of those that don't."""
+    """The literals of all rules, compiled once: of those that heed case, and of those that don't.
+
+    Where `tidegate-native` is installed, `all_windows` is so fast that nothing need be learnt of a text.
+    """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         candidates = [_candidate(number, rule) for number, rule in enumerate(rules)]
@@ -59,9 +63,15 @@ class Prefilter:
             if literals:
                 self._searches.append(Literals(literals, ignore_case=ignore_case))
             self._tails.ready(candidates for candidates in literals.values() if len(candidates) > 1)
+        self._compiled = native.windows(self._searches, _CLOSE, _ROW, _CHUNK)
         self._counted = [(number, 2 * (rule.window + rule.digits)) for number, rule in enumerate(rules) if rule.digits]
         texts = [rules[number].text for number, _ in self._counted]
         self._digits = Regex("|".join(f"(?:{text})" for text in texts), capture=False) if texts else None
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is worth to note what was learnt of a text, for others that come from it."""
+        return self._compiled is None
 
     def stops(self, data: bytes, scale: int, until: float = math.inf) -> Stops:
         """Where literals call up rules: what `windows` rests on.
@@ -100,20 +110,28 @@ class Prefilter:
             self._count(found, self._digits, data, scale)
         return found
 
-    def all_windows(self, data: bytes, scale: int, until: float = math.inf) -> dict[int, list[Window]]:
-        """The same for a text of which nothing is known, nor to be learnt.
+    def all_windows(
+        self, data: bytes, scale: int, until: float = math.inf, *, unbroken: bool = True
+    ) -> dict[int, list[Window]]:
+        """The same for a text of which nothing is known, nor to be learnt; `unbroken` says that it is UTF-8 throughout.
 
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
         found: dict[int, list[Window]] = {}
+        if self._compiled is not None and unbroken:
+            found = self._compiled.of(data, scale, until)
+        else:
+            self._draw(found, data, scale, until)
+        if self._digits is not None:
+            self._count(found, self._digits, data, scale)
+        return found
+
+    def _draw(self, found: dict[int, list[Window]], data: bytes, scale: int, until: float) -> None:
         for each in self._searches:
             stops = each.stops(data, until)
             if stops:
                 _Search(found, data, scale, self._tails).run(stops, bytearray(len(stops)), until)
-        if self._digits is not None:
-            self._count(found, self._digits, data, scale)
-        return found
 
     def _count(self, found: dict[int, list[Window]], digits: Regex, data: bytes, scale: int) -> None:
         """Note the windows of rules for digits: round each match of any, because every match overlaps one of those.

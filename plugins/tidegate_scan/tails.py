@@ -284,7 +284,7 @@ def _escape(regex: str, at: int) -> tuple[Atom, int]:
         braced = regex.startswith("{", at + 2)
         stop = regex.find("}", at) + 1 if braced else at + (4 if following == "x" else 3)
         return Atom(regex[at:stop], None, 1), stop
-    if following in ("Q", "C", ""):
+    if following in ("Q", "C", "") or following.isdigit():  # an octal number may have three digits
         raise UnreadError
     if following.isalnum():
         return Atom(text, None, 1), at + 2

@@ -83,7 +83,8 @@ def _bits(code: int) -> int:
     return sum(1 << bit for bit, each in enumerate(classes) if re.fullmatch(each, chr(code)))
 
 
-_BITS = bytes(_bits(code) if code < 0x80 else 0 for code in range(256))
+BITS = bytes(_bits(code) if code < 0x80 else 0 for code in range(256))
+"""A table of what each byte may be."""
 
 
 @lru_cache(maxsize=32)
@@ -98,7 +99,7 @@ def triggers(raw: bytes, *, hexes: bool = True) -> tuple[list[int], list[int]]:
     The text is one long number whose bytes say what each character may be, so one shift compares all neighbours. That
     takes the same time for any text; an automaton would have to learn the noise it meets.
     """
-    bits = int.from_bytes(raw.translate(_BITS), "little")
+    bits = int.from_bytes(raw.translate(BITS), "little")
     pairs = bits & (bits >> 9)  # bit 0: first, then second; bit 2: third, then any; bit 4: two of hex
     quads = pairs & (pairs >> 18)
     quads &= quads >> 32

@@ -6,10 +6,11 @@ import re
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
+from . import native
 from .budget import DEFAULT, Budget, Gauge, OverBudget
 from .decoders import Calm, runs
 from .edits import WORTH, Edits, Since, utf8
-from .inline import WAYS, uncoded
+from .inline import WAYS, possible
 from .spans import SEPARATOR, Inline, Joined, Run, Spans, Whole
 
 if TYPE_CHECKING:
@@ -111,10 +112,13 @@ _APART = 64
 def _undone(view: View) -> View | None:
     """Undo what is disguised character by character; None where nothing is."""
     text, how, spans, since = view
-    if uncoded(text) or (since is not None and not _again(text, since.edits)):
+    ways = possible(text)
+    if not ways or (since is not None and not _again(text, since.edits)):
         return None
-    record: Record | None = [] if len(text) >= WORTH else None
-    for way in WAYS:
+    record: Record | None = [] if len(text) >= WORTH and native.compiled is None else None
+    for number, way in enumerate(WAYS):
+        if not ways >> number & 1:
+            continue
         if text is view.text and how[-1:] == (way.name,) == ("unicode",):
             continue  # what can't be seen is undone last, and nothing came up since
         plain = way.undo(text, record)
@@ -122,6 +126,7 @@ def _undone(view: View) -> View | None:
             step = record[-1] if record else None
             how, spans = (*how, way.name), Inline(spans, text, way, step and step[0])
             text = plain
+            ways = possible(text)
     if spans is view.spans:
         return None
     return View(text, how, spans, _since(view.text, text, record) if record else None)

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugins.scan.ways import both_ways
 from tidegate_scan.budget import DEFAULT, Gauge
 from tidegate_scan.decoders import runs
 from tidegate_scan.spans import Run
+
+__all__ = ["both_ways"]
 
 SECRET = "tok_9f8e7d6c5b4a-Zz/Yy+Xx"
 LONG = "".join(f"line {number}: some value and {SECRET}\n" for number in range(12))

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugins.scan.ways import both_ways
 from tidegate_scan.engine import Engine
 from tidegate_scan.prefilter import Prefilter
 from tidegate_scan.rules import SECRETS, Kind, Rule, Window, load
 from tidegate_scan.tails import Tail, tail
+
+__all__ = ["both_ways"]
 
 FREE = Kind(SECRETS.validators, lambda _secret, _line, _context: False)
 REGEXES: list[tuple[str, list[str] | int, bool]] = [
@@ -165,6 +168,11 @@ def test_a_name_inside_a_value_that_was_turned_down_still_counts(tmp_path: Path)
     rules = made(tmp_path, [(r"\w+:\s?([\w:]{4,40})", [":"], False)], more="entropy = 3.3\n")
     (hit,) = Engine(rules).find("auth: aaaa:aaaaaaaaaaaaaaa:k3v9x0p2q7")
     assert (hit.start, hit.end) == (27, 37)
+
+
+def test_a_character_by_its_octal_number_is_read(tmp_path: Path) -> None:
+    rules = made(tmp_path, [(r"key=(\123\w+)", ["key="], False)])
+    assert found(Engine(rules), "a key=Szy9") == everywhere(rules, "a key=Szy9") == [("r0", 6, 10)]
 
 
 def test_no_rules_find_nothing() -> None:

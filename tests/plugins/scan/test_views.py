@@ -8,18 +8,23 @@ import time
 import urllib.parse
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.scan.finders import scanner
+from plugins.scan.ways import PARTS, both_ways, in_python
 from tidegate_scan.budget import Gauge
+from tidegate_scan.choosing import shipped
 from tidegate_scan.decoders import runs
-from tidegate_scan.inline import WAYS, Unicode, uncoded
+from tidegate_scan.engine import Engine
+from tidegate_scan.inline import WAYS, Unicode, possible
 from tidegate_scan.spans import Inline, Whole
 from tidegate_scan.views import Budget, OverBudget, View, _undone, views
+
+__all__ = ["both_ways"]
 
 NEEDLE = "tok_9f8e7d6c-Zz/Yy+Xx.Ww_0123"
 """What stands for a secret: letters, digits and marks, of no real kind."""
@@ -241,32 +246,23 @@ def test_work_is_bounded_for_any_text(text: str) -> None:
     assert sum(len(view.text) for view in made) <= 8 * len(text) + 64
 
 
-PARTS = st.sampled_from(
-    [
-        *("key", "token", "password", "secret", "AKIA", "ghp_", "Bearer ", "sk-", "://", "eyJ", "pat"),
-        *(
-            "ZXlKaGJHY2lPaUpJVXpJMU5pSjk",
-            "6b65793d31323334353637383930",
-            "eJwrTs5ILChJ",
-            "1f:8b:08",
-            "0x41, 0x42",
-            "/",
-            "%2541",
-        ),
-        *("=", ": ", "'", '"', "\\n", "\\t", "\\u003d", "%20", "%3d", "&#61;", "\n", " ", "é", "\\x41", "\x00", "\\"),
-        *("aB3dE5fG7hJ9kL1mN3pQ", "hunter2hunter2", "x" * 300, "word " * 40, "lorem ipsum dolor " * 90),
-    ]
-)
+@cache
+def learning() -> Engine:
+    """An engine that notes what it learns of texts."""
+    with in_python():
+        return Engine(shipped("rules"))
 
 
 @given(st.lists(PARTS, min_size=1, max_size=40).map("".join))
 def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> None:
     """What is known of the other one saves work, and changes nothing about literals, encoded runs and what is left."""
     text += "filler " * 1800
-    engine = scanner()._own[0]
+    engine = learning()
     stops: dict[str, Any] = {}
     calm: set[str] = set()
-    for view in views(text, Budget(seconds=100)):
+    with in_python():
+        told = list(views(text, Budget(seconds=100)))
+    for view in told:
         data, scale = view.text.encode("utf-8", "surrogatepass"), 1 if view.text.isascii() else 4
         stops[view.text] = engine._prefilter.stops(data, scale)
         windows = engine._prefilter.windows(data, stops[view.text])
@@ -286,12 +282,14 @@ def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> N
 
 def test_little_that_is_undone_in_much_is_told_with_the_text() -> None:
     much = "word " * 900
-    _, view = views(f"{much}a\\tb%20c{much}")
+    with in_python():
+        _, view = views(f"{much}a\\tb%20c{much}")
     assert view.since is not None
     assert view.since.text == f"{much}a\\tb%20c{much}"
     assert view.since.edits == ([4501, 4504], [4503, 4507], [4501, 4503], [4502, 4504])
     assert view.since.in_bytes == view.since.edits
-    _, view = views(f"{much}é\\tb{much}")
+    with in_python():
+        _, view = views(f"{much}é\\tb{much}")
     assert view.since is not None
     assert view.since.in_bytes == ([4502], [4504], [4502], [4503])
 
@@ -318,7 +316,7 @@ def test_few_characters_beyond_ascii_are_undone_as_many_are(text: str) -> None:
 
 @given(st.text(st.sampled_from("ab;41%&u0#xU+\\ é\u200b")))
 def test_where_no_character_is_of_a_coded_piece_there_is_none(text: str) -> None:
-    if uncoded(text):
+    if not possible(text):
         assert all(way.undo(text) == text for way in WAYS)
 
 

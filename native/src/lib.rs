@@ -1,0 +1,23 @@
+//! What of the search for secrets is the same work for every byte of a text, compiled.
+//!
+//! Tidegate's interceptors `secrets` and `pii` do all of this in Python too, which takes several times as long. What is
+//! here says where rules could match and where encoded runs may be; rules, decoders and judgements stay in Python.
+
+mod coded;
+mod prefilter;
+mod signs;
+mod syntax;
+mod tails;
+
+use pyo3::prelude::*;
+
+/// See `plugins/tidegate_scan/native.py`.
+#[pymodule(gil_used = true)]
+mod tidegate_native {
+    #[pymodule_export]
+    use crate::coded::coded;
+    #[pymodule_export]
+    use crate::prefilter::Prefilter;
+    #[pymodule_export]
+    use crate::signs::Signs;
+}

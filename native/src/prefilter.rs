@@ -1,0 +1,278 @@
+//! Which rules could match in a text, and where: see `plugins/tidegate_scan/prefilter.py`, whose results are the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::{PyTimeoutError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::tails::{Tail, Tried};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+const STRIDE: usize = 64; // literals between two looks at the clock
+const BEGINNING: usize = 5; // bytes of a literal that the automaton knows: the smaller it is, the more of it is in a cache
+const EDGE: u8 = 0; // stands for what is before a text and behind it
+
+type Table = [bool; 256];
+type Written = (u32, Vec<u8>, Vec<u8>, String, usize, usize);
+type Group = (Vec<Vec<u8>>, Vec<Written>);
+type Window = (usize, usize, bool);
+
+struct Member {
+    rule: u32,
+    before: Table,
+    first: Table,
+    tail: Option<usize>,
+    most_before: usize,
+    most_after: usize,
+}
+
+/// One way to write a literal, in small letters, and the literal's number.
+struct Spelling {
+    text: Vec<u8>,
+    literal: usize,
+}
+
+struct Literal {
+    exactly: Vec<u8>, // how it is written; empty where its case doesn't matter
+    search: usize,
+    before: Table,
+    first: Table,
+    members: Vec<Member>,
+    gate: Option<usize>, // the tails of all its rules as one, if there are several
+    most_after: usize,
+}
+
+/// The limits within which literals that follow each other closely are tried one by one.
+#[derive(Clone, Copy)]
+struct Limits {
+    close: usize,
+    row: usize,
+    chunk: usize,
+}
+
+/// The literals of all rules and their tails.
+///
+/// One automaton reads the text in small letters for all searches: reading is what takes the time.
+#[pyclass]
+pub struct Prefilter {
+    automaton: AhoCorasick,
+    owners: Vec<Vec<Spelling>>, // those that begin with each pattern
+    literals: Vec<Literal>,
+    searches: usize,
+    tails: Vec<Tail>,
+    limits: Limits,
+    rules: usize,
+}
+
+fn table(bytes: &[u8]) -> PyResult<Table> {
+    let bytes: &[u8; 256] = bytes.try_into().map_err(|_| PyValueError::new_err("a table has 256 bytes"))?;
+    Ok(bytes.map(|byte| byte != 0))
+}
+
+fn any(tables: impl Iterator<Item = Table>) -> Table {
+    tables.fold([false; 256], |found, each| std::array::from_fn(|code| found[code] || each[code]))
+}
+
+#[pymethods]
+impl Prefilter {
+    /// Takes for each search whether case is ignored, and its literals: spellings, and for each rule its number, the
+    /// bytes that may stand before the literal and behind it, its tail ("" for none), and how much there may be on each side.
+    #[new]
+    fn new(searches: Vec<(bool, Vec<Group>)>, close: usize, row: usize, chunk: usize) -> PyResult<Self> {
+        let mut spelled: BTreeMap<Vec<u8>, Vec<Spelling>> = BTreeMap::new();
+        let mut literals = Vec::new();
+        let mut tails = Tails::default();
+        let count = searches.len();
+        for (search, (ignore_case, groups)) in searches.into_iter().enumerate() {
+            for (spellings, members) in groups {
+                for spelling in &spellings {
+                    let text = spelling.to_ascii_lowercase();
+                    let begins = text[..text.len().min(BEGINNING)].to_vec();
+                    spelled.entry(begins).or_default().push(Spelling { text, literal: literals.len() });
+                }
+                let exactly = if ignore_case { Vec::new() } else { spellings.concat() };
+                let regexes: Vec<String> = members.iter().map(|each| each.3.clone()).collect();
+                let gated = members.len() > 1 && regexes.iter().all(|each| !each.is_empty());
+                let gate = if gated { Some(tails.number(regexes.join("|"))?) } else { None };
+                let most_after = members.iter().map(|each| each.5).max().unwrap_or(0);
+                let members = members.into_iter().map(|each| tails.member(each)).collect::<PyResult<Vec<_>>>()?;
+                let before = any(members.iter().map(|each| each.before));
+                let first = any(members.iter().map(|each| each.first));
+                literals.push(Literal { exactly, search, before, first, members, gate, most_after });
+            }
+        }
+        let (patterns, owners): (Vec<_>, Vec<_>) = spelled.into_iter().unzip();
+        let automaton = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::DFA))
+            .match_kind(MatchKind::Standard)
+            .build(patterns)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let rules = literals.iter().flat_map(|each| &each.members).map(|each| each.rule as usize + 1).max();
+        let limits = Limits { close, row, chunk };
+        Ok(Self { automaton, owners, literals, searches: count, tails: tails.made, limits, rules: rules.unwrap_or(0) })
+    }
+
+    /// The windows of each rule, by its number, in order.
+    ///
+    /// `scale` is how many bytes a character may take. Raises TimeoutError where it takes longer than so many seconds.
+    fn windows(&mut self, data: &[u8], scale: usize, seconds: f64) -> PyResult<Vec<(u32, Vec<Window>)>> {
+        let until = Duration::try_from_secs_f64(seconds).ok().and_then(|left| Instant::now().checked_add(left));
+        let mut found = Found { windows: vec![Vec::new(); self.rules], until: vec![0; self.rules] };
+        for stops in self.stops(data) {
+            draw(&self.literals, &mut self.tails, &stops, &mut found, &Text { data, scale }, until, self.limits)?;
+        }
+        let drawn = found.windows.into_iter().enumerate().filter(|(_, windows)| !windows.is_empty());
+        Ok(drawn.map(|(rule, windows)| (rule as u32, windows)).collect())
+    }
+}
+
+impl Prefilter {
+    /// The literals in a text beside which there is what any of their rules allows, in order, by search.
+    fn stops(&self, data: &[u8]) -> Vec<Vec<Stop>> {
+        let text = data.to_ascii_lowercase();
+        let mut stops: Vec<Vec<Stop>> = (0..self.searches).map(|_| Vec::new()).collect();
+        for found in self.automaton.find_overlapping_iter(&text) {
+            let begin = found.start();
+            for spelling in &self.owners[found.pattern().as_usize()] {
+                let end = begin + spelling.text.len();
+                let literal = &self.literals[spelling.literal];
+                let case = |at: usize| if literal.exactly.is_empty() { text[at] } else { data[at] };
+                let behind = if end < text.len() { case(end) } else { EDGE };
+                let before = if begin > 0 { case(begin - 1) } else { EDGE };
+                if literal.first[usize::from(behind)]
+                    && literal.before[usize::from(before)]
+                    && text[begin..].starts_with(&spelling.text)
+                    && (literal.exactly.is_empty() || data[begin..].starts_with(&literal.exactly))
+                {
+                    stops[literal.search].push(Stop { begin, end, literal: spelling.literal, before, behind });
+                }
+            }
+        }
+        for each in &mut stops {
+            each.sort_by_key(|stop| stop.begin);
+        }
+        stops
+    }
+}
+
+/// Tails, each made once.
+#[derive(Default)]
+struct Tails {
+    made: Vec<Tail>,
+    known: HashMap<String, usize>,
+}
+
+impl Tails {
+    fn member(&mut self, written: Written) -> PyResult<Member> {
+        let (rule, before, first, regex, most_before, most_after) = written;
+        let tail = if regex.is_empty() { None } else { Some(self.number(regex)?) };
+        Ok(Member { rule, before: table(&before)?, first: table(&first)?, tail, most_before, most_after })
+    }
+
+    fn number(&mut self, regex: String) -> PyResult<usize> {
+        if let Some(number) = self.known.get(&regex) {
+            return Ok(*number);
+        }
+        let tail = Tail::new(&regex).ok_or_else(|| PyValueError::new_err("a regex that isn't read here"))?;
+        self.made.push(tail);
+        self.known.insert(regex, self.made.len() - 1);
+        Ok(self.made.len() - 1)
+    }
+}
+
+struct Stop {
+    begin: usize,
+    end: usize,
+    literal: usize,
+    before: u8,
+    behind: u8,
+}
+
+struct Found {
+    windows: Vec<Vec<Window>>,
+    until: Vec<usize>, // where the last match of a rule's tail ends
+}
+
+struct Text<'a> {
+    data: &'a [u8],
+    scale: usize,
+}
+
+fn draw(
+    literals: &[Literal],
+    tails: &mut [Tail],
+    stops: &[Stop],
+    found: &mut Found,
+    text: &Text,
+    until: Option<Instant>,
+    limits: Limits,
+) -> PyResult<()> {
+    let mut covered = vec![0; literals.len()];
+    let (mut last, mut row) = (0, 0);
+    for (number, stop) in stops.iter().enumerate() {
+        if number % STRIDE == 0 && until.is_some_and(|until| Instant::now() > until) {
+            return Err(PyTimeoutError::new_err("a text would take too long to search"));
+        }
+        row = if stop.begin - last < limits.close { row + 1 } else { 0 };
+        last = stop.begin;
+        let literal = &literals[stop.literal];
+        if row < limits.row {
+            attempt(literal, tails, stop, found, text);
+        } else if stop.begin >= covered[stop.literal] {
+            cover(literal, stop, found, text, limits.chunk);
+            covered[stop.literal] = stop.begin + limits.chunk;
+        }
+    }
+    Ok(())
+}
+
+/// Draws the windows of a literal's rules round a stretch.
+fn cover(literal: &Literal, stop: &Stop, found: &mut Found, text: &Text, chunk: usize) {
+    for member in &literal.members {
+        let end = text.data.len().min(stop.end + chunk + text.scale * member.most_after);
+        let start = stop.begin.saturating_sub(text.scale * member.most_before);
+        join(&mut found.windows[member.rule as usize], start, end, false);
+    }
+}
+
+/// Draws the windows of those rules that a literal may belong to.
+fn attempt(literal: &Literal, tails: &mut [Tail], stop: &Stop, found: &mut Found, text: &Text) {
+    if let Some(gate) = literal.gate {
+        let end = text.data.len().min(stop.end + text.scale * literal.most_after);
+        if !tails[gate].matches(text.data, stop.begin, end) {
+            return;
+        }
+    }
+    for member in &literal.members {
+        if !(member.before[usize::from(stop.before)] && member.first[usize::from(stop.behind)]) {
+            continue;
+        }
+        let rule = member.rule as usize;
+        let mut end = text.data.len().min(stop.end + text.scale * member.most_after);
+        if let Some(tail) = member.tail
+            && stop.begin >= found.until[rule]
+        {
+            match tails[tail].tried(text.data, stop.begin, end) {
+                Tried::No => continue,
+                Tried::Until(place) if member.most_before > 0 => {
+                    // Where the tail ends is where the whole match ends, so the window need not be longer.
+                    end = place;
+                    found.until[rule] = place;
+                }
+                _ => {}
+            }
+        }
+        let start = stop.begin.saturating_sub(text.scale * member.most_before);
+        let anchored = member.tail.is_some() && member.most_before == 0;
+        join(&mut found.windows[rule], start, end, anchored);
+    }
+}
+
+/// Adds a window to others in order, as one with the last if the two overlap and that isn't anchored.
+fn join(windows: &mut Vec<Window>, start: usize, stop: usize, anchored: bool) {
+    match windows.last_mut() {
+        Some(last) if last.1 > start && !last.2 => *last = (last.0.min(start), last.1.max(stop), false),
+        _ => windows.push((start, stop, anchored)),
+    }
+}

@@ -1,0 +1,81 @@
+"""Searches of this package that are compiled, in the package `tidegate-native`, where that is installed.
+
+What is compiled says where to look: which rules could match and where, where encoded runs may be, which disguises a
+text may have. Python does the same where it isn't there; what is found is the same, several times as fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from tidegate_scan.budget import OverBudget
+from tidegate_scan.rules import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
+
+    from tidegate_scan.literals import Literals
+
+compiled: ModuleType | None
+try:
+    compiled = import_module("tidegate_native")
+except ImportError:  # a package of its own, for which there has to be a wheel, or a compiler where it is installed
+    compiled = None
+
+
+class Windows:
+    """Where rules could match: see `prefilter.Prefilter.windows`."""
+
+    def __init__(self, searches: Sequence[Literals], close: int, row: int, chunk: int) -> None:
+        """Take the searches for literals, and how those are tried that follow each other closely.
+
+        Raises:
+            ValueError: one of the rules' regexes isn't read there, or nothing is compiled.
+        """
+        if compiled is None:
+            raise ValueError("tidegate-native isn't installed")
+        self._prefilter = compiled.Prefilter([each.written() for each in searches], close, row, chunk)
+
+    def of(self, data: bytes, scale: int, until: float) -> dict[int, list[Window]]:
+        """Where each rule's regex has to be run in UTF-8, by the rule's number, in order.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        try:
+            drawn = self._prefilter.windows(data, scale, max(0.0, until - monotonic()))
+        except TimeoutError:
+            raise OverBudget("a text would take too long to search") from None
+        return {number: [Window(*each) for each in windows] for number, windows in drawn}
+
+
+def windows(searches: Sequence[Literals], close: int, row: int, chunk: int) -> Windows | None:
+    """The compiled search for where rules could match; None where there is none for these rules."""
+    try:
+        return Windows(searches, close, row, chunk)
+    except ValueError:
+        return None
+
+
+def signs(bits: bytes, rare: str) -> Callable[[bytes], tuple[list[int], list[int], int | None]] | None:
+    """The compiled search for encoded runs; None where there is none.
+
+    Args:
+        bits: what each byte may be (see `triggers`).
+        rare: the regex of the signs that those don't show, in RE2's syntax.
+    """
+    if compiled is None:
+        return None
+    found: Callable[[bytes], tuple[list[int], list[int], int | None]] = compiled.Signs(bits, rare).of
+    return found
+
+
+def coded(text: str) -> int | None:
+    """A bit for each of `inline.WAYS` of which a text may have a piece; None where nothing is compiled."""
+    if compiled is None:
+        return None
+    ways: int = compiled.coded(text.encode("utf-8", "surrogatepass"))
+    return ways
