@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 mod tidegate_native {
     #[pymodule_export]
-    use crate::coded::coded;
+    use crate::coded::{ascii, coded};
     #[pymodule_export]
     use crate::prefilter::Prefilter;
     #[pymodule_export]

@@ -116,8 +116,9 @@ impl Prefilter {
     /// The windows of each rule, by its number, in order.
     ///
     /// `scale` is how many bytes a character may take. Raises TimeoutError where it takes longer than so many seconds.
-    fn windows(&mut self, data: &[u8], scale: usize, seconds: f64) -> PyResult<Vec<(u32, Vec<Window>)>> {
+    fn windows(&mut self, text: &str, scale: usize, seconds: f64) -> PyResult<Vec<(u32, Vec<Window>)>> {
         let until = Duration::try_from_secs_f64(seconds).ok().and_then(|left| Instant::now().checked_add(left));
+        let data = text.as_bytes();
         let mut found = Found { windows: vec![Vec::new(); self.rules], until: vec![0; self.rules] };
         for stops in self.stops(data) {
             draw(&self.literals, &mut self.tails, &stops, &mut found, &Text { data, scale }, until, self.limits)?;
@@ -133,19 +134,9 @@ impl Prefilter {
         let text = data.to_ascii_lowercase();
         let mut stops: Vec<Vec<Stop>> = (0..self.searches).map(|_| Vec::new()).collect();
         for found in self.automaton.find_overlapping_iter(&text) {
-            let begin = found.start();
             for spelling in &self.owners[found.pattern().as_usize()] {
-                let end = begin + spelling.text.len();
-                let literal = &self.literals[spelling.literal];
-                let case = |at: usize| if literal.exactly.is_empty() { text[at] } else { data[at] };
-                let behind = if end < text.len() { case(end) } else { EDGE };
-                let before = if begin > 0 { case(begin - 1) } else { EDGE };
-                if literal.first[usize::from(behind)]
-                    && literal.before[usize::from(before)]
-                    && text[begin..].starts_with(&spelling.text)
-                    && (literal.exactly.is_empty() || data[begin..].starts_with(&literal.exactly))
-                {
-                    stops[literal.search].push(Stop { begin, end, literal: spelling.literal, before, behind });
+                if let Some(stop) = self.stop(spelling, found.start(), &text, data) {
+                    stops[self.literals[spelling.literal].search].push(stop);
                 }
             }
         }
@@ -153,6 +144,20 @@ impl Prefilter {
             each.sort_by_key(|stop| stop.begin);
         }
         stops
+    }
+
+    /// The literal that is written so, if it is at a place, with what is beside it.
+    fn stop(&self, spelling: &Spelling, begin: usize, text: &[u8], data: &[u8]) -> Option<Stop> {
+        let end = begin + spelling.text.len();
+        let literal = &self.literals[spelling.literal];
+        let case = |at: usize| if literal.exactly.is_empty() { text[at] } else { data[at] };
+        let behind = if end < text.len() { case(end) } else { EDGE };
+        let before = if begin > 0 { case(begin - 1) } else { EDGE };
+        let fits = literal.first[usize::from(behind)]
+            && literal.before[usize::from(before)]
+            && text[begin..].starts_with(&spelling.text)
+            && data[begin..].starts_with(&literal.exactly);
+        fits.then_some(Stop { begin, end, literal: spelling.literal, before, behind })
     }
 }
 

@@ -365,7 +365,7 @@ def runs(text: str, gauge: Gauge, since: Since | None = None, calm: Calm | None 
     Raises:
         OverBudget: where something inflates to more than the budget.
     """
-    raw = text.encode("ascii", "replace")  # one byte a character, so places are the same
+    raw = native.ascii_of(text)  # one byte a character, so places are the same
     found: list[Run] = []
     found += _deflated(raw, gauge)
     raw, noise = _long(raw, gauge, found)

@@ -56,12 +56,15 @@ class Engine:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
         plain = text.isascii()
-        data, unbroken = _utf8(text)
         scale = 1 if plain else PER_CHARACTER
-        if known is None or len(text) < WORTH or not self._prefilter.learns:
-            places = self._prefilter.all_windows(data, scale, until, unbroken=unbroken)
-        else:
-            places = self._prefilter.windows(data, self._learnt(text, data, until, since, known), until)
+        places = self._prefilter.compiled_windows(text, scale, until)
+        # A lone surrogate can't be in JSON that passed the parser, but a decoder may make one.
+        data = text.encode("utf-8", "surrogatepass")
+        if places is None:
+            if known is None or len(text) < WORTH:
+                places = self._prefilter.all_windows(data, scale, until)
+            else:
+                places = self._prefilter.windows(data, self._learnt(text, data, until, since, known), until)
         if not places:
             return []
         found = [
@@ -89,17 +92,6 @@ class Engine:
     def _spans(self, number: int, data: bytes, windows: Iterable[Window], scale: int) -> Iterator[tuple[int, int]]:
         parts = chain.from_iterable(_parts(data, window) for window in windows)
         return self._rules[number].spans(data, parts, scale)
-
-
-def _utf8(text: str) -> tuple[bytes, bool]:
-    """A text in UTF-8, and whether that is sound.
-
-    A lone surrogate can't be in JSON that passed the parser, but a decoder may make one.
-    """
-    try:
-        return text.encode(), True
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass"), False
 
 
 def _in_time(windows: Iterable[Window], until: float) -> Iterator[Window]:

@@ -39,14 +39,15 @@ class Windows:
             raise ValueError("tidegate-native isn't installed")
         self._prefilter = compiled.Prefilter([each.written() for each in searches], close, row, chunk)
 
-    def of(self, data: bytes, scale: int, until: float) -> dict[int, list[Window]]:
-        """Where each rule's regex has to be run in UTF-8, by the rule's number, in order.
+    def of(self, text: str, scale: int, until: float) -> dict[int, list[Window]]:
+        """Where each rule's regex has to be run, in bytes of UTF-8, by the rule's number, in order.
 
         Raises:
+            UnicodeEncodeError: the text has a lone surrogate.
             OverBudget: where it takes longer than until then (time.monotonic).
         """
         try:
-            drawn = self._prefilter.windows(data, scale, max(0.0, until - monotonic()))
+            drawn = self._prefilter.windows(text, scale, max(0.0, until - monotonic()))
         except TimeoutError:
             raise OverBudget("a text would take too long to search") from None
         return {number: [Window(*each) for each in windows] for number, windows in drawn}
@@ -74,8 +75,22 @@ def signs(bits: bytes, rare: str) -> Callable[[bytes], tuple[list[int], list[int
 
 
 def coded(text: str) -> int | None:
-    """A bit for each of `inline.WAYS` of which a text may have a piece; None where nothing is compiled."""
+    """A bit for each of `inline.WAYS` of which a text may have a piece; None where that can't be told here."""
     if compiled is None:
         return None
-    ways: int = compiled.coded(text.encode("utf-8", "surrogatepass"))
+    try:
+        ways: int = compiled.coded(text)
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
     return ways
+
+
+def ascii_of(text: str) -> bytes:
+    """A text with a question mark for each character beyond ASCII: one byte for each character."""
+    if compiled is None or text.isascii():
+        return text.encode("ascii", "replace")
+    try:
+        raw: bytes = compiled.ascii(text)
+    except UnicodeEncodeError:  # a lone surrogate
+        return text.encode("ascii", "replace")
+    return raw

@@ -45,10 +45,7 @@ _CHUNK = 4096  # bytes that are not looked into for literals, where they do
 
 
 class Prefilter:
-    """The literals of all rules, compiled once: of those that heed case, and of those that don't.
-
-    Where `tidegate-native` is installed, `all_windows` is so fast that nothing need be learnt of a text.
-    """
+    """The literals of all rules, compiled once: of those that heed case, and of those that don't."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         candidates = [_candidate(number, rule) for number, rule in enumerate(rules)]
@@ -67,11 +64,6 @@ class Prefilter:
         self._counted = [(number, 2 * (rule.window + rule.digits)) for number, rule in enumerate(rules) if rule.digits]
         texts = [rules[number].text for number, _ in self._counted]
         self._digits = Regex("|".join(f"(?:{text})" for text in texts), capture=False) if texts else None
-
-    @property
-    def learns(self) -> bool:
-        """Whether it is worth to note what was learnt of a text, for others that come from it."""
-        return self._compiled is None
 
     def stops(self, data: bytes, scale: int, until: float = math.inf) -> Stops:
         """Where literals call up rules: what `windows` rests on.
@@ -110,28 +102,36 @@ class Prefilter:
             self._count(found, self._digits, data, scale)
         return found
 
-    def all_windows(
-        self, data: bytes, scale: int, until: float = math.inf, *, unbroken: bool = True
-    ) -> dict[int, list[Window]]:
-        """The same for a text of which nothing is known, nor to be learnt; `unbroken` says that it is UTF-8 throughout.
+    def all_windows(self, data: bytes, scale: int, until: float = math.inf) -> dict[int, list[Window]]:
+        """The same for a text of which nothing is known, nor to be learnt.
 
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
         found: dict[int, list[Window]] = {}
-        if self._compiled is not None and unbroken:
-            found = self._compiled.of(data, scale, until)
-        else:
-            self._draw(found, data, scale, until)
-        if self._digits is not None:
-            self._count(found, self._digits, data, scale)
-        return found
-
-    def _draw(self, found: dict[int, list[Window]], data: bytes, scale: int, until: float) -> None:
         for each in self._searches:
             stops = each.stops(data, until)
             if stops:
                 _Search(found, data, scale, self._tails).run(stops, bytearray(len(stops)), until)
+        if self._digits is not None:
+            self._count(found, self._digits, data, scale)
+        return found
+
+    def compiled_windows(self, text: str, scale: int, until: float = math.inf) -> dict[int, list[Window]] | None:
+        """The same by what is compiled, so fast that nothing need be learnt of a text; None where it can't be had.
+
+        Raises:
+            OverBudget: where it takes longer than until then (time.monotonic).
+        """
+        if self._compiled is None:
+            return None
+        try:
+            found = self._compiled.of(text, scale, until)
+        except UnicodeEncodeError:  # a lone surrogate: in no JSON that passed the parser, but a decoder may make one
+            return None
+        if self._digits is not None:
+            self._count(found, self._digits, text.encode(), scale)
+        return found
 
     def _count(self, found: dict[int, list[Window]], digits: Regex, data: bytes, scale: int) -> None:
         """Note the windows of rules for digits: round each match of any, because every match overlaps one of those.

@@ -60,7 +60,7 @@ _TECHNICAL: Final = re.compile(
 def englishness(text: str) -> float:
     """The share (0.0 to 1.0) of neighbouring letters that are common in words; 0.0 with fewer than four pairs."""
     pairs = [run[i : i + 2] for run in _RUNS.findall(text.lower()) for i in range(len(run) - 1)]
-    return sum(pair in _COMMON for pair in pairs) / len(pairs) if len(pairs) >= 4 else 0.0
+    return sum(map(_COMMON.__contains__, pairs)) / len(pairs) if len(pairs) >= 4 else 0.0
 
 
 def is_reference(secret: str) -> bool:

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class Spans(Protocol):
@@ -64,12 +64,14 @@ class Steps(NamedTuple):
     source: list[int]
 
     @classmethod
+    def between(cls, view: Iterable[int], source: Iterable[int]) -> Steps:
+        """Add up the sizes of pieces."""
+        return cls(list(accumulate(view, initial=0)), list(accumulate(source, initial=0)))
+
+    @classmethod
     def over(cls, sizes: Sequence[tuple[int, int]]) -> Steps:
         """Add up sizes (in the source, in the view)."""
-        return cls(
-            list(accumulate((size for _, size in sizes), initial=0)),
-            list(accumulate((size for size, _ in sizes), initial=0)),
-        )
+        return cls.between((size for _, size in sizes), (size for size, _ in sizes))
 
     def holding(self, position: int) -> int:
         """Return the index of the piece that holds a character of the view; pieces of no length hold none."""
@@ -82,14 +84,17 @@ class Inline:
     It is worked out when first asked for: most views hold nothing that is looked for.
     """
 
-    __slots__ = ("_coded", "_inner", "_parent", "_pieces", "_source", "_steps")
+    __slots__ = ("_coded", "_inner", "_parent", "_pieces", "_plain", "_source", "_steps")
 
-    def __init__(self, parent: Spans, source: str, coded: Coded, pieces: list[str] | None = None) -> None:
-        """Make one; with the pieces of the source, where they are known."""
+    def __init__(
+        self, parent: Spans, source: str, coded: Coded, step: tuple[list[str], list[str]] | None = None
+    ) -> None:
+        """Make one; with the pieces of the source and of the view, where they are known."""
         self._parent = parent
         self._source = source
         self._coded = coded
-        self._pieces = pieces
+        self._pieces = step[0] if step else None
+        self._plain = step[1] if step else None
         self._steps: Steps | None = None
         self._inner: dict[int, Steps] = {}
 
@@ -116,10 +121,11 @@ class Inline:
     def _all_steps(self) -> Steps:
         if self._steps is None:
             pieces = self._pieces = self._pieces or self._coded.pieces(self._source)
-            sizes = [(len(piece), len(piece)) for piece in pieces]
-            decode = self._coded.decode
-            sizes[1::2] = [(len(piece), len(decode(piece))) for piece in pieces[1::2]]
-            self._steps = Steps.over(sizes)
+            plain = self._plain
+            if plain is None:
+                plain = pieces.copy()
+                plain[1::2] = map(self._coded.decode, pieces[1::2])
+            self._steps = Steps.between(map(len, plain), map(len, pieces))
         return self._steps
 
     def _character(self, position: int) -> tuple[int, int]:

@@ -210,18 +210,16 @@ def random_looking(secret: str) -> bool:
 
     Needs 12 characters. A run of words, a name in camel or snake case, a path or a sentence is not random.
     """
-    if len(secret) < 12 or entropy(secret) < 2.9 or any(c.isspace() for c in secret):
+    if len(secret) < 12 or any(map(str.isspace, secret)):
         return False
-    letters = sum(c.isalpha() for c in secret)
-    digits = sum(c.isdigit() for c in secret)
-    if digits + letters < len(secret) * 0.7 or not letters:
+    letters = sum(map(str.isalpha, secret))
+    digits = sum(map(str.isdigit, secret))
+    if digits + letters < len(secret) * 0.7 or not letters or entropy(secret) < 2.9:
         return False
-    digits = sum(c.isdigit() for c in without_technical(secret))
+    digits = sum(map(str.isdigit, without_technical(secret)))
     if not digits:  # letters alone: only a run of mixed case that no words explain
         return len(secret) >= 20 and not secret.isupper() and englishness(secret) < 0.45 and entropy(secret) >= 3.5
-    if digits <= 2 and englishness(secret) >= 0.6:
-        return False
-    return englishness(secret) < 0.75 and not _only_plain_words(secret)
+    return englishness(secret) < (0.6 if digits <= 2 else 0.75) and not _only_plain_words(secret)
 
 
 def password_like(secret: str) -> bool:
@@ -230,10 +228,10 @@ def password_like(secret: str) -> bool:
     Digits or signs beside letters, no word of schemas, prose and code, no name in code, four characters or more.
     """
     secret = without_technical(secret).rstrip("*:")
-    if len(secret) < 4 or any(c.isspace() for c in secret) or _only_plain_words(secret):
+    if len(secret) < 4 or any(map(str.isspace, secret)) or _only_plain_words(secret):
         return False
-    letters = sum(c.isalpha() for c in secret)
-    digits = sum(c.isdigit() for c in secret)
+    letters = sum(map(str.isalpha, secret))
+    digits = sum(map(str.isdigit, secret))
     signs = len(secret) - letters - digits
     inner = sum(not c.isalnum() and c not in "_-./:," for c in secret)
     if not letters or signs > len(secret) * 0.6:

@@ -115,7 +115,7 @@ def _undone(view: View) -> View | None:
     ways = possible(text)
     if not ways or (since is not None and not _again(text, since.edits)):
         return None
-    record: Record | None = [] if len(text) >= WORTH and native.compiled is None else None
+    record: Record | None = [] if len(text) >= WORTH else None
     for number, way in enumerate(WAYS):
         if not ways >> number & 1:
             continue
@@ -124,12 +124,12 @@ def _undone(view: View) -> View | None:
         plain = way.undo(text, record)
         if plain != text:
             step = record[-1] if record else None
-            how, spans = (*how, way.name), Inline(spans, text, way, step and step[0])
+            how, spans = (*how, way.name), Inline(spans, text, way, step)
             text = plain
             ways = possible(text)
     if spans is view.spans:
         return None
-    return View(text, how, spans, _since(view.text, text, record) if record else None)
+    return View(text, how, spans, _since(view.text, text, record) if record and native.compiled is None else None)
 
 
 _OUTSIDE = re.compile(r"""[^A-Za-z0-9_\\%&#;{}+ ,"'/]""")
