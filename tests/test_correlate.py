@@ -69,6 +69,23 @@ def test_what_was_answered_is_remembered_for_a_while_only() -> None:
         table.answer(replying(0), again=True)
 
 
+def test_progress_that_comes_again_is_of_the_request_that_was_answered() -> None:
+    table = Table()
+    table.open(asking(1, "p"), "first").replayable = True
+    table.open(asking(2, 1), "other").replayable = True
+    table.answer(replying(1))
+    table.answer(replying(2))
+    assert table.progress(progressing("p")) is None
+    about = table.progress(progressing("p"), again=True)
+    assert about is not None
+    assert about.flow_id == "first"
+    table.open(asking(3, "p"), "later")
+    about = table.progress(progressing("p"), again=True)
+    assert about is not None
+    assert about.flow_id == "later"
+    assert table.progress(progressing("1"), again=True) is None
+
+
 @given(st.dictionaries(st.text(max_size=3), st.integers(), max_size=3))
 def test_what_is_not_mapped_stays_as_it_is(params: dict[str, int]) -> None:
     message = notification("notifications/vendor/x", params, sender="server")

@@ -142,11 +142,21 @@ class Table:
             entry.cancelled = True
         return entry
 
-    def progress(self, notification: Message) -> Open | None:
-        """Return the request that a ``notifications/progress`` is about, or ``None``."""
+    def progress(self, notification: Message, *, again: bool = False) -> Open | None:
+        """Return the request that a ``notifications/progress`` is about, or ``None``.
+
+        Args:
+            notification: the notification.
+            again: whether it comes from a stream that repeats what was sent before.
+        """
         token = token_of(notification)
-        key = self._tokens.get(key_of(token)) if token is not None else None
-        return self._open.get(key) if key is not None else None
+        if token is None:
+            return None
+        wanted = key_of(token)
+        if wanted in self._tokens:
+            return self._open.get(self._tokens[wanted])
+        known = reversed(self._answered.values()) if again else ()
+        return next((entry for entry in known if entry.token is not None and key_of(entry.token) == wanted), None)
 
     def clear(self) -> None:
         """Forget everything: whoever would have answered, or was to be answered, is gone."""

@@ -207,7 +207,9 @@ class Receiving(Conversation):
         if message.method == "notifications/cancelled":
             about = self.asked.cancel(message)
         elif message.method == "notifications/progress":
-            about = (exchange.table if exchange is not None else self.requests).progress(message)
+            about = (exchange.table if exchange is not None else self.requests).progress(
+                message, again=exchange is None
+            )
         return self.flows.of(message, about.flow_id if about is not None else None), about
 
     async def _reply(self, message: Message, exchange: Exchange | None) -> Said | None:

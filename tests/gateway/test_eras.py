@@ -242,6 +242,13 @@ def test_output_schemas_that_are_not_of_objects_stay_with_modern_clients() -> No
     oracle.validate_server_result("tools/list", V2025_11, got)
 
 
+def test_how_a_tool_stands_to_tasks_is_not_told_to_modern_clients() -> None:
+    tool = {"name": "a", "inputSchema": {"type": "object"}}
+    assert eras.untasked({**tool, "execution": {"taskSupport": "optional"}}) == tool
+    assert eras.untasked(tool) is tool
+    assert eras.untasked("no tool") == "no tool"
+
+
 @pytest.mark.parametrize(
     ("method", "code", "data", "expected"),
     [

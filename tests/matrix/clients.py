@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from matrix import vocabulary
-from matrix.vocabulary import META, MODERN
+from matrix.names import LATEST, META, MODERN, RELATED_TASK, TASKS
 
 PATIENCE = 60.0  # seconds any wait may take
 Heard = Callable[[Any], bool]
@@ -18,6 +18,7 @@ class Client:
     Attributes:
         capabilities: what it declares.
         foreign: what it got that its version hasn't.
+        ids: the ids of events that it got, by the request whose stream it was.
         log: all that it got, in order.
     """
 
@@ -27,8 +28,10 @@ class Client:
         self.version = version
         self.capabilities = declared(version)
         self.foreign: list[str] = []
+        self.ids: dict[Any, list[str]] = {}
         self.log: list[Any] = []
         self.asked: list[str] = []
+        self.jobs: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
         self.slug = f"c{version.replace('-', '')}{self.transport}"
         self._numbers = itertools.count(1)
         self._replies: dict[Any, tuple[str, asyncio.Future[Any]]] = {}
@@ -142,7 +145,8 @@ class Client:
             self.spawn(self._answered(tree))
 
     async def _answered(self, tree: Any) -> None:
-        if tree["method"] not in (*_ASKED, "ping"):
+        about_tasks = self.version == LATEST and tree["method"] in ("tasks/get", "tasks/result")
+        if tree["method"] not in (*_ASKED, "ping") and not about_tasks:
             error = {"code": -32601, "message": "There is no such method."}
             await self.post({"jsonrpc": "2.0", "id": tree["id"], "error": error})
             return
@@ -153,6 +157,10 @@ class Client:
         """The answer to what a server asks; it says whose it is."""
         method, params = asked["method"], asked.get("params", {})
         self.asked.append(method)
+        if method.startswith("tasks/"):
+            task, result = self.jobs[params["taskId"]]
+            related = {"_meta": {RELATED_TASK: {"taskId": task["taskId"]}}}
+            return {**task, "status": "completed"} if method == "tasks/get" else {**result, **related}
         if method == "roots/list":
             return {"roots": [{"uri": f"file:///{self.slug}", "name": "home"}]}
         if params.get("mode") == "url":
@@ -162,7 +170,16 @@ class Client:
         said = "".join(_words(message["content"]) for message in params["messages"])
         one: Any = {"type": "text", "text": f"{self.slug} {said}"}
         content = [one] if self.version >= "2025-11-25" else one
-        return {"role": "assistant", "model": "played", "content": content, "stopReason": "endTurn"}
+        result = {"role": "assistant", "model": "played", "content": content, "stopReason": "endTurn"}
+        return self._begun(result) if "task" in params else result
+
+    def _begun(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Begin a task of the client's own, whose result is there already."""
+        now = "2025-11-25T00:00:00Z"
+        identity = f"{self.slug}-{len(self.jobs)}"
+        task = {"taskId": identity, "status": "working", "createdAt": now, "lastUpdatedAt": now, "ttl": 60_000}
+        self.jobs[identity] = (task, result)
+        return {"task": task}
 
     async def heard(self, wanted: Heard, since: int = 0) -> Any:
         """Return the first message for which something holds, now or later."""
@@ -265,7 +282,11 @@ def declared(version: str) -> dict[str, Any]:
     """What clients declare: all that their version has and the matrix uses."""
     able: dict[str, Any] = {"sampling": {}, "roots": {} if version == MODERN else {"listChanged": True}}
     if version >= "2025-06-18":
-        able["elicitation"] = {"form": {}, "url": {}} if version >= "2025-11-25" else {}
+        able["elicitation"] = {"form": {}, "url": {}} if version >= LATEST else {}
+    if version == LATEST:
+        able["tasks"] = {"list": {}, "cancel": {}, "requests": {"sampling": {"createMessage": {}}}}
+    if version == MODERN:
+        able["extensions"] = {TASKS: {}}
     return able
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from matrix.clients import Client
-from matrix.vocabulary import VERSIONS
+from matrix.names import VERSIONS
 from support.played_clients import routing
 from support.proxy import tidegate
 from support.rig import encoded
@@ -18,19 +18,21 @@ from support.web import JSON
 LINE = 2**22
 
 
-async def events(response: httpx.Response) -> AsyncIterator[tuple[str, str]]:
-    """The kind and data of each event of a stream."""
-    kind, data = "message", list[str]()
+async def events(response: httpx.Response) -> AsyncIterator[tuple[str, str, str]]:
+    """The kind, data and id of each event of a stream; the id is empty, where it has none."""
+    kind, data, identity = "message", list[str](), ""
     async for line in response.aiter_lines():
         name, _, value = line.partition(":")
         if not line:
             if data:
-                yield kind, "\n".join(data)
-            kind, data = "message", []
+                yield kind, "\n".join(data), identity
+            kind, data, identity = "message", [], ""
         elif name == "data":
             data.append(value.removeprefix(" "))
         elif name == "event":
             kind = value.strip()
+        elif name == "id":
+            identity = value.strip()
 
 
 class HttpClient(Client):
@@ -44,6 +46,7 @@ class HttpClient(Client):
         self._http = httpx.AsyncClient(timeout=None, limits=httpx.Limits(max_connections=None))
         self._headers: dict[str, str] = {}
         self._posts: dict[Any, asyncio.Task[Any]] = {}
+        self._own: asyncio.Task[Any] | None = None
         self.statuses: dict[Any, int] = {}
 
     async def post(self, tree: Any) -> None:
@@ -72,26 +75,52 @@ class HttpClient(Client):
                 if self.version >= "2025-06-18":
                     self._headers["mcp-protocol-version"] = self.version
             if response.headers.get("content-type", "").startswith("text/event-stream"):
-                async for _, data in events(response):
-                    self.take(json.loads(data))
+                await self._read(response, identity)
             else:
                 body = await response.aread()
                 if body:
                     self.take(json.loads(body))
 
+    async def _read(self, response: httpx.Response, about: Any) -> None:
+        async for _, data, identity in events(response):
+            if identity:
+                self.ids.setdefault(about, []).append(identity)
+            if identity and self.modern:
+                self.foreign.append("an event id, which 2026-07-28 has not")
+            self.take(json.loads(data))
+
     async def listen(self) -> None:
+        self._own = await self.resume()
+
+    async def resume(self, last: str = "", about: Any = None) -> asyncio.Task[Any]:
+        """Open a stream by GET: its own, or what came after an event of a stream that broke; return who reads it."""
         opened = asyncio.Event()
+        again = {"last-event-id": last} if last else {}
 
         async def read() -> None:
-            headers = {"accept": "text/event-stream", **self._headers}
+            headers = {"accept": "text/event-stream", **self._headers, **again}
             async with self._http.stream("GET", self._url, headers=headers) as response:
                 assert response.status_code == 200
                 opened.set()
-                async for _, data in events(response):
-                    self.take(json.loads(data))
+                await self._read(response, about)
 
-        self.spawn(read())
+        reading = self.spawn(read())
         await opened.wait()
+        return reading
+
+    async def break_own(self) -> None:
+        """Lose the stream of what belongs to no request."""
+        assert self._own is not None
+        await _lost(self._own)
+
+    async def break_off(self, tree: Any) -> str:
+        """Lose the stream of a request's answer; return the id of the last event that came."""
+        await _lost(self._posts[tree["id"]])
+        return self.ids[tree["id"]][-1]
+
+    async def come_back(self, last: str) -> None:
+        """Open its own stream again, from an event on."""
+        self._own = await self.resume(last)
 
     async def cancel(self, tree: Any) -> None:
         if not self.modern:
@@ -114,6 +143,11 @@ class HttpClient(Client):
         return True
 
 
+async def _lost(stream: asyncio.Task[Any]) -> None:
+    stream.cancel()
+    await asyncio.gather(stream, return_exceptions=True)
+
+
 class SseClient(Client):
     """A client of HTTP+SSE (2024-11-05)."""
 
@@ -132,7 +166,9 @@ class SseClient(Client):
             async with self._http.stream(
                 "GET", f"{self._url}/sse", headers={"accept": "text/event-stream"}
             ) as response:
-                async for kind, data in events(response):
+                async for kind, data, identity in events(response):
+                    if identity:
+                        self.ids.setdefault(None, []).append(identity)
                     if kind == "endpoint":
                         self._endpoint = data
                         told.set()

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from matrix import tools
+from matrix import task_feature, tools
 from matrix.clients import PATIENCE, Client, called
 from matrix.connections import HttpClient
+from matrix.names import MODERN
 from matrix.servers import Place, Record
-from matrix.vocabulary import MODERN
 
 
 class Cell(NamedTuple):
@@ -281,6 +281,60 @@ async def paging(cell: Cell) -> None:
     assert refused["code"] == -32602
 
 
+async def resuming(cell: Cell) -> None:
+    """A stream that broke is gone on with: what came after an event that the client names comes, once more or at last."""
+    # That of what belongs to no request is the gateway's own, before any server; that of an answer is the server's.
+    client = cell.client
+    assert isinstance(client, HttpClient)
+    uri = f"res://{cell.place.name}/items/again-{client.slug}"
+    following = await client.follow(resourceSubscriptions=[uri])
+
+    async def updated(since: int) -> int:
+        """Wait for news of the resource; return after how many messages of the log they came."""
+        method = "notifications/resources/updated"
+        said = await client.heard(lambda said: said.get("method") == method and said["params"]["uri"] == uri, since)
+        return next(at for at, one in enumerate(client.log) if at >= since and one is said) + 1
+
+    async def touched() -> str:
+        since = len(client.log)
+        await cell.call("touch", uri=uri)
+        await updated(since)
+        return client.ids[None][-1]
+
+    first, _second = await touched(), await touched()
+    await client.break_own()
+    await cell.call("touch", uri=uri)
+    since = len(client.log)
+    await client.come_back(first)
+    await updated(await updated(since))
+    await following.end()
+    if cell.place.transport == "http" and cell.place.version != MODERN:
+        await _request_resumed(cell, client)
+
+
+async def _request_resumed(cell: Cell, client: HttpClient) -> None:
+    token, since = f"h-{cell.token}", len(client.log)
+    tree = client.tree("tools/call", called(cell.named("halt"), token), {"progressToken": token})
+    future = client.opened(tree)
+    client.spawn(client.post(tree))
+    await client.heard(_progress_of(token), since)
+    last = await client.break_off(tree)
+    cell.record.note("go on", token)
+    await cell.waits("gone on", token)
+    await client.resume(last, tree["id"])
+    async with asyncio.timeout(PATIENCE):
+        reply = await future
+    assert reply["result"]["content"][0]["text"] == token
+    steps = [said["params"]["progress"] for said in filter(_progress_of(token), client.log[since:])]
+    assert steps == [1, 2]
+
+
+async def no_resuming(cell: Cell) -> None:
+    """The client is offered nothing that it could go on with: no event of its streams has an id."""
+    assert await cell.said("echo") == f"{cell.place.name} {cell.token}"
+    assert cell.client.ids == {}
+
+
 PAGE = 25  # items of one page of the gateway's
 
 FEATURES: dict[str, Play] = {
@@ -298,20 +352,34 @@ FEATURES: dict[str, Play] = {
     "large result": large,
     "error": failing,
     "page": paging,
+    "tasks": task_feature.tasking,
+    "resumption": resuming,
 }
 
 LAST = frozenset(("large result", "log", "sampling", "elicitation", "roots"))
 """What is played when all else is over: over stdio, nobody can tell which of several requests a text over the limit
 answers, or what a server asks or logs belongs to."""
 
-IMPOSSIBLE: dict[str, tuple[Callable[[str, str], bool], Play, str]] = {
+ALONE = frozenset(("resumption",))
+"""What is played after that, in one cell of a client after the other: all else would hear of it."""
+
+IMPOSSIBLE: dict[str, tuple[Callable[[Cell], bool], Play, str]] = {
     "elicitation": (
-        lambda client, server: min(client, server) < "2025-06-18",
+        lambda cell: min(cell.client.version, cell.place.version) < "2025-06-18",
         no_eliciting,
         (
             "where either version is before 2025-06-18, which brought it (its changelog; client features, "
             "elicitation): an older client can't be asked, and an older server can't ask"
         ),
     ),
+    "resumption": (
+        lambda cell: cell.client.transport != "http" or cell.client.modern,
+        no_resuming,
+        (
+            "where the client's transport has none: it is of streamable HTTP (transports, resumability and "
+            "redelivery), so neither of stdio nor of HTTP+SSE in 2024-11-05; 2026-07-28 has taken it out (changelog)"
+        ),
+    ),
+    "tasks": (task_feature.barred, task_feature.no_tasks, task_feature.BARRED),
 }
-"""What the specification makes impossible: between which versions, what is to be seen then, and why."""
+"""What the specification makes impossible: in which cells, what is to be seen then, and why."""

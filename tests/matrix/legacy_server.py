@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from matrix import vocabulary
+from matrix.names import LATEST
 from matrix.servers import LEVELS, Place, Probe, RpcError, Say, Speaker, Stream
 
 
@@ -86,7 +87,7 @@ class LegacySession(Speaker):
         return await super().result(tree, stream)
 
     def _initialized(self) -> dict[str, Any]:
-        able = {
+        able: dict[str, Any] = {
             "tools": {"listChanged": True},
             "prompts": {"listChanged": True},
             "resources": {"listChanged": True, "subscribe": True},
@@ -94,6 +95,8 @@ class LegacySession(Speaker):
         }
         if self.place.version >= "2025-03-26":
             able["completions"] = {}
+        if self.place.version == LATEST:
+            able["tasks"] = {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}
         return {
             "protocolVersion": self.place.version,
             "capabilities": able,

@@ -4,8 +4,8 @@ import asyncio
 import json
 from typing import Any
 
+from matrix.names import META, MODERN, TASKS
 from matrix.servers import LEVELS, Needs, Place, Probe, RpcError, Speaker, Stream
-from matrix.vocabulary import META, MODERN
 
 
 class ModernServer(Speaker):
@@ -57,6 +57,7 @@ class ModernServer(Speaker):
                 "resources": {**noticed, "subscribe": True},
                 "completions": {},
                 "logging": {},
+                "extensions": {TASKS: {}},
             }
             said = f"I am {self.place.name}."
             return {"supportedVersions": [MODERN], "capabilities": able, "instructions": said}

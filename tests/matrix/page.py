@@ -1,6 +1,6 @@
 """The page of the documentation that a run of the matrix makes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matrix.features import FEATURES, IMPOSSIBLE
 
@@ -29,12 +29,15 @@ def text(outcomes: "Iterable[Outcome]") -> str:
     found = list(outcomes)
     clients = list(dict.fromkeys(outcome.client for outcome in found))
     servers = list(dict.fromkeys(outcome.server for outcome in found))
-    barred = {(each.client, each.server): each.feature for each in found if each.how == "impossible"}
+    barred: dict[Any, list[str]] = {}
+    for each in found:
+        if each.how == "impossible":
+            barred.setdefault((each.client, each.server), []).append(each.feature)
     count = sum(outcome.how == "works" for outcome in found)
     said = [
         _INTRO,
         f"{len(FEATURES)} features for each client in front of each server make {len(found)} cells: {count} work, and",
-        f"{len(found) - count} are impossible by the specification, where the client is seen not to be asked.\n",
+        f"{len(found) - count} are impossible by the specification, where nothing of it is seen to be asked or told.\n",
         "## Pairings\n",
         "Clients are the rows, servers the columns. *all*: every feature works. *all but elicitation*: see below.\n",
         _row("", *(f"{version}<br>{transport}" for version, transport in servers)),
@@ -42,7 +45,7 @@ def text(outcomes: "Iterable[Outcome]") -> str:
         *(
             _row(
                 f"**{client[0]}** {client[1]}",
-                *(f"all but {barred[client, server]}" if (client, server) in barred else "all" for server in servers),
+                *(_but(barred.get((client, server), [])) for server in servers),
             )
             for client in clients
         ),
@@ -54,6 +57,10 @@ def text(outcomes: "Iterable[Outcome]") -> str:
         seen = (play.__doc__ or "").strip().replace("\n    ", " ")
         said.append(_row(name, seen, IMPOSSIBLE[name][2] if name in IMPOSSIBLE else "nowhere"))
     return "\n".join(said) + "\n"
+
+
+def _but(barred: list[str]) -> str:
+    return f"all but {', '.join(barred)}" if barred else "all"
 
 
 def _row(*cells: str) -> str:

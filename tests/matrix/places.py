@@ -10,15 +10,20 @@ from typing import Any, Self
 
 from matrix.legacy_server import LegacySession
 from matrix.modern_server import ModernServer
+from matrix.names import META, MODERN, VERSIONS
 from matrix.servers import Place, Record
-from matrix.vocabulary import META, MODERN, VERSIONS
 from support.played_servers import BRIDGE
 from support.rig import encoded
 from support.web import Exchange, ScriptedServer
 
 TRANSPORTS = {**dict.fromkeys(VERSIONS, ("stdio", "http")), "2024-11-05": ("stdio", "sse")}
 LINE = 2**22
-_NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_NAMED = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId"),
+}
 
 
 class _Pipe:
@@ -78,32 +83,90 @@ class StdioPlace(Place):
                 task.cancel()
 
 
-class _Post:
-    """The answer to a message that came by POST: a stream, where something is said before it."""
+class _Kept:
+    """A stream whose events can be asked for again by their ids (2025-03-26 to 2025-11-25, resumability).
 
-    def __init__(self, exchange: Exchange, headers: dict[str, str]) -> None:
+    Args:
+        name: what the ids begin with.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.at = 0  # how many of its events were written
+        self._name = name
+        self._trees: list[Any] = []
+        self._over = False
+        self._news = asyncio.Event()
+
+    async def say(self, tree: Any, *, last: bool = False) -> None:
+        self._trees.append(tree)
+        self._over = last
+        self._news.set()
+
+    def after(self, identity: str) -> int:
+        """How many events come before what follows one."""
+        return int(identity.rpartition("-")[2])
+
+    async def write(self, exchange: Exchange, at: int) -> None:
+        """Write what there is from some place on, and what comes, until it is over or nobody reads it."""
+        gone = asyncio.ensure_future(exchange.gone.wait())
+        try:
+            while not exchange.gone.is_set():
+                for tree in self._trees[at:]:
+                    at += 1
+                    await exchange.event(tree, id=f"{self._name}-{at}")
+                    self.at = max(self.at, at)
+                if self._over:
+                    return
+                self._news.clear()
+                news = asyncio.ensure_future(self._news.wait())
+                await asyncio.wait((gone, news), return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
+        finally:
+            gone.cancel()
+
+
+class _Post:
+    """The answer to a message that came by POST: a stream, where something is said before it.
+
+    Args:
+        exchange: the request.
+        headers: more headers of the answer.
+        kept: what remembers its events, where they have ids.
+    """
+
+    def __init__(self, exchange: Exchange, headers: dict[str, str], kept: _Kept | None) -> None:
         self._exchange = exchange
         self._headers = headers
+        self._kept = kept
         self._begun = False
         self._answered = False
+        self._writing: asyncio.Task[None] | None = None
 
     async def say(self, tree: Any) -> None:
         if not self._begun:
             self._begun = True
             await self._exchange.stream(headers=self._headers)
-        await self._exchange.event(tree)
+            if self._kept is not None:
+                self._writing = asyncio.create_task(self._kept.write(self._exchange, 0))
+        await (self._exchange.event(tree) if self._kept is None else self._kept.say(tree))
 
     async def answer(self, tree: Any, status: int = 200) -> None:
         self._answered = True
-        if self._begun:
+        if not self._begun:
+            await self._exchange.reply(tree, status, self._headers)
+        elif self._kept is None:
             await self._exchange.event(tree)
         else:
-            await self._exchange.reply(tree, status, self._headers)
+            await self._kept.say(tree, last=True)
 
     async def ended(self) -> None:
         """End without an answer, where there was none: a cancelled request has none."""
         if not self._begun and not self._answered:
             await self._exchange.stream()
+        if self._writing is not None and not self._answered:
+            self._writing.cancel()
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
 
 
 class HttpPlace(Place):
@@ -112,7 +175,8 @@ class HttpPlace(Place):
     def __init__(self, name: str, version: str, record: Record) -> None:
         super().__init__(name, version, record, "http")
         self._server = ScriptedServer(self._serve)
-        self._sessions: dict[str, tuple[LegacySession, asyncio.Queue[Any]]] = {}
+        self._sessions: dict[str, tuple[LegacySession, _Kept]] = {}
+        self._streams: dict[str, _Kept] = {}
         self._numbers = itertools.count(1)
 
     async def __aenter__(self) -> Self:
@@ -148,8 +212,9 @@ class HttpPlace(Place):
         told = {name: exchange.headers.get(name) for name in wanted}
         if told != wanted:
             self.foreign(f"routing headers {told} in place of {wanted}")
-        if "mcp-session-id" in exchange.headers:
-            self.foreign("a session id, which 2026-07-28 has not")
+        for named in ("mcp-session-id", "last-event-id"):
+            if named in exchange.headers:
+                self.foreign(f"the header {named}, which 2026-07-28 has not")
         said = tree.get("params", {}).get("_meta", {}).get(f"{META}protocolVersion")
         if "id" in tree and said != MODERN:
             self.foreign(f"a request of version {said}")
@@ -182,25 +247,17 @@ class HttpPlace(Place):
             error = {"code": -32000, "message": "Bad Request: no session"}
             await exchange.reply({"jsonrpc": "2.0", "id": None, "error": error}, 400)
             return
-        identity, own = f"{self.name}-{next(self._numbers)}", asyncio.Queue[Any]()
-        session = LegacySession(self, own.put)
+        identity, own = f"{self.name}-{next(self._numbers)}", _Kept("own")
+        session = LegacySession(self, own.say)
         self._sessions[identity] = (session, own)
         await self._posted(exchange, session, tree, {"mcp-session-id": identity})
 
-    async def _listened(self, exchange: Exchange, own: asyncio.Queue[Any]) -> None:
+    async def _listened(self, exchange: Exchange, own: _Kept) -> None:
+        last = exchange.headers.get("last-event-id", "")
+        kept = self._streams.get(last.rpartition("-")[0], own)
         await exchange.stream()
         await exchange.raw(b": here\n\n")
-        gone = asyncio.ensure_future(exchange.gone.wait())
-        try:
-            while not gone.done():
-                waiting = asyncio.ensure_future(own.get())
-                await asyncio.wait((gone, waiting), return_when=asyncio.FIRST_COMPLETED)
-                if waiting.done():
-                    await exchange.event(waiting.result())
-                else:
-                    waiting.cancel()
-        finally:
-            gone.cancel()
+        await kept.write(exchange, kept.after(last) if last else kept.at)
 
     async def _posted(self, exchange: Exchange, session: Any, tree: Any, headers: dict[str, str]) -> None:
         if isinstance(tree, list):
@@ -210,7 +267,9 @@ class HttpPlace(Place):
         accept = exchange.headers.get("accept", "")
         if "application/json" not in accept or "text/event-stream" not in accept:
             self.foreign(f"Accept is {accept!r}")
-        post = _Post(exchange, headers)
+        name = f"s{next(self._numbers)}"
+        kept = None if self.version == MODERN else self._streams.setdefault(name, _Kept(name))
+        post = _Post(exchange, headers, kept)
         task = session.take(tree, post)
         if task is None:
             await exchange.reply(status=202)

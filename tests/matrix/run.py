@@ -12,10 +12,10 @@ from typing import NamedTuple
 from matrix import page, tools
 from matrix.clients import Client
 from matrix.connections import all_clients
-from matrix.features import FEATURES, IMPOSSIBLE, LAST, PAGE, Cell
+from matrix.features import ALONE, FEATURES, IMPOSSIBLE, LAST, PAGE, Cell
+from matrix.names import VERSIONS
 from matrix.places import all_places
 from matrix.servers import Place, Record
-from matrix.vocabulary import VERSIONS
 from support.proxy import audit_to, running_tidegate, write_settings
 
 PAGE_PATH = Path(__file__).parents[2] / "docs" / "gateway-matrix.md"
@@ -84,12 +84,14 @@ async def _together(
         await client.start()
         whole: dict[str, object] = {}
         cells[client.name] = [Cell(client, place, record, whole) for place in places]
-        return await _all(cells[client.name], wanted - LAST)
+        return await _all(cells[client.name], wanted - LAST - ALONE)
 
     try:
         found = [outcome for each in await asyncio.gather(*map(first, clients)) for outcome in each]
         for client in clients:
             found += await _all(cells[client.name], wanted & LAST)
+        alone = await asyncio.gather(*(_one_by_one(cells[client.name], wanted & ALONE) for client in clients))
+        found += [outcome for each in alone for outcome in each]
     finally:
         ended = await asyncio.gather(*(client.close() for client in clients))
     for client, well in zip(clients, ended, strict=True):
@@ -103,6 +105,10 @@ async def _all(cells: list[Cell], features: set[str]) -> list[Outcome]:
     return [outcome for each in await asyncio.gather(*(_cell(cell, features) for cell in cells)) for outcome in each]
 
 
+async def _one_by_one(cells: list[Cell], features: set[str]) -> list[Outcome]:
+    return [outcome for cell in cells for outcome in await _cell(cell, features)]
+
+
 def _of(client: Client) -> tuple[str, str]:
     return client.version, client.transport
 
@@ -114,12 +120,13 @@ async def _cell(cell: Cell, features: set[str]) -> list[Outcome]:
         if name not in features:
             continue
         impossible, instead, _ = IMPOSSIBLE.get(name, (None, None, ""))
-        barred = impossible is not None and impossible(cell.client.version, cell.place.version)
+        barred = impossible is not None and impossible(cell)
         try:
             await (instead if barred and instead is not None else play)(cell)
         except (AssertionError, KeyError, TimeoutError) as error:
             where = traceback.extract_tb(error.__traceback__)
-            at = next((frame for frame in reversed(where) if frame.filename.endswith("features.py")), where[-1])
+            played = (frame for frame in reversed(where) if frame.filename.endswith(("features.py", "_feature.py")))
+            at = next(played, where[-1])
             why = f"{type(error).__name__} {str(error)[:600]} ({at.name}:{at.lineno} {at.line})"
             out.append(Outcome(_of(cell.client), server, name, BROKEN, why))
         else:

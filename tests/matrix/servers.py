@@ -9,8 +9,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from matrix import tools, vocabulary
-from matrix.vocabulary import MODERN
+from matrix import jobs, tools, vocabulary
+from matrix.names import MODERN
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 PAGE = 10  # items of one page of a list
@@ -75,6 +75,7 @@ class Place:
         self.settings: dict[str, Any] = {}
         self.record = record
         self.grown: list[str] = []
+        self.jobs: dict[str, jobs.Job] = {}
         self.tools = tools.definitions(version)
         self.own: dict[object, Callable[[str, dict[str, Any]], Awaitable[None]]] = {}
 
@@ -149,6 +150,8 @@ class Speaker:
 
     async def result(self, tree: Any, stream: Stream) -> dict[str, Any]:
         method, params = tree["method"], tree.get("params") or {}
+        if method.startswith("tasks/"):
+            return await jobs.answered(self, method, params, stream)
         if method.endswith("/list"):
             return self._page(method, params.get("cursor"))
         if method == "tools/call":

@@ -12,12 +12,13 @@ import pytest
 
 from matrix.clients import Client, called
 from matrix.connections import HttpClient, StdioClient
+from matrix.names import META, MODERN
 from matrix.places import HttpPlace, StdioPlace
 from matrix.servers import Record
-from matrix.vocabulary import META, MODERN
 from support.proxy import write_settings
 from support.rig import entry
 from support.web import Front, front, within
+from tidegate import Deny, Flow, Message
 
 LATEST = "2025-11-25"
 TOKENS = [
@@ -287,3 +288,50 @@ async def test_a_session_begun_again_is_told_what_the_first_one_was(version: str
         await client.heard(lambda said: said.get("method") == "notifications/resources/updated")
         await client.close()
     assert record.foreign == []
+
+
+async def test_what_a_client_has_had_before_comes_again_where_it_goes_on_from_there() -> None:
+    record = Record()
+    async with HttpPlace("server", LATEST, record) as place, front(server=place.settings) as running:
+        client = HttpClient(LATEST, running.url)
+        await client.start()
+        record.note("go on", "token")
+        tree = client.tree("tools/call", called("server__halt", "token"), {"progressToken": "p"})
+        await client.send(tree)
+        again, since = client.opened(tree), len(client.log)
+        await client.resume(client.ids[tree["id"]][0])
+        assert (await within(again))["result"]["content"][0]["text"] == "token"
+        assert [said["params"]["progress"] for said in client.log[since:-1]] == [2]
+        await client.close()
+    assert (client.foreign, record.foreign) == ([], [])
+
+
+@pytest.mark.parametrize("server", ["2025-03-26", LATEST])
+async def test_what_comes_by_going_on_with_a_stream_is_judged(server: str) -> None:
+    judged: list[tuple[str, str | None]] = []
+
+    def decide(message: Message, _flow: Flow, _findings: object) -> Deny | None:
+        judged.append((message.kind, message.method))
+        denied = message.kind == "result" and message.method == "tools/call"
+        return Deny("No such answer.") if denied else None
+
+    record = Record()
+    async with (
+        HttpPlace("server", server, record) as place,
+        front(entry(decide=decide), server=place.settings) as running,
+    ):
+        client = HttpClient(server, running.url)
+        await client.start()
+        tree = client.tree("tools/call", called("server__halt", "token"), {"progressToken": "p"})
+        future = client.opened(tree)
+        client.spawn(client.post(tree))
+        await client.heard(lambda said: said.get("method") == "notifications/progress")
+        last = await client.break_off(tree)
+        judged.clear()
+        record.note("go on", "token")
+        await client.resume(last, tree["id"])
+        assert (await within(future))["error"]["data"]["code"] == "denied"
+        assert ("notification", "notifications/progress") in judged
+        assert ("result", "tools/call") in judged
+        await client.close()
+    assert (client.foreign, record.foreign) == ([], [])

@@ -3,7 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from matrix.vocabulary import MODERN
+from matrix import jobs
+from matrix.names import LATEST, MODERN
 
 if TYPE_CHECKING:
     from matrix.servers import Speaker, Stream
@@ -29,13 +30,14 @@ _NAMES = (
     "coded",
     "ping",
     "watch",
+    "halt",
 )
 _PIXEL = "iVBORw0KGgo="
 
 
 def definitions(version: str) -> list[dict[str, Any]]:
     """The definitions of the tools."""
-    names = [name for name in _NAMES if name not in ("ping", "watch") or version != MODERN]
+    names = [name for name in _NAMES if name not in ("ping", "watch", "halt") or version != MODERN]
     found: list[dict[str, Any]] = [{"name": name, "inputSchema": {"type": "object"}} for name in names]
     if version >= "2025-06-18":
         found.append({"name": "rude", "inputSchema": {"type": "object"}})
@@ -45,7 +47,11 @@ def definitions(version: str) -> list[dict[str, Any]]:
         found[0]["annotations"] = {"readOnlyHint": True, "title": "Echo"}
     if version >= "2025-11-25":
         found.append({"name": "open", "inputSchema": {"type": "object"}})
+        found.append({"name": "later", "inputSchema": {"type": "object"}})
         found[0]["icons"] = [{"src": "https://example.com/icon.png"}]
+    if version == LATEST:
+        found[-1]["execution"] = {"taskSupport": "optional"}
+        found.append({"name": "delegate", "inputSchema": {"type": "object"}})
     if version == MODERN:
         found.append({"name": "odd", "inputSchema": {"type": "object"}, "outputSchema": {"type": "array"}})
     return found
@@ -122,6 +128,17 @@ async def _wait(speaker: "Speaker", params: dict[str, Any], token: str, stream: 
     return {}
 
 
+async def _halt(speaker: "Speaker", params: dict[str, Any], token: str, stream: "Stream") -> dict[str, Any]:
+    """Go on when the test says so."""
+    record, asked = speaker.place.record, params["_meta"]["progressToken"]
+    for step in (1, 2):
+        said = {"progressToken": asked, "progress": step}
+        await stream.say({"jsonrpc": "2.0", "method": "notifications/progress", "params": said})
+        await record.wait("go on", token)
+    record.note("gone on", token)
+    return text(token)
+
+
 async def _sample(speaker: "Speaker", params: dict[str, Any], token: str, stream: "Stream") -> dict[str, Any]:
     if not speaker.can("sampling"):
         return text("undeclared")
@@ -142,8 +159,7 @@ def _words(content: Any) -> str:
 async def _elicit(speaker: "Speaker", params: dict[str, Any], token: str, stream: "Stream") -> dict[str, Any]:
     if not speaker.can("elicitation"):
         return text("undeclared")
-    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    asked = {"message": token, "requestedSchema": schema}
+    asked = {"message": token, "requestedSchema": jobs.SCHEMA}
     answers = await speaker.ask({"person": ("elicitation/create", asked)}, params, stream)
     return text(f"{answers['person']['action']} {answers['person']['content']['name']}")
 
@@ -200,6 +216,20 @@ async def _both(speaker: "Speaker", params: dict[str, Any], token: str, stream: 
     return text(f"{first['roots']['roots'][0]['uri']} {_words(second['last']['content'])}")
 
 
+async def _later(speaker: "Speaker", params: dict[str, Any], token: str, stream: "Stream") -> dict[str, Any]:
+    """Do it as a task, if the client can have that."""
+    return jobs.begin(speaker, params, token) or text(token)
+
+
+async def _delegate(speaker: "Speaker", params: dict[str, Any], token: str, stream: "Stream") -> dict[str, Any]:
+    """Ask the model by a task of the client's."""
+    asked = {**sampling(speaker, token), "task": {"ttl": 60_000}}
+    begun = await speaker.ask({"model": ("sampling/createMessage", asked)}, params, stream)
+    about = {"taskId": begun["model"]["task"]["taskId"]}
+    found = await speaker.ask({"state": ("tasks/get", about), "done": ("tasks/result", about)}, params, stream)
+    return text(f"{found['state']['status']} {_words(found['done']['content'])}")
+
+
 async def _touch(speaker: "Speaker", params: dict[str, Any], token: str, stream: "Stream") -> dict[str, Any]:
     await speaker.place.tell("notifications/resources/updated", {"uri": params["arguments"]["uri"]})
     return text(token)
@@ -250,6 +280,7 @@ _TOOLS = {
     "progress": _progress,
     "log": _log,
     "wait": _wait,
+    "halt": _halt,
     "sample": _sample,
     "elicit": _elicit,
     "open": _open,
@@ -257,6 +288,8 @@ _TOOLS = {
     "watch": _watch,
     "roots": _roots,
     "both": _both,
+    "later": _later,
+    "delegate": _delegate,
     "touch": _touch,
     "grow": _grow,
     "large": _large,

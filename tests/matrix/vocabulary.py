@@ -1,8 +1,9 @@
 """What each version of MCP has, so that who gets anything else can say so.
 
 Methods, and the members of messages, are those of the schemas that the `mcp` SDK carries: one for all versions up to
-2025-11-25, one for 2026-07-28. What came in between (kinds of content, error codes, modes) is below. A member that a
-later version of the same era has added is not foreign: the schemas of all versions let receivers ignore it.
+2025-11-25, one for 2026-07-28; those of tasks are in `task_schema`. What came in between (kinds of content, codes of
+errors, modes) is below. A member that a later version of the same era has added is not foreign: the schemas of all
+versions let receivers ignore it.
 """
 
 from typing import Any
@@ -10,13 +11,19 @@ from typing import Any
 from mcp_types import methods as oracle
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-MODERN = "2026-07-28"
-VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN)
-META = "io.modelcontextprotocol/"
+from matrix import task_schema
+from matrix.names import LATEST, META, MODERN, RELATED_TASK, VERSIONS
 
-_REQUESTS = {"client": oracle.CLIENT_REQUESTS, "server": oracle.SERVER_REQUESTS}
-_NOTIFICATIONS = {"client": oracle.CLIENT_NOTIFICATIONS, "server": oracle.SERVER_NOTIFICATIONS}
-_RESULTS = {"client": oracle.CLIENT_RESULTS, "server": oracle.SERVER_RESULTS}
+_Surface = dict[str, dict[tuple[str, str], Any]]
+
+
+def _with(tasks: _Surface, client: Any, server: Any) -> _Surface:
+    return {"client": {**client, **tasks["client"]}, "server": {**server, **tasks["server"]}}
+
+
+_REQUESTS = _with(task_schema.REQUESTS, oracle.CLIENT_REQUESTS, oracle.SERVER_REQUESTS)
+_NOTIFICATIONS = _with(task_schema.NOTIFICATIONS, oracle.CLIENT_NOTIFICATIONS, oracle.SERVER_NOTIFICATIONS)
+_RESULTS = _with(task_schema.RESULTS, oracle.CLIENT_RESULTS, oracle.SERVER_RESULTS)
 
 _CONTENT = {
     "text": "2024-11-05",
@@ -30,7 +37,7 @@ _CONTENT = {
 _JSON_RPC = frozenset((-32700, -32600, -32601, -32602, -32603))
 _CODES = {  # the codes that MCP gives a meaning, and the versions that have them
     -32002: VERSIONS[:4],
-    -32042: ("2025-11-25",),
+    -32042: (LATEST,),
     -32020: (MODERN,),
     -32021: (MODERN,),
     -32022: (MODERN,),
@@ -69,7 +76,8 @@ def check(tree: Any, sender: str, version: str, method: str | None = None) -> No
     if (named, version) not in surface[sender]:
         raise ForeignError(f"{said}: this version has no such message")
     body = tree["result"] if "result" in tree else {key: value for key, value in tree.items() if key != "jsonrpc"}
-    _check_shape(surface[sender][named, version], body if "result" in tree else tree, said)
+    begun = task_schema.begun(named, version, body) if "result" in tree else None
+    _check_shape(begun or surface[sender][named, version], body if "result" in tree else tree, said)
     part = tree.get("result", tree.get("params") or {})
     _check_meta(part.get("_meta") or {}, version, said)
     _check_kinds(named, part, version, said)
@@ -112,7 +120,7 @@ def _dropped(given: Any, known: Any, at: str) -> Any:
 
 def _check_meta(meta: dict[str, Any], version: str, said: str) -> None:
     for key in meta:
-        ours = key.startswith(META) and (key == f"{META}related-task") is modern(version)
+        ours = key.startswith(META) and (key == RELATED_TASK) is modern(version)
         if ours:
             raise ForeignError(f"{said}: foreign _meta {key}")
 
@@ -131,7 +139,7 @@ def _check_kinds(method: str, part: dict[str, Any], version: str, said: str) -> 
 
 def _blocks(method: str, part: dict[str, Any], version: str, said: str) -> Any:
     """Yield the pieces of content of a body."""
-    if method == "tools/call" and isinstance(part.get("content"), list):
+    if method in ("tools/call", "tasks/result") and isinstance(part.get("content"), list):
         yield from part["content"]
     for holder in part.get("messages", []) if method in ("prompts/get", "sampling/createMessage") else []:
         yield from _pieces(holder["content"], method, version, said)

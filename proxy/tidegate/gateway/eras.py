@@ -48,6 +48,7 @@ _SUBSCRIPTION = frozenset((methods.SUBSCRIPTION_KEY,))
 _RELATED_TASK = frozenset((RELATED_TASK_KEY,))
 _RETRY = frozenset(("inputResponses", "requestState"))
 _TASK = frozenset(("task",))
+_EXECUTION = frozenset(("execution",))
 _CACHE = frozenset(("resultType", "ttlMs", "cacheScope"))
 _RESULT_TYPE = frozenset(("resultType",))
 
@@ -127,6 +128,11 @@ def modern_reply(
         meta = kept.get("_meta")
         said = {**said, "_meta": {**(meta if type(meta) is dict else {}), SERVER_KEY: server}}
     return _changed(message, "result", {**kept, **said})
+
+
+def untasked(tool: Any) -> Any:
+    """Return a legacy server's definition of a tool as a modern client gets it: without how it stands to tasks."""
+    return _less(tool, _EXECUTION) if type(tool) is dict else tool
 
 
 _COMPLETE: dict[str, Any] = {"resultType": "complete"}
