@@ -38,6 +38,7 @@ Targets = Annotated[list[str] | None, typer.Option("--target", help="Only this t
 Verdicts = Annotated[list[str] | None, typer.Option("--verdict", help="Only this: allow, redact, hold or deny.")]
 Stoppers = Annotated[list[str] | None, typer.Option("--by", help="Only what this interceptor stopped.")]
 Principals = Annotated[list[str] | None, typer.Option("--principal", help="Only this principal.")]
+Profiles = Annotated[list[str] | None, typer.Option("--profile", metavar="NAME", help="Only this profile.")]
 Since = Annotated[str | None, typer.Option(help="Not before: 2026-07-28T12:00:00Z, 2026-07-28, or 15m, 2h, 3d ago.")]
 Until = Annotated[str | None, typer.Option(help="Not after; as --since.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the records as they stand in the log.")]
@@ -166,6 +167,7 @@ def show(  # noqa: PLR0913 - every option of a command is a parameter
     verdict: Verdicts = None,
     by: Stoppers = None,
     principal: Principals = None,
+    profile: Profiles = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="The last so many records; 0 for all.")] = 50,
@@ -175,7 +177,7 @@ def show(  # noqa: PLR0913 - every option of a command is a parameter
 
     Example: tidegate audit show --verdict deny --since 1h
     """
-    globs = _globs(server, method, target, verdict, by, principal)
+    globs = _globs(server, method, target, verdict, by, principal, profile)
     wanted = _filter(globs, since, until)
     with closing(_open(_path(path))) as reader:
         lines = reader.last(wanted, limit)
@@ -200,6 +202,7 @@ def tail(  # noqa: PLR0913 - every option of a command is a parameter
     verdict: Verdicts = None,
     by: Stoppers = None,
     principal: Principals = None,
+    profile: Profiles = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many to begin with; 0 for all.")] = 10,
@@ -209,7 +212,7 @@ def tail(  # noqa: PLR0913 - every option of a command is a parameter
 
     Example: tidegate audit tail -f --verdict deny
     """
-    globs = _globs(server, method, target, verdict, by, principal)
+    globs = _globs(server, method, target, verdict, by, principal, profile)
     wanted = _filter(globs, since, until)
     with closing(_open(_path(path))) as reader:
         _print(reader.last(wanted, limit), json=json)
@@ -287,4 +290,4 @@ def _write(entry: dict[str, Any]) -> None:
 
 def _globs(*wanted: list[str] | None) -> dict[str, Any]:
     """Name the filters of both commands, in the order of their options."""
-    return dict(zip(("server", "method", "target", "verdict", "by", "principal"), wanted, strict=True))
+    return dict(zip(("server", "method", "target", "verdict", "by", "principal", "profile"), wanted, strict=True))

@@ -282,7 +282,7 @@ async def paging(cell: Cell) -> None:
 
 
 async def resuming(cell: Cell) -> None:
-    """A stream that broke is gone on with: what came after an event that the client names comes, once more or at last."""
+    """A stream that broke is gone on with: what came after the event that the client names comes, again or at last."""
     # That of what belongs to no request is the gateway's own, before any server; that of an answer is the server's.
     client = cell.client
     assert isinstance(client, HttpClient)

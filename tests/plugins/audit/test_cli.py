@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def log(tmp_path: Path) -> Path:
             effects = ((by, Deny("Not allowed.", rule="no-" + tool)),) if by else ()
             decision = decided(call(tool), effects=effects, verdict="deny" if by else "allow")
             about = Flow("f", Server(server), Principal(principal), Client("editor", "1"), "", (Target("tool", tool),))
+            about = replace(about, profile="work" if principal == "ann" else "")
             writer.append(recorder.record(decision, about))
     assert len(log_files(path)) > 1
     return path
@@ -139,6 +141,9 @@ def test_settings_that_cannot_be_read_are_one_sentence_and_2(tmp_path: Path, mon
         (["--verdict", "deny"], [3, 5]),
         (["--by", "lists"], [3]),
         (["--principal", "ann", "--server", "files"], [2, 5]),
+        (["--profile", "work", "--server", "files"], [2, 5]),
+        (["--profile", "w*", "--profile", "home"], [1, 2, 5]),
+        (["--profile", "home"], []),
         (["--target", "*_file"], [2, 3, 5]),
         (["--method", "tools/*"], [1, 2, 3, 4, 5]),
         (["--method", "prompts/*"], []),
