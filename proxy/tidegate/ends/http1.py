@@ -202,7 +202,8 @@ class _Origin:
         except TimeoutError:
             raise HttpError("The server can't be reached: no connection in time.") from None
         except OSError as error:  # errors of name resolution and of TLS are of this kind
-            raise HttpError(f"The server can't be reached: {_why(error)}.") from None
+            refused = isinstance(error, ConnectionRefusedError)
+            raise HttpError(f"The server can't be reached: {_why(error)}.", refused=refused) from None
         self.all.add(made)
         return made
 

@@ -8,10 +8,12 @@ either is refused.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tidegate import methods
 from tidegate.ends import http_headers, http_rules
+from tidegate.ends.away import Away
 from tidegate.ends.http1 import HttpError, Target, TooLong
 from tidegate.ends.pipe import Overlong
 from tidegate.ends.sse import Parser
@@ -19,7 +21,7 @@ from tidegate.upstream import Answer, Context, Event, Events, Unavailable, prime
 from tidegate.wire import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from tidegate.correlate import Open
     from tidegate.ends.http1 import HttpClient, Response
@@ -36,6 +38,13 @@ _GOODBYE = 2.0  # seconds a server may take to end a session that Tidegate kept
 _LISTS = tuple(name for name in methods.METHODS if name.endswith("/list"))
 SAFE_TO_REPEAT = frozenset((*_LISTS, "initialize", "server/discover", "ping", "completion/complete", "resources/read"))
 """Methods of requests that do no harm when they are sent twice."""
+
+_WORTH_WAITING = frozenset(("tools/call", "prompts/get", "resources/read", "completion/complete"))
+"""What waits for a server that may be starting again. Lists don't: they go without it."""
+
+
+class _Refused(Unavailable):
+    """Nobody listens at the server's address, so nothing was sent."""
 
 
 class HttpUpstream:
@@ -64,6 +73,7 @@ class HttpUpstream:
         self._version: str | None = None
         self._closed = False
         self._open: set[Response] = set()
+        self._away = Away()
 
     def outward(self, message: Message) -> Message:
         """Every exchange has a connection of its own, so ids stay as they are."""
@@ -123,11 +133,30 @@ class HttpUpstream:
         headers = self._headers_for(message, context)
         endless = message.method == "subscriptions/listen"
         again = message.kind == "request" and message.method in SAFE_TO_REPEAT
-        response = await self._request("POST", headers, message.encoded, endless=endless, again=again)
+        send = partial(self._request, "POST", headers, message.encoded, endless=endless, again=again)
+        response = await (self._awaited(send) if message.method in _WORTH_WAITING else send())
         answer = await self._answer(response)
         if not context.http:
             self._remember(message, answer)
         return answer
+
+    async def _awaited(self, send: Callable[[], Awaitable[Response]]) -> Response:
+        """Send a request; where the server refuses connections, again until it takes them or was waited for enough.
+
+        Raises:
+            Unavailable: where it can't be reached.
+        """
+        tries = 0
+        while True:
+            try:
+                return await send()
+            except _Refused:
+                pause = self._away.pause(asyncio.get_running_loop().time(), tries)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+            self._check_open()
+            tries += 1
 
     async def _request(
         self, method: str, headers: dict[str, str], body: bytes | None = None, *, endless: bool, again: bool = False
@@ -139,15 +168,19 @@ class HttpUpstream:
             response = await self._client.begin(
                 method, self._target, headers.items(), body, connect=proxy.start_timeout, patience=patience
             )
-            return await self._head(response, last=method == "DELETE")
+            await self._head(response, last=method == "DELETE")
         except HttpError as error:
+            if error.refused:
+                raise _Refused(str(error)) from None
             if error.stale and again:
                 return await self._request(method, headers, body, endless=endless)
             raise _unavailable(error) from None
         except ValueError:
             raise Unavailable("A header of the settings can't be sent: it isn't plain text.") from None
+        self._away.answered()
+        return response
 
-    async def _head(self, response: Response, *, last: bool) -> Response:
+    async def _head(self, response: Response, *, last: bool) -> None:
         """Wait for the head of an answer, which is given up when this is closed."""
         self._open.add(response)
         if self._closed and not last:
@@ -157,7 +190,6 @@ class HttpUpstream:
         except BaseException:
             self._give_up(response)
             raise
-        return response
 
     def _give_up(self, response: Response) -> None:
         self._open.discard(response)

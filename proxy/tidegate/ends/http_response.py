@@ -28,12 +28,14 @@ class HttpError(Exception):
     Attributes:
         late: whether the server was silent for too long.
         stale: whether a kept connection turned out to be closed before a byte of the answer came.
+        refused: whether nobody listens there, so that nothing was sent.
     """
 
-    def __init__(self, text: str, *, late: bool = False, stale: bool = False) -> None:
+    def __init__(self, text: str, *, late: bool = False, stale: bool = False, refused: bool = False) -> None:
         super().__init__(text)
         self.late = late
         self.stale = stale
+        self.refused = refused
 
 
 class TooLong(Exception):  # noqa: N818 - it says what the body is
