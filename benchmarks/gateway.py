@@ -1,8 +1,8 @@
-"""What the gateway costs: `python -m benchmarks.gateway`; about a minute.
+"""What the gateway costs: `python -m benchmarks.gateway`; about a minute and a half.
 
 Calls through the gateway and through the server's own endpoint, in turns; calls from one era of the protocol to the
-other; the list of a thousand tools of twenty servers; and what twenty servers cost that nobody uses. Exit codes as
-those of `benchmarks.run`.
+other; the list of a thousand tools of twenty servers; what twenty servers cost that nobody uses; and tool search over
+500 tools, as ratios beside a plain call. Exit codes as those of `benchmarks.run`.
 """
 
 import argparse
@@ -28,8 +28,17 @@ CALLS = 400  # of each kind and round, in blocks
 BLOCK = 50
 SERVERS, TOOLS = 20, 50
 LISTS = 20  # of each round
+SEARCHED = 500  # tools, of one server
 IDLE = 10.0  # seconds that nobody says anything
 SCRIPT = str(ROOT / "benchmarks" / "stdio_backend.py")
+RATIOS = {
+    "the first find-tool": 150.0,
+    "find-tool, latency": 2.0,
+    "find-tool, CPU time": 2.0,
+    "call-tool, latency": 2.0,
+    "call-tool, CPU time": 2.0,
+}
+"""The most that each may take, beside a plain call."""
 TRANSPARENT, GATEWAY = "/servers/bench/mcp", "/mcp"
 
 
@@ -40,11 +49,12 @@ def section(name: str, *arguments: str) -> str:
 
 
 @contextlib.contextmanager
-def tidegate(folder: Path, name: str, servers: str) -> Iterator[Program]:
-    """Tidegate in front of servers, until the block ends."""
+def tidegate(folder: Path, name: str, servers: str, allowed: str = "") -> Iterator[Program]:
+    """Tidegate in front of servers, until the block ends; more globs may be allowed."""
     home = folder / name
     home.mkdir()
-    (home / "tidegate.toml").write_text(settings.text(servers))
+    written = settings.text(servers)
+    (home / "tidegate.toml").write_text(written.replace("allow = [", f"allow = [{allowed}"))
     with started(name, ["tidegate", "run", str(home / "tidegate.toml")], folder) as program:
         yield program
 
@@ -91,6 +101,61 @@ async def idle(program: Program) -> float:
         return (Tree(program.pid).cpu_seconds() - before) / IDLE * 1e3
 
 
+async def called(session: Session, name: str, /, **arguments: object) -> tuple[float, str]:
+    """Seconds that the call of a tool takes, and the text that it says."""
+    session.count += 1
+    params = {"name": name, "arguments": arguments}
+    began = time.perf_counter()
+    answer = await session.post({"jsonrpc": "2.0", "id": session.count, "method": "tools/call", "params": params})
+    took = time.perf_counter() - began
+    result = answer.message().get("result", {})
+    if "content" not in result or result.get("isError"):
+        raise WrongAnswerError(f"{name}: {answer.body[:200]!r}")
+    return took, str(result["content"][0]["text"])
+
+
+async def search(program: Program) -> dict[str, float]:
+    """What finding and calling takes beside a plain call, as ratios; the search is the first since the start."""
+    last = f"echo_{SEARCHED - 1}"
+    ways: dict[str, tuple[str, dict[str, object]]] = {
+        "plain": ("echo", {"text": load.SMALL}),
+        "call-tool": ("call-tool", {"name": last, "arguments": {"text": load.SMALL}}),
+        "find-tool": ("find-tool", {"query": last}),
+    }
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    cpu = dict.fromkeys(ways, 0.0)
+    async with asyncio.timeout(load.PATIENCE), Session(program.listen + GATEWAY) as session:
+        await called(session, "echo", text=load.SMALL)  # the server runs
+        first, found = await called(session, "find-tool", query=last)
+        if last not in found:
+            raise WrongAnswerError(f"find-tool: {found[:200]}")
+        for _ in range(2 * CALLS // BLOCK):
+            for name, (tool, arguments) in ways.items():
+                before = Tree(program.pid).cpu_seconds()
+                for _ in range(BLOCK):
+                    took[name].append((await called(session, tool, **arguments))[0])
+                cpu[name] += Tree(program.pid).cpu_seconds() - before
+    plain = statistics.median(took["plain"])
+    ratios = {"the first find-tool": first / plain}
+    for name in ("find-tool", "call-tool"):
+        ratios[f"{name}, latency"] = statistics.median(took[name]) / plain
+        ratios[f"{name}, CPU time"] = cpu[name] / cpu["plain"]
+    return ratios
+
+
+def searches(say: Console) -> dict[str, list[float]]:
+    """The ratios of several rounds, each with a Tidegate of its own."""
+    found: dict[str, list[float]] = {}
+    for turn in range(ROUNDS):
+        say.print(f"[dim]… tool search, round {turn + 1} of {ROUNDS}[/]")
+        with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as temporary:
+            box = section("bench", str(SEARCHED)) + 'prefix = ""\n[gateway]\nsearch = true\n'
+            with tidegate(Path(temporary), "search", box, '"gateway/*", "bench/echo_*", ') as program:
+                for name, ratio in load.run(search(program)).items():
+                    found.setdefault(name, []).append(ratio)
+    return found
+
+
 def measure(say: Console) -> list[Check]:
     """Start everything, measure, and end everything."""
     found: dict[str, list[float]] = {}
@@ -122,11 +187,13 @@ def measure(say: Console) -> list[Check]:
             lists = load.run(listed(program.listen + GATEWAY, modern=False))
             modern = load.run(listed(program.listen + GATEWAY, modern=True))
             quiet = load.run(idle(program))
+    ratios = searches(say)
     return [
         *(Check.at_most(f"{name}, us a call more", 100 if "bridge" in name else 60, found[name]) for name in found),
         Check.at_most("1,000 tools of 20 servers, 2025-11-25, ms", 30, lists),
         Check.at_most("the same bridged from 2026-07-28, ms", 30, modern),
         Check.at_most("20 idle servers, ms of CPU a second", 5, [quiet]),
+        *(Check.at_most(f"{name}, of {SEARCHED} tools, in plain calls", RATIOS[name], ratios[name]) for name in RATIOS),
     ]
 
 
