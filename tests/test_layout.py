@@ -73,6 +73,8 @@ def only_public_names(source: str, own: str) -> list[str]:
 def not_too_long(source: str) -> list[str]:
     """Modules stay under 400 lines and functions under 60, or say why not."""
     lines = source.splitlines()
+    if len(lines) < FUNCTION_LINES:
+        return []
     breaches = []
     if len(lines) >= MODULE_LINES and not any(re.search(r"# long: \w", line) for line in lines[:40]):
         breaches.append(f"1: a module of {len(lines)} lines")
@@ -141,12 +143,15 @@ def broad_excepts(source: str) -> list[str]:
     return found
 
 
-def breaches(rule: Rule, paths: list[Path]) -> list[str]:
-    return [f"{path.relative_to(ROOT)}:{told}" for path in paths for told in rule(path.read_text())]
+def breaches(rule: Rule, paths: list[Path], signs: str = "") -> list[str]:
+    """Return the breaches of a rule; where none of the signs stands, there are none, and nothing is parsed."""
+    read = ((path, path.read_text()) for path in paths)
+    found = ((path, source) for path, source in read if re.search(signs, source))
+    return [f"{path.relative_to(ROOT)}:{told}" for path, source in found for told in rule(source)]
 
 
-def hold(rule: Rule, paths: list[Path]) -> None:
-    told = breaches(rule, paths)
+def hold(rule: Rule, paths: list[Path], signs: str = "") -> None:
+    told = breaches(rule, paths, signs)
     assert not told, "\n".join(["", *told])
 
 
@@ -210,7 +215,7 @@ def test_the_core_of_the_judgement_does_no_input_or_output() -> None:
 
 
 def test_the_core_imports_no_interceptor() -> None:
-    hold(no_plugin_import, sources("proxy"))
+    hold(no_plugin_import, sources("proxy"), "tidegate_")
 
 
 def test_an_interceptor_imports_only_public_names() -> None:
@@ -225,7 +230,7 @@ def test_modules_and_functions_stay_short_or_say_why_not() -> None:
 
 
 def test_only_the_callers_of_interceptors_catch_every_exception() -> None:
-    found = [place.partition(":")[0] for place in breaches(broad_excepts, sources("proxy"))]
+    found = [place.partition(":")[0] for place in breaches(broad_excepts, sources("proxy"), r"except\b")]
     # Where hooks are called, and waited for, and their like in a worker process, where offloaded code runs; and where
     # stores of secrets are asked, which anybody may have written, and whose errors may hold what they shouldn't.
     guards = ["proxy/tidegate/guard.py", "proxy/tidegate/guard.py"]
@@ -233,13 +238,13 @@ def test_only_the_callers_of_interceptors_catch_every_exception() -> None:
 
 
 def test_tests_use_no_mocks() -> None:
-    hold(no_mocks, sources("tests"))
+    hold(no_mocks, sources("tests"), "mock|setattr|delattr")
 
 
 def test_tests_do_not_sleep() -> None:
     tests = [path for path in sources("tests") if path.name.startswith("test_")]
-    hold(no_sleeps, tests)
+    hold(no_sleeps, tests, "sleep")
 
 
 def test_every_exemption_from_a_check_has_its_reason() -> None:
-    hold(exemptions_have_reasons, sources("proxy", "plugins", "tests", "benchmarks", "examples"))
+    hold(exemptions_have_reasons, sources("proxy", "plugins", "tests", "benchmarks", "examples"), _EXEMPTION.pattern)
