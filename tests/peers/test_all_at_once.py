@@ -1,6 +1,7 @@
 """Six real servers of three kinds, four real clients, the gateway between: whatever dies, no reply is another's."""
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -33,9 +34,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.node, pytest.mark.slow, pytest.mar
 log = logging.getLogger(__name__)  # what was measured: --log-cli-level=INFO shows it
 
 CALLS = 10_000  # of all four clients together
-TOGETHER = 4  # calls that each client has open at once
-PAUSE = 2.0  # seconds between two servers that are killed
-MOST_FAILED = 0.25  # of the calls: those that a killed server worked on, or that came before it was there again
+TOGETHER = 12  # calls that each client has open at once
+BETWEEN = 600  # calls between two servers that are killed, so that a slow machine isn't busy with starting alone
+MOST_FAILED = 0.1  # of the calls: those that a killed server worked on, and few of those that came until it was back
 STARTING = 60.0
 PYTHON_SDK = Path(__file__).parents[1] / "containers" / "python-sdk"
 SERVE = "import server; server.server.run(transport='streamable-http', host='127.0.0.1', port={})"
@@ -173,11 +174,15 @@ def kill_containers(engine: docker.DockerClient, pid: int, server: str) -> int:
     return count
 
 
-async def killing(ways: Sequence[tuple[str, Callable[[], Awaitable[int]]]], killed: Counter[str]) -> None:
-    """Kill one server after the other, with a pause between, until it is cancelled."""
-    while True:
-        for name, kill in ways:
-            await asyncio.sleep(PAUSE)  # sleep: the pace is what is tested
+async def killing(ways: Sequence[tuple[str, Callable[[], Awaitable[int]]]], killed: Counter[str], audit: Path) -> None:
+    """Kill one server after the other, whenever the log has so many more calls, until it is cancelled."""
+    said = 0  # a request and its reply both say which method they are about
+    with audit.open("rb") as stream:
+        for turn in itertools.count(1):
+            while said < 2 * turn * BETWEEN:
+                await asyncio.sleep(0.02)  # sleep: a file can't be awaited
+                said += stream.read().count(b'"method":"tools/call"')
+            name, kill = ways[turn % len(ways)]
             killed[name] += await kill()
 
 
@@ -280,7 +285,7 @@ async def test_ten_thousand_calls_of_four_clients_to_six_servers_that_are_killed
         proxy: dict[str, Any] = {"start_timeout": STARTING}
         async with running_tidegate(servers(images, web), folder=tmp_path, **proxy) as tidegate:
             with closing(docker.from_env()) as engine:
-                killer = asyncio.create_task(killing(ways(tidegate, engine, web), killed))
+                killer = asyncio.create_task(killing(ways(tidegate, engine, web), killed, tidegate.audit))
                 begun = time.monotonic()
                 told = await calls(tidegate.gateway, tmp_path)
                 seconds = time.monotonic() - begun
