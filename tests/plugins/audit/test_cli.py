@@ -277,7 +277,7 @@ async def test_tail_follows_a_log_through_its_rotations_and_ends_well_when_inter
 
 
 def test_output_that_nobody_reads_any_more_ends_without_a_traceback(tmp_path: Path) -> None:
-    path = a_log(tmp_path / "audit.jsonl", 3000)
+    path = a_log(tmp_path / "audit.jsonl", 1000)  # more than a pipe holds, in each form
     for arguments in (["show", "-n", "0", "--json"], ["show", "-n", "0"], ["tail", "-n", "0"]):
         with subprocess.Popen(
             tidegate_audit(*arguments, path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -1,6 +1,8 @@
 """A process that writes and is killed at any moment: the next start goes on, and nothing acknowledged is lost."""
 
+import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +13,9 @@ from plugins.audit.building import DEADLINE, SLOW_FSYNC, lines, records, writing
 from tidegate_audit.verify import verify
 
 KILLS = 20
-# Writes records for ever, and says of each on its standard output, when it is written, which it was.
-WRITER = """
+# For each line of its standard input, starts a process that writes records for ever and says of each on its standard
+# output, when it is written, which it was; and says when that process has ended. What it imports is imported once.
+WRITERS = """
 import asyncio, os, sys
 from pathlib import Path
 import structlog
@@ -35,7 +38,12 @@ async def main():
             await waiting
         os.write(1, b"%d-%d\\n" % (os.getpid(), number))
 
-asyncio.run(main())
+for _ in sys.stdin:
+    writer = os.fork()
+    if writer == 0:
+        asyncio.run(main())
+    os.waitpid(writer, 0)
+    os.write(1, b"over\\n")
 """
 
 
@@ -47,8 +55,11 @@ def test_a_writer_killed_twenty_times_at_random_loses_nothing_and_leaves_a_chain
     path = tmp_path / "audit.jsonl"
     chance = random.Random(7)
     acknowledged: list[str] = []
-    for _ in range(KILLS):
-        acknowledged += killed_after(tmp_path, durability, chance.randint(1, 400 if durability == "buffered" else 40))
+    command = [sys.executable, "-c", WRITERS, str(tmp_path), durability]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writers:
+        for _ in range(KILLS):
+            acknowledged += killed_after(writers, chance.randint(1, 400 if durability == "buffered" else 40))
+        writers.communicate(timeout=DEADLINE)
     with writing(path, SLOW_FSYNC):
         pass
     report = verify(path)
@@ -61,15 +72,16 @@ def test_a_writer_killed_twenty_times_at_random_loses_nothing_and_leaves_a_chain
     assert len(lines(path)) >= len(acknowledged)
 
 
-def killed_after(folder: Path, durability: str, count: int) -> list[str]:
+def killed_after(writers: subprocess.Popen[str], count: int) -> list[str]:
     """Kill a writer after it acknowledged so many records; all that it did acknowledge."""
-    command = [sys.executable, "-c", WRITER, str(folder), durability]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        told = [process.stdout.readline().strip() for _ in range(count)]
-        process.kill()
-        process.wait(timeout=DEADLINE)
-        rest = process.stdout.read()  # not communicate(), which passes over what readline() has read ahead
-        assert all(told), process.stderr.read()
-    return [*told, *rest.split("\n")[:-1]]
+    assert writers.stdin is not None
+    assert writers.stdout is not None
+    writers.stdin.write("another\n")
+    writers.stdin.flush()
+    told = [writers.stdout.readline().strip() for _ in range(count)]
+    assert all(told), "a writer couldn't start"
+    os.kill(int(told[-1].partition("-")[0]), signal.SIGKILL)
+    while (line := writers.stdout.readline().strip()) != "over":
+        assert line
+        told.append(line)
+    return told
