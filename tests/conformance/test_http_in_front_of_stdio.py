@@ -1,14 +1,11 @@
-"""Tidegate as the HTTP server of a server that knows only stdio: the official suite finds in it what HTTP asks for."""
+"""Tidegate as the HTTP server of a server that knows only stdio, which several clients share."""
 
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from conformance import verdicts
-from conformance.reference import STDIO_COMMAND, reference_server
-from conformance.suite import run_server
+from conformance.reference import STDIO_COMMAND
 from support.proxy import running_tidegate
 
 MODERN = "2026-07-28"
@@ -17,19 +14,6 @@ META = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 ACCEPT = "application/json, text/event-stream"
-
-
-@pytest.mark.node
-@pytest.mark.slow
-@pytest.mark.timeout(300)  # for a busy machine
-async def test_a_stdio_server_passes_the_suite_when_tidegate_is_its_http_server(tmp_path: Path) -> None:
-    # Without sessions, so that one process serves all of it: a process for each of its sessions takes minutes.
-    direct, proxied = tmp_path / "direct", tmp_path / "proxied"
-    async with reference_server() as url:
-        await run_server(url, MODERN, direct)
-    async with running_tidegate({"reference": {"command": STDIO_COMMAND, "sandbox": "none"}}) as proxy:
-        await run_server(proxy.endpoint("reference"), MODERN, proxied)
-    assert verdicts.differences(verdicts.read(direct), verdicts.read(proxied)) == []
 
 
 async def ask(client: httpx.AsyncClient, url: str, method: str, params: dict[str, Any]) -> httpx.Response:
