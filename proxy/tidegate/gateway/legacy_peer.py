@@ -134,14 +134,6 @@ class LegacyPeer(Peer):
             return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
         return await condensed(await primed(self._passed(call, reply.events)), context)
 
-    async def page(self, method: str, cursor: str | None, meta: Any) -> tuple[dict[str, Any], int]:
-        """Return a page of a list, without how tools stand to tasks, which are of this era; see :meth:`Peer.page`."""
-        result, size = await super().page(method, cursor, meta)
-        tools = result.get("tools") if method == "tools/list" else None
-        if type(tools) is list:
-            result = {**result, "tools": [eras.untasked(tool) for tool in tools]}
-        return result, size
-
     async def renew(self) -> bool:
         """Begin another session, and tell the server again what it was to remember.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
+from tidegate import methods
+from tidegate.gateway import eras
 from tidegate.gateway.catalogue import MAX_BYTES, IncompleteError, distinct, walk
 from tidegate.gateway.own_requests import Refused
 from tidegate.upstream import Unavailable
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from tidegate.flow import Flow
     from tidegate.gateway.front import Front
+    from tidegate.gateway.peers import Peer
     from tidegate.message import Message
 
 log = structlog.get_logger("tidegate.gateway")
@@ -151,7 +154,8 @@ class Lists:
                     return None, ""
 
                 async def fetch(cursor: str | None) -> tuple[dict[str, Any], int]:
-                    return await peer.page(method, cursor, meta)
+                    page, size = await peer.page(method, cursor, meta)
+                    return _shown(page, peer), size
 
                 most = max(MAX_BYTES, front.core.now.settings.proxy.max_message_bytes)
                 items = await walk(fetch, member, max_items=settings.max_items, max_bytes=most)
@@ -205,6 +209,14 @@ class Lists:
         if problems:
             result["_meta"] = missing(problems)
         return result
+
+
+def _shown(page: dict[str, Any], peer: Peer) -> dict[str, Any]:
+    """Return a page of a legacy server's tools as a modern client gets it: without how they stand to tasks."""
+    tools = page.get("tools")
+    if not peer.modern or methods.is_modern(peer.server_version) or type(tools) is not list:
+        return page
+    return {**page, "tools": [eras.untasked(tool) for tool in tools]}
 
 
 def _distinct(items: list[dict[str, Any]], member: str) -> list[dict[str, Any]]:
