@@ -110,8 +110,7 @@ class RealClient(ABC):
         """What it says of its servers, where each leads, or `None` where it has no words for that."""
 
     async def connects(self, home: Home, done: Done) -> None:
-        """Have it connect to its servers."""
-        await self.listed(home)
+        """Have it connect to its servers, where it doesn't to list them, until that shows."""
         assert done()
 
     def says(self, leads: str) -> str:
@@ -167,13 +166,14 @@ class Opencode(RealClient):
 
     name = calls_itself = "opencode"
     _FILE = ".config/opencode/opencode.json"
+    _BEGIN: ClassVar = {"$schema": "https://opencode.ai/config.json", "autoupdate": False}  # it adds the first itself
 
     def prepare(self, home: Home) -> None:
-        home.write(self._FILE, '{"autoupdate": false}')
+        home.write(self._FILE, json.dumps(self._BEGIN, indent=2))
 
     async def has(self, home: Home, command: list[str]) -> None:
         entry = {"type": "local", "command": command}
-        home.write(self._FILE, json.dumps({"autoupdate": False, "mcp": {"time": entry}}, indent=2))
+        home.write(self._FILE, json.dumps({**self._BEGIN, "mcp": {"time": entry}}, indent=2))
 
     async def listed(self, home: Home) -> dict[str, str]:
         env = {"OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_MODELS_FETCH": "1"}
