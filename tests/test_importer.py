@@ -224,6 +224,6 @@ def test_whatever_is_imported_is_valid_settings_and_each_server_is_there_or_note
 def test_comments_are_taken_out_of_any_json_without_changing_it(text: str) -> None:
     tree = {"a": [text, {text: 1}]}
     commented = json.dumps(tree).replace("[", "[ // x\n").replace("1}", "1, /* , */ }")
-    if "[" not in text and "1}" not in text:
+    if "[" not in json.dumps(text) and "1}" not in json.dumps(text):
         assert json.loads(importer.without_comments(commented)) == tree
     assert json.loads(importer.without_comments(json.dumps(tree))) == tree

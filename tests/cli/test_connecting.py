@@ -142,15 +142,28 @@ def test_a_file_that_was_not_there_is_made_and_goes_again(
     assert sorted(user.rglob("*")) == kept
 
 
-def test_a_project_file_of_continue_begins_as_its_documentation_wants(command: Command, home: Path, user: Path) -> None:
-    assert command("connect", "continue", "--project", ".", "--yes").code == 0
-    made = edits.language("yaml").read((home / ".continue" / "mcpServers" / "tidegate.yaml").read_text())
-    assert made == {
+@pytest.mark.parametrize(
+    ("words", "place"), [(("--project", "."), ".continue/mcpServers/tidegate.yaml"), ((), "user/.continue/config.yaml")]
+)
+def test_a_new_file_of_continue_begins_as_its_documentation_wants(
+    words: tuple[str, ...], place: str, command: Command, home: Path, user: Path
+) -> None:
+    assert command("connect", "continue", *words, "--yes").code == 0
+    made = home / place
+    assert edits.language("yaml").read(made.read_text()) == {
         "name": "Tidegate",
         "version": "0.0.1",
         "schema": "v1",
         "mcpServers": [{"name": "tidegate", "type": "streamable-http", "url": "http://127.0.0.1:8811/mcp"}],
     }
+
+
+@pytest.mark.parametrize("words", [(), ("--stdio",)])
+def test_cline_is_told_to_wait_longer_than_its_three_seconds(
+    words: tuple[str, ...], command: Command, home: Path, user: Path
+) -> None:
+    assert command("connect", "cline", *words, "--file", str(home / "cline.json"), "--yes").code == 0
+    assert json.loads((home / "cline.json").read_text())["mcpServers"]["tidegate"]["timeout"] == 60
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -55,6 +55,18 @@ def test_of_several_files_the_one_that_is_there_is_meant(tmp_path: Path) -> None
     assert places.installed(client, machine)
 
 
+def test_of_several_files_that_are_not_there_the_one_whose_folder_is_there_is_meant(tmp_path: Path) -> None:
+    client = known.find("cline")
+    assert client is not None
+    machine = Machine("linux", tmp_path, {"PATH": ""})
+    editors, own = places.candidates(client, machine)
+    assert places.file_of(client, machine) == editors
+    own.parent.mkdir(parents=True)
+    assert places.file_of(client, machine) == own
+    editors.parent.mkdir(parents=True)
+    assert places.file_of(client, machine) == editors
+
+
 @pytest.mark.parametrize("client", known.CLIENTS, ids=lambda client: client.name)
 def test_every_client_has_a_file_on_each_system_a_source_and_is_found_by_its_names(client: known.Client) -> None:
     for system in known.SYSTEMS:

@@ -73,7 +73,6 @@ def wish_of(chosen: Choice, *, wrap: bool, move: bool) -> Wish:
     if wrap and move:
         raise output.Failure("--wrap and --move exclude each other")
     client = chosen.client
-    begin = client.preamble if chosen.in_project else {}
     if wrap:
         if chosen.stdio or chosen.url is not None or chosen.token_env is not None or chosen.token_clear:
             raise output.Failure("--wrap adds no entry, so --stdio, --url and tokens have no meaning with it")
@@ -87,7 +86,7 @@ def wish_of(chosen: Choice, *, wrap: bool, move: bool) -> Wish:
         name=chosen.name,
         entry=_entry(chosen, needs_settings=move),
         settings=chosen.settings,
-        begin=begin,
+        begin=client.preamble,
     )
 
 

@@ -54,12 +54,12 @@ class Client:
         title: what it calls itself.
         source: the page that says what is said here.
         shape: how it writes a server down.
-        files: per system, the places of its file for the user; the first that is there is meant, or else the first.
+        files: per system, the places of its file for the user, of which ``places.file_of`` says which is meant.
         project: the same for a project, from its folder.
         at: where in the file the servers stand.
         format: of the file.
         listed: whether the servers are a list, each with its name.
-        preamble: what a new project file begins with.
+        preamble: what a new file begins with.
         programs: programs that show that it is installed.
     """
 
@@ -153,7 +153,8 @@ CLIENTS: tuple[Client, ...] = (
         "cline",
         "Cline",
         "https://docs.cline.bot/mcp/configuring-mcp-servers",
-        Shape(http={"type": "streamableHttp"}),
+        # Without a timeout its program waits 3 seconds for a server's first answer.
+        Shape(http={"type": "streamableHttp", "timeout": 60}, stdio={"timeout": 60}),
         {
             system: (f"{folder}/{_CLINE}", "~/.cline/data/settings/cline_mcp_settings.json")
             for system, folder in _CODE.items()

@@ -59,9 +59,11 @@ def candidates(client: Client, machine: Machine, project: Path | None = None) ->
 
 
 def file_of(client: Client, machine: Machine, project: Path | None = None) -> Path | None:
-    """Return the file that is meant: the first that is there, or else the first; ``None`` where the client has none."""
+    """Return the file that is meant: the first that is there, else whose folder is; ``None`` where there is none."""
     found = candidates(client, machine, project)
-    return next((path for path in found if path.exists()), found[0] if found else None)
+    there = (path for path in found if path.exists())
+    at_home = (path for path in found if path.parent.is_dir())
+    return next(there, None) or next(at_home, None) or (found[0] if found else None)
 
 
 def installed(client: Client, machine: Machine) -> bool:
