@@ -4,6 +4,7 @@
 //! here says where rules could match and where encoded runs may be; rules, decoders and judgements stay in Python.
 
 mod coded;
+mod edits;
 mod prefilter;
 mod signs;
 mod syntax;
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 mod tidegate_native {
     #[pymodule_export]
     use crate::coded::{ascii, coded};
+    #[pymodule_export]
+    use crate::edits::edits;
     #[pymodule_export]
     use crate::prefilter::Prefilter;
     #[pymodule_export]

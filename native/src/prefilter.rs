@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 
+use crate::edits::Edits;
 use crate::tails::{Tail, Tried};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
@@ -17,6 +18,8 @@ type Table = [bool; 256];
 type Written = (u32, Vec<u8>, Vec<u8>, String, usize, usize);
 type Group = (Vec<Vec<u8>>, Vec<Written>);
 type Window = (usize, usize, bool);
+type Drawn = (u32, Vec<Window>);
+type Places = Vec<usize>;
 
 struct Member {
     rule: u32,
@@ -63,6 +66,7 @@ pub struct Prefilter {
     tails: Vec<Tail>,
     limits: Limits,
     rules: usize,
+    longest: usize, // literal
 }
 
 fn table(bytes: &[u8]) -> PyResult<Table> {
@@ -102,6 +106,7 @@ impl Prefilter {
                 literals.push(Literal { exactly, search, before, first, members, gate, most_after });
             }
         }
+        let longest = spelled.values().flatten().map(|each| each.text.len()).max().unwrap_or(0);
         let (patterns, owners): (Vec<_>, Vec<_>) = spelled.into_iter().unzip();
         let automaton = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::DFA))
@@ -110,21 +115,37 @@ impl Prefilter {
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let rules = literals.iter().flat_map(|each| &each.members).map(|each| each.rule as usize + 1).max();
         let limits = Limits { close, row, chunk };
-        Ok(Self { automaton, owners, literals, searches: count, tails: tails.made, limits, rules: rules.unwrap_or(0) })
+        let rules = rules.unwrap_or(0);
+        Ok(Self { automaton, owners, literals, searches: count, tails: tails.made, limits, rules, longest })
     }
 
-    /// The windows of each rule, by its number, in order.
+    /// The windows of each rule, by its number, in order; and what was learnt of the text.
     ///
-    /// `scale` is how many bytes a character may take. Raises TimeoutError where it takes longer than so many seconds.
-    fn windows(&mut self, text: &str, scale: usize, seconds: f64) -> PyResult<Vec<(u32, Vec<Window>)>> {
+    /// `scale` is how many bytes a character may take. `since` is what was learnt of a text that this one came from, with the
+    /// edits between the two: only what they touch is read. Raises TimeoutError where it takes longer than so many seconds.
+    #[pyo3(signature = (text, scale, seconds, since=None))]
+    fn windows(
+        &mut self,
+        text: &str,
+        scale: usize,
+        seconds: f64,
+        since: Option<(PyRef<Learnt>, Places, Places, Places, Places)>,
+    ) -> PyResult<(Vec<Drawn>, Learnt)> {
         let until = Duration::try_from_secs_f64(seconds).ok().and_then(|left| Instant::now().checked_add(left));
-        let data = text.as_bytes();
+        let text = Text { data: text.as_bytes(), scale };
+        let mut searches = match since {
+            None => self.stops(text.data),
+            Some((learnt, old_starts, old_ends, new_starts, new_ends)) => {
+                let edits = Edits { old_starts, old_ends, new_starts, new_ends };
+                self.moved(&text, &learnt, &edits)
+            }
+        };
         let mut found = Found { windows: vec![Vec::new(); self.rules], until: vec![0; self.rules] };
-        for stops in self.stops(data) {
-            draw(&self.literals, &mut self.tails, &stops, &mut found, &Text { data, scale }, until, self.limits)?;
+        for stops in &mut searches {
+            draw(&self.literals, &mut self.tails, stops, &mut found, &text, until, self.limits)?;
         }
         let drawn = found.windows.into_iter().enumerate().filter(|(_, windows)| !windows.is_empty());
-        Ok(drawn.map(|(rule, windows)| (rule as u32, windows)).collect())
+        Ok((drawn.map(|(rule, windows)| (rule as u32, windows)).collect(), Learnt { searches, scale }))
     }
 }
 
@@ -157,7 +178,43 @@ impl Prefilter {
             && literal.before[usize::from(before)]
             && text[begin..].starts_with(&spelling.text)
             && data[begin..].starts_with(&literal.exactly);
-        fits.then_some(Stop { begin, end, literal: spelling.literal, before, behind })
+        fits.then_some(Stop { begin, end, literal: spelling.literal, before, behind, idle: false })
+    }
+
+    /// The same as `stops`, of a text that came by edits from another one of which they are known.
+    fn moved(&self, text: &Text, learnt: &Learnt, edits: &Edits) -> Vec<Vec<Stop>> {
+        let mut searches: Vec<Vec<Stop>> = Vec::new();
+        for old in &learnt.searches {
+            let kept = old.iter().filter(|stop| edits.kept(stop.begin.saturating_sub(1), stop.end + 1));
+            searches.push(kept.map(|stop| self.at_its_new_place(stop, text, learnt, edits)).collect());
+        }
+        let mut joined = Vec::new();
+        let mut parts = Vec::new();
+        for (begin, end) in edits.around(self.longest + 2, text.data.len()) {
+            parts.push((joined.len(), begin));
+            joined.extend_from_slice(&text.data[begin..end]);
+            joined.push(EDGE);
+        }
+        for (search, stops) in self.stops(&joined).into_iter().enumerate() {
+            for stop in stops {
+                let (first, begin) = parts[parts.partition_point(|(first, _)| *first <= stop.begin) - 1];
+                let (begin, end) = (stop.begin - first + begin, stop.end - first + begin);
+                if edits.is_new(begin.saturating_sub(1), end + 1) {
+                    searches[search].push(Stop { begin, end, ..stop });
+                }
+            }
+            searches[search].sort_by_key(|stop| stop.begin);
+        }
+        searches
+    }
+
+    /// A literal that wasn't touched. It is as idle as it was where nothing within reach of its rules was, nor takes more bytes.
+    fn at_its_new_place(&self, stop: &Stop, text: &Text, learnt: &Learnt, edits: &Edits) -> Stop {
+        let reach = learnt.scale * self.literals[stop.literal].most_after + 1;
+        let idle =
+            stop.idle && learnt.scale >= text.scale && edits.kept(stop.begin.saturating_sub(1), stop.end + reach);
+        let begin = edits.moved(stop.begin);
+        Stop { begin, end: begin + (stop.end - stop.begin), idle, ..*stop }
     }
 }
 
@@ -186,12 +243,29 @@ impl Tails {
     }
 }
 
+#[derive(Clone)]
 struct Stop {
     begin: usize,
     end: usize,
     literal: usize,
     before: u8,
     behind: u8,
+    idle: bool, // whether it is known that none of the literal's rules matches here
+}
+
+/// What was learnt of a text: where its literals are, and which of them are idle.
+#[pyclass(frozen)]
+pub struct Learnt {
+    searches: Vec<Vec<Stop>>,
+    scale: usize,
+}
+
+#[pymethods]
+impl Learnt {
+    /// How many literals there are beside which there is what any of their rules allows.
+    fn __len__(&self) -> usize {
+        self.searches.iter().map(Vec::len).sum()
+    }
 }
 
 struct Found {
@@ -207,7 +281,7 @@ struct Text<'a> {
 fn draw(
     literals: &[Literal],
     tails: &mut [Tail],
-    stops: &[Stop],
+    stops: &mut [Stop],
     found: &mut Found,
     text: &Text,
     until: Option<Instant>,
@@ -215,7 +289,7 @@ fn draw(
 ) -> PyResult<()> {
     let mut covered = vec![0; literals.len()];
     let (mut last, mut row) = (0, 0);
-    for (number, stop) in stops.iter().enumerate() {
+    for (number, stop) in stops.iter_mut().enumerate() {
         if number % STRIDE == 0 && until.is_some_and(|until| Instant::now() > until) {
             return Err(PyTimeoutError::new_err("a text would take too long to search"));
         }
@@ -223,7 +297,7 @@ fn draw(
         last = stop.begin;
         let literal = &literals[stop.literal];
         if row < limits.row {
-            attempt(literal, tails, stop, found, text);
+            stop.idle = stop.idle || !attempt(literal, tails, stop, found, text);
         } else if stop.begin >= covered[stop.literal] {
             cover(literal, stop, found, text, limits.chunk);
             covered[stop.literal] = stop.begin + limits.chunk;
@@ -241,12 +315,13 @@ fn cover(literal: &Literal, stop: &Stop, found: &mut Found, text: &Text, chunk: 
     }
 }
 
-/// Draws the windows of those rules that a literal may belong to.
-fn attempt(literal: &Literal, tails: &mut [Tail], stop: &Stop, found: &mut Found, text: &Text) {
+/// Draws the windows of those rules that a literal may belong to; whether there are any.
+fn attempt(literal: &Literal, tails: &mut [Tail], stop: &Stop, found: &mut Found, text: &Text) -> bool {
+    let mut drawn = false;
     if let Some(gate) = literal.gate {
         let end = text.data.len().min(stop.end + text.scale * literal.most_after);
         if !tails[gate].matches(text.data, stop.begin, end) {
-            return;
+            return false;
         }
     }
     for member in &literal.members {
@@ -271,7 +346,9 @@ fn attempt(literal: &Literal, tails: &mut [Tail], stop: &Stop, found: &mut Found
         let start = stop.begin.saturating_sub(text.scale * member.most_before);
         let anchored = member.tail.is_some() && member.most_before == 0;
         join(&mut found.windows[rule], start, end, anchored);
+        drawn = true;
     }
+    drawn
 }
 
 /// Adds a window to others in order, as one with the last if the two overlap and that isn't anchored.

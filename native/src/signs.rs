@@ -10,6 +10,8 @@ use crate::syntax::rewritten;
 const ANY: u8 = 1 << 3; // of a table's bits: any digit of base64
 const HEX: u8 = 1 << 5;
 const TWO_OF_HEX: u8 = 1 << 4;
+const PART: usize = 1 << 15; // bytes that are looked at before the next
+const LONGEST: usize = 64; // bytes of a sign, at most, as far as it is told here
 const BLOCK: usize = 64; // bytes that are looked at together
 
 /// What makes it worth to look for encoded runs.
@@ -37,15 +39,23 @@ impl Signs {
 
     /// Where four groups of base64 begin that stand for letters, where eight of hex do, and the first place of all else.
     fn of(&mut self, raw: &[u8]) -> (Vec<usize>, Vec<usize>, Option<usize>) {
-        let mut marks: Vec<u8> = raw.iter().map(|byte| self.bits[usize::from(*byte)]).collect();
-        marks.resize(raw.len() + 2, 0);
-        // Bit 0: first, then second; bit 2: third, then any; bit 4: two of hex.
-        let pairs: Vec<u8> = marks.iter().zip(&marks[1..]).map(|(here, next)| here & next >> 1).collect();
-        let rare = if perhaps_rare(raw, &marks, &pairs) { self.rare.find(&mut self.cache, raw) } else { None };
-        let quads = pairs.iter().zip(&pairs[2.min(pairs.len())..]).map(|(here, next)| here & next >> 2).collect();
-        let quads = [4, 8].into_iter().fold(quads, both);
-        let bytes = [2, 4, 8].into_iter().fold(pairs, both);
-        (places(&quads, 1).collect(), places(&bytes, TWO_OF_HEX).collect(), rare.map(|found| found.start()))
+        let (mut quads, mut bytes, mut perhaps) = (Vec::new(), Vec::new(), false);
+        // Part by part, so that what is worked out of a part is still in the processor's cache when it is needed.
+        for first in (0..raw.len()).step_by(PART) {
+            let part = &raw[first..raw.len().min(first + PART + LONGEST)];
+            let mut marks: Vec<u8> = part.iter().map(|byte| self.bits[usize::from(*byte)]).collect();
+            marks.resize(part.len() + 2, 0);
+            // Bit 0: first, then second; bit 2: third, then any; bit 4: two of hex.
+            let pairs: Vec<u8> = marks.iter().zip(&marks[1..]).map(|(here, next)| here & next >> 1).collect();
+            perhaps = perhaps || perhaps_rare(part, &marks, &pairs);
+            let next = &pairs[2.min(pairs.len())..];
+            let fours = [4, 8].into_iter().fold(pairs.iter().zip(next).map(|(a, b)| a & b >> 2).collect(), both);
+            let twos = [2, 4, 8].into_iter().fold(pairs, both);
+            quads.extend(places(&fours, 1).take_while(|at| *at < PART).map(|at| first + at));
+            bytes.extend(places(&twos, TWO_OF_HEX).take_while(|at| *at < PART).map(|at| first + at));
+        }
+        let rare = if perhaps { self.rare.find(&mut self.cache, raw) } else { None };
+        (quads, bytes, rare.map(|found| found.start()))
     }
 }
 

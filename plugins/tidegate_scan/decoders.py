@@ -29,6 +29,7 @@ from .triggers import (
     READABLE,
     SECOND,
     THIRD,
+    digits_end,
     few_rows,
     triggers,
     triggers_in,
@@ -75,7 +76,6 @@ _rare_or_hex = re2.compile(f"{_RARE}|{HEX}{{16}}".encode()).search
 _rare_base64 = re2.compile(f"(?:{_WIDE}){{2}}|{_HEADED}".encode()).finditer
 _rare_hex = re2.compile("|".join(_hex(*style)[1] for style in _STYLES).encode()).search
 _one_run = re.compile(rf"\s*({ANY}{{16,}}={{0,2}})\s*\Z".encode()).match
-_rest = re.compile(f"{ANY}*={{0,2}}".encode()).match
 _before = re.compile(f"{ANY}*".encode()).match
 _hex_rest = re.compile(f"{HEX}*".encode()).match
 _hex_letters = re.compile(f"(?:{_LETTER})+".encode()).match
@@ -172,10 +172,9 @@ def _deflated(raw: bytes, gauge: Gauge) -> Iterator[Run]:
 
 def _around(raw: bytes, inside: int, floor: int) -> tuple[int, int]:
     """Return where the base64 digits around a place begin, at the floor at the earliest, and where they end."""
-    before, rest = _before(raw[floor:inside][::-1]), _rest(raw, inside)
+    before = _before(raw[floor:inside][::-1])
     assert before, "it matches nothing, too"
-    assert rest, "it matches nothing, too"
-    return inside - before.end(), rest.end()
+    return inside - before.end(), digits_end(raw, inside)
 
 
 def _long(raw: bytes, gauge: Gauge, found: list[Run]) -> tuple[bytes, list[tuple[int, int]]]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tidegate_scan.budget import OverBudget
 from tidegate_scan.edits import WORTH, Since
 from tidegate_scan.literals import STRIDE
-from tidegate_scan.prefilter import Prefilter, Stops
+from tidegate_scan.prefilter import SPARSE, Known, Prefilter, Stops
 from tidegate_scan.rules import Rule, Window
 
 BETWEEN = b"\x00"
@@ -21,11 +21,6 @@ BETWEEN = b"\x00"
 
 PER_CHARACTER = 4  # bytes of one character in UTF-8, at most
 _CONTINUED = bytes(range(0x80, 0xC0))  # the bytes of UTF-8 that begin no character
-
-
-_SPARSE = 64  # characters for each literal that calls up rules, at least, where these are noted
-Known = dict[str, Stops]
-"""What one engine has learnt of texts that others may come from."""
 
 
 class Hit(NamedTuple):
@@ -57,7 +52,7 @@ class Engine:
         """
         plain = text.isascii()
         scale = 1 if plain else PER_CHARACTER
-        places = self._prefilter.compiled_windows(text, scale, until)
+        places = self._prefilter.compiled_windows(text, scale, until, since, known)
         # A lone surrogate can't be in JSON that passed the parser, but a decoder may make one.
         data = text.encode("utf-8", "surrogatepass")
         if places is None:
@@ -81,11 +76,11 @@ class Engine:
     def _learnt(self, text: str, data: bytes, until: float, since: Since | None, known: Known) -> Stops:
         scale = 1 if text.isascii() else PER_CHARACTER
         old = None if since is None else known.get(since.text)
-        if since is None or old is None:
+        if since is None or not isinstance(old, Stops):
             stops = self._prefilter.stops(data, scale, until)
         else:
             stops = self._prefilter.moved(data, scale, old, since.in_bytes, until)
-        if stops.total() * _SPARSE <= len(text):
+        if stops.total() * SPARSE <= len(text):
             known[text] = stops
         return stops
 

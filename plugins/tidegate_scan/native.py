@@ -11,10 +11,11 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from tidegate_scan.budget import OverBudget
+from tidegate_scan.edits import Edits
 from tidegate_scan.rules import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Sized
     from types import ModuleType
 
     from tidegate_scan.literals import Literals
@@ -39,18 +40,24 @@ class Windows:
             raise ValueError("tidegate-native isn't installed")
         self._prefilter = compiled.Prefilter([each.written() for each in searches], close, row, chunk)
 
-    def of(self, text: str, scale: int, until: float) -> dict[int, list[Window]]:
-        """Where each rule's regex has to be run, in bytes of UTF-8, by the rule's number, in order.
+    def of(
+        self, text: str, scale: int, until: float, learnt: Sized | None = None, edits: Edits | None = None
+    ) -> tuple[dict[int, list[Window]], Sized]:
+        """Where each rule's regex has to be run, in bytes of UTF-8, by its number, in order; and what was learnt.
+
+        What was learnt of a text that this one came from by edits saves reading the rest again. Its size is the number
+        of literals.
 
         Raises:
             UnicodeEncodeError: the text has a lone surrogate.
             OverBudget: where it takes longer than until then (time.monotonic).
         """
         try:
-            drawn = self._prefilter.windows(text, scale, max(0.0, until - monotonic()))
+            since = None if learnt is None or edits is None else (learnt, *edits)
+            drawn, found = self._prefilter.windows(text, scale, max(0.0, until - monotonic()), since)
         except TimeoutError:
             raise OverBudget("a text would take too long to search") from None
-        return {number: [Window(*each) for each in windows] for number, windows in drawn}
+        return {number: [Window(*each) for each in windows] for number, windows in drawn}, found
 
 
 def windows(searches: Sequence[Literals], close: int, row: int, chunk: int) -> Windows | None:
@@ -94,3 +101,14 @@ def ascii_of(text: str) -> bytes:
     except UnicodeEncodeError:  # a lone surrogate
         return text.encode("ascii", "replace")
     return raw
+
+
+def edits(steps: Sequence[tuple[list[str], list[str]]], apart: int) -> tuple[Edits, Edits] | None:
+    """What steps replaced together: in characters, and in bytes of UTF-8; None where that can't be told here."""
+    if compiled is None:
+        return None
+    try:
+        in_characters, in_bytes = compiled.edits(steps, apart)
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+    return Edits(*in_characters), Edits(*in_bytes)

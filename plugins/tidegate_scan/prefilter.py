@@ -5,13 +5,13 @@ One is for literals that heed case, one for those that don't. An occurrence coun
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from time import monotonic
 from typing import NamedTuple
 
 from tidegate_scan import native
 from tidegate_scan.budget import OverBudget
-from tidegate_scan.edits import Edits
+from tidegate_scan.edits import WORTH, Edits, Since
 from tidegate_scan.linear import ANYWHERE, AT_START, Regex
 from tidegate_scan.literals import STRIDE, Candidate, Group, Literals, Stop
 from tidegate_scan.rules import Rule, Window
@@ -38,6 +38,12 @@ class Stops(NamedTuple):
         """How many there are."""
         return sum(map(len, self.lists))
 
+
+Known = dict[str, Stops | Sized]
+"""What one engine has learnt of texts that others may come from: in Python, or by what is compiled."""
+
+SPARSE = 64
+"""Characters for each literal that calls up rules, at least, where these are noted."""
 
 _CLOSE = 32  # bytes between literals that follow each other closely
 _ROW = 16  # of which so many in a row are tried one by one
@@ -117,18 +123,25 @@ class Prefilter:
             self._count(found, self._digits, data, scale)
         return found
 
-    def compiled_windows(self, text: str, scale: int, until: float = math.inf) -> dict[int, list[Window]] | None:
-        """The same by what is compiled, so fast that nothing need be learnt of a text; None where it can't be had.
+    def compiled_windows(
+        self, text: str, scale: int, until: float, since: Since | None, known: Known | None
+    ) -> dict[int, list[Window]] | None:
+        """The same by what is compiled, which notes what it learns of the text in `known`; None where it can't be had.
 
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
         if self._compiled is None:
             return None
+        old = None if since is None or known is None else known.get(since.text)
+        if isinstance(old, Stops):
+            old = None
         try:
-            found = self._compiled.of(text, scale, until)
+            found, learnt = self._compiled.of(text, scale, until, old, since and since.in_bytes)
         except UnicodeEncodeError:  # a lone surrogate: in no JSON that passed the parser, but a decoder may make one
             return None
+        if known is not None and WORTH <= len(text) >= len(learnt) * SPARSE:
+            known[text] = learnt
         if self._digits is not None:
             self._count(found, self._digits, text.encode(), scale)
         return found

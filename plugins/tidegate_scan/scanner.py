@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tidegate_scan.engine import Hit as EngineHit
-    from tidegate_scan.engine import Known
     from tidegate_scan.foreign import Finder, Match
     from tidegate_scan.leaves import Leaves, Place, Together
+    from tidegate_scan.prefilter import Known
     from tidegate_scan.rules import Rule
     from tidegate_scan.views import Budget, View
 

@@ -34,6 +34,19 @@ IN_ALPHABET = bytes(0x41 if chr(code) in f"{DIGITS}+/-_" else 0x20 for code in r
 _LEAST = b"A" * 16  # digits in a row that may be a trigger
 _APART = 400  # bytes for each such row, at least, where they are looked at one by one
 _SAMPLE = 4096
+_FIRST = 32
+
+
+def digits_end(raw: bytes, at: int) -> int:
+    """Return where the base64 digits from a place on end, and their padding: what a regex says, faster in long runs."""
+    size = _FIRST
+    while part := raw[at : at + size].translate(IN_ALPHABET):
+        stop = part.find(b" ")
+        at += len(part) if stop < 0 else stop
+        if stop >= 0:
+            break
+        size = _SAMPLE
+    return at + len(raw[at : at + 2]) - len(raw[at : at + 2].lstrip(b"="))
 
 
 def few_rows(raw: bytes) -> list[tuple[int, int]] | None:

@@ -129,7 +129,7 @@ def _undone(view: View) -> View | None:
             ways = possible(text)
     if spans is view.spans:
         return None
-    return View(text, how, spans, _since(view.text, text, record) if record and native.compiled is None else None)
+    return View(text, how, spans, _since(view.text, text, record) if record else None)
 
 
 _OUTSIDE = re.compile(r"""[^A-Za-z0-9_\\%&#;{}+ ,"'/]""")
@@ -162,13 +162,22 @@ def _since(old: str, new: str, record: Record) -> Since | None:
     pieces = sum(len(each) // 2 for each, _ in steps)
     if len(steps) < len(record) or pieces * _PIECES > len(new):
         return None
-    edits = in_bytes = reduce(Edits.then, (Edits.between(*step, apart=_APART) for step in steps))
+    edits, in_bytes = _edits(steps)
     read = sum(edits.new_ends) - sum(edits.new_starts) + _SPARSE * len(edits.new_ends)
     if read > len(new):
         return None
-    if not (old.isascii() and new.isascii()):
-        in_bytes = reduce(Edits.then, (Edits.between(*step, utf8, _APART) for step in steps))
     return Since(old, edits, in_bytes)
+
+
+def _edits(steps: list[tuple[list[str], list[str]]]) -> tuple[Edits, Edits]:
+    """Return what all steps replaced together: in characters, and in bytes of UTF-8."""
+    told = native.edits(steps, _APART)
+    if told is not None:
+        return told
+    in_characters, in_bytes = (
+        reduce(Edits.then, (Edits.between(*step, size, _APART) for step in steps)) for size in (len, utf8)
+    )
+    return in_characters, in_bytes
 
 
 def _joined(view: View, gauge: Gauge, calm: Calm) -> list[View]:

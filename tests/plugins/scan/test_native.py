@@ -3,8 +3,9 @@
 import math
 import random
 from copy import copy
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from tidegate_scan.engine import Engine
 from tidegate_scan.inline import WAYS, possible
 from tidegate_scan.rules import load
 from tidegate_scan.scanner import Scanner
-from tidegate_scan.views import views
+from tidegate_scan.views import Budget, _edits, views
 
 pytestmark = pytest.mark.native
 
@@ -71,6 +72,38 @@ def test_signs_of_encoded_runs_are_told_alike(text: str) -> None:
         assert _signs_in(raw) == told
 
 
+@given(st.integers(32_700, 32_800), SIGNS)
+def test_signs_are_told_alike_wherever_they_stand_in_a_long_text(before: int, text: str) -> None:
+    raw = b"." * before + text.encode("ascii", "replace") + b"." * 200
+    told = _signs_in(raw)
+    with in_python():
+        assert _signs_in(raw) == told
+
+
+STEP = st.lists(st.tuples(st.text("ab é", max_size=40), st.text("ab é", max_size=40)), min_size=1, max_size=12)
+
+
+@given(STEP, st.data())
+def test_what_steps_replaced_is_told_alike(first: list[tuple[str, str]], data: st.DataObject) -> None:
+    middle = "".join(new for _, new in first)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(middle)), max_size=6)))
+    old = [middle[one:other] for one, other in pairwise([0, *cuts, len(middle)])]
+    new = [data.draw(st.sampled_from([piece, "", "xyz"])) for piece in old]
+    steps = [([old for old, _ in first], [new for _, new in first]), (old, new)]
+    told = _edits(steps)
+    with in_python():
+        assert _edits(steps) == told
+
+
+@given(st.lists(PARTS, min_size=1, max_size=30).map("".join))
+def test_what_is_found_is_the_same_where_a_reading_came_of_another_that_is_known(text: str) -> None:
+    engine = scanner()._own[0]
+    known: dict[str, Any] = {}
+    for view in views(text + "filler " * 1800, Budget(seconds=100)):
+        told = engine.find(view.text, since=view.since, known=known)
+        assert told == engine.find(view.text)
+
+
 @given(st.text("ab;41%&u0#xU+\\ é\u200b"))
 def test_what_has_no_piece_of_a_way_is_left_alone_by_it(text: str) -> None:
     ways = possible(text)
@@ -81,9 +114,9 @@ def test_what_has_no_piece_of_a_way_is_left_alone_by_it(text: str) -> None:
 
 @given(st.lists(PARTS, min_size=1, max_size=30).map("".join), st.sampled_from(["", "filler " * 1500]))
 def test_the_readings_of_a_text_are_the_same(text: str, more: str) -> None:
-    told = [(view.text, view.how) for view in views(text + more)]
+    told = [(view.text, view.how, view.since) for view in views(text + more)]
     with in_python():
-        assert [(view.text, view.how) for view in views(text + more)] == told
+        assert [(view.text, view.how, view.since) for view in views(text + more)] == told
 
 
 @pytest.mark.parametrize("kind", ["rules", "pii"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate_scan.triggers import few_rows, triggers, triggers_in
+from tidegate_scan.triggers import digits_end, few_rows, triggers, triggers_in
 
 SECRET = base64.b64encode(b"user:correct horse battery").decode()
 PIECES = st.sampled_from(
@@ -31,6 +31,12 @@ def test_rows_looked_at_one_by_one_say_the_same_as_the_whole_text(text: str) -> 
     rows = few_rows(raw)
     if rows is not None:
         assert triggers_in(raw, rows) == triggers(raw)
+
+
+@given(st.integers(0, 9000), st.sampled_from(["", "=", "==", "===", ".", " A", "\n"]))
+def test_a_run_of_base64_ends_with_its_digits_and_padding(count: int, behind: str) -> None:
+    raw = b"..." + b"A9+/_-" * (count // 6) + behind.encode()
+    assert digits_end(raw, 3) == 3 + count // 6 * 6 + len(behind[:2].rstrip(". A\n") if behind[:1] == "=" else "")
 
 
 @pytest.mark.parametrize("before", ["", "x" * 5000, "word " * 2000])
