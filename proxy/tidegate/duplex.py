@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tidegate.ends.pipe import PipeError
+from tidegate.resuming import LONGEST, RETRY, whole
 from tidegate.upstream import Context, Unavailable
 from tidegate.wire import Rejected
 
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("tidegate.duplex")
 
-RESUMPTIONS = 100  # of one stream that the server keeps closing
 _INITIALIZED = "notifications/initialized"
-RETRY = 1000  # milliseconds until a closed stream is resumed, where the server names no time
 
 
 class Duplex:
@@ -91,25 +90,10 @@ class Duplex:
             self._spawn(self._pump(reply.events, message))
 
     async def _pump(self, events: Outs, message: Message | None) -> None:
-        """Write a stream's messages; resume it where it ends before the reply (2025-11-25, resumability)."""
-        last, retry = await self._drain(events)
-        if message is None or message.id is None:
-            return
-        for _ in range(RESUMPTIONS):
-            if last is None or not self._relay.open(message.id):
-                break
-            await asyncio.sleep(retry / 1000)
-            try:
-                reply = await self._relay.listen(last, self._context)
-            except Unavailable as failure:
-                log.warning("the server's stream can't be resumed", reason=str(failure))
-                break
-            if reply.events is None:
-                break
-            again, retry = await self._drain(reply.events)
-            last = again or last
-        if last is not None and self._relay.open(message.id):
-            await self._write(await self._relay.unanswered(message.id))
+        """Write a stream's messages; where it ends before the reply, those of the streams that go on with it."""
+        if message is not None and message.id is not None:
+            events = whole(events, self._relay, message.id, self._context)
+        await self._drain(events)
 
     async def _drain(self, events: Outs) -> tuple[str | None, int]:
         last, retry = None, RETRY
@@ -118,7 +102,7 @@ class Duplex:
                 last, retry = out.id or last, out.retry if out.retry is not None else retry
                 if out.data is not None:
                     await self._write(out.data)
-        return last, min(retry, 60_000)
+        return last, min(retry, LONGEST)
 
     async def _own(self) -> None:
         """Write what the server says by itself, over one stream after another where it closes them.

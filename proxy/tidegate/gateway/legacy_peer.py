@@ -132,7 +132,7 @@ class LegacyPeer(Peer):
         if reply.events is None:
             self._done(call)
             return Reply(200 if reply.body is not None else reply.status, {}, reply.body, None, reply.message)
-        return await condensed(await primed(self._passed(call, reply.events)), context)
+        return await condensed(await primed(self._passed(call, self.gone_on(sent, reply.events))), context)
 
     async def renew(self) -> bool:
         """Begin another session, and tell the server again what it was to remember.

@@ -19,6 +19,7 @@ from tidegate.correlate import Open
 from tidegate.gateway.own_requests import Refused, request
 from tidegate.gateway.replies import bare
 from tidegate.message import Message
+from tidegate.resuming import whole
 from tidegate.upstream import Context, Unavailable
 from tidegate.wire import Rejected
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tidegate.gateway.host import Host
     from tidegate.message import Id
     from tidegate.relay import Relay
-    from tidegate.streams import Reply
+    from tidegate.streams import Outs, Reply
     from tidegate.upstream import Arrived
 
 log = structlog.get_logger("tidegate.gateway")
@@ -207,24 +208,29 @@ class Peer(ABC):
             await self._heard(message, await self.relay.take(message, WHOLE))
 
     async def _heard(self, message: Message, reply: Reply) -> Message:
-        heard = await self._last(reply)
+        heard = await self._last(message, reply)
         if isinstance(heard, Message) and heard.kind == "result":
             return heard
         if isinstance(heard, Message):
             raise Refused(message.method or "", heard.tree["error"]["code"])
         raise Unavailable(_reason(heard))
 
-    async def _last(self, reply: Reply) -> Message | bytes | None:
+    async def _last(self, asked: Message, reply: Reply) -> Message | bytes | None:
         """Return the reply of an answer; what the server says before it goes the way of what belongs to no request."""
         if reply.events is None:
             return reply.message or reply.body
-        async with contextlib.aclosing(reply.events) as events:
+        async with contextlib.aclosing(self.gone_on(asked, reply.events)) as events:
             async for out in events:
                 if out.message is not None and not out.message.is_reply:
                     await self.aside(out.message)
                 elif out.data is not None:
                     return out.message or out.data
         return None
+
+    def gone_on(self, asked: Message, events: Outs) -> Outs:
+        """Return what the server says to a request, from one stream after another; see :func:`whole`."""
+        assert asked.id is not None
+        return whole(events, self.relay, asked.id, PLAIN)
 
     async def aside(self, message: Arrived) -> None:
         """Take what the server says that belongs to no request of the client's."""
