@@ -15,6 +15,7 @@ from uuid import uuid4
 import hypothesis
 import psutil
 import pytest
+import structlog
 
 from support import engine, native, node, opa, registry, sandbox, spreading
 from support.clean import Clean
@@ -115,6 +116,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    structlog.reset_defaults()  # a command that ran in this process has set up which lines are written
     for name, need in NEEDS.items():
         reason = need.reason() if item.get_closest_marker(name) else None
         if reason:
