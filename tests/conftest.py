@@ -31,12 +31,12 @@ class Need:
 
 
 NEEDS = {
-    "native": Need(native.native_reason, native.HOW),
     "docker": Need(engine.engine_reason, engine.HOW),
     "node": Need(node.node_reason, "install Node.js with npm, of any version, and run the tests again"),
     "opa": Need(opa.opa_reason, opa.HOW),
     "bubblewrap": Need(sandbox.bubblewrap_reason, sandbox.HOW),
     "registry": Need(registry.registry_reason, registry.HOW),
+    "native": Need(native.native_reason, native.HOW),
 }
 # Inherited by whatever the tests start: how that is found when they are over. A worker of pytest-xdist has a mark
 # below the one of the run, so each looks for its own, and the run in the end for what a worker that crashed left.

@@ -28,10 +28,11 @@ class Admin:
         """Serve one request (ASGI 3)."""
         if scope["type"] != "http":
             return
+        request = Request.of(scope, receive, send)
         try:
-            request = Request.of(scope, receive, send)
+            request.read(scope)
         except Rejected:
-            request = Request(scope["method"], "", b"", {}, receive, send)
+            request.path = ""
         if request.path == "/healthz":
             await request.respond(200, values.encode({"status": "ok"}))
         elif request.path == "/readyz":

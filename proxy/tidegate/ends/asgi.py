@@ -81,13 +81,16 @@ class Request:
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive, send: Send) -> Request:
-        """Read the head of a request.
+        """Return a request of whose head nothing is read but its first line."""
+        return cls(scope["method"], scope["path"], scope["query_string"], {}, receive, send, direct.take(scope))
+
+    def read(self, scope: Scope) -> None:
+        """Read the rest of the head.
 
         Raises:
             Rejected: where a header stands twice that must not.
         """
-        headers = http_headers.collect(scope["headers"])
-        return cls(scope["method"], scope["path"], scope["query_string"], headers, receive, send, direct.take(scope))
+        self.headers = http_headers.collect(scope["headers"])
 
     async def body(self, most: int, patience: float) -> bytes:
         """Return the whole body.
@@ -158,6 +161,9 @@ class Request:
 
         When the client closes the connection, or ``over`` is set, ``events`` is closed.
         """
+        if self.cycle is not None and direct.lost(self.cycle):
+            await events.aclose()
+            return
         head = [*STREAM, *((key.encode("latin-1"), value.encode("latin-1")) for key, value in headers.items())]
         self.streaming = True
         watch = asyncio.create_task(self._watch(asyncio.current_task(), over), name="stream watch")

@@ -46,6 +46,13 @@ def body(cycle: RequestResponseCycle) -> bytes | None:
     return data
 
 
+def lost(cycle: RequestResponseCycle) -> bool:
+    """Whether the connection is lost. uvicorn hears of that a moment later, or never, and would write to it."""
+    if cycle.transport.is_closing():
+        cycle.disconnected = True
+    return cycle.disconnected
+
+
 def respond(cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[str, str]], data: bytes) -> bool:
     """Send a whole answer; return whether it was done.
 
@@ -55,12 +62,10 @@ def respond(cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[st
         headers: all headers but Content-Length.
         data: the body, which may be empty.
     """
+    if lost(cycle):
+        return True  # nobody is there to be told
     if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
         return False
-    if cycle.transport.is_closing():  # its connection is lost, and uvicorn will hear of it in a moment
-        cycle.disconnected = True
-    if cycle.disconnected:
-        return True  # nobody is there to be told
     head = _head(status, tuple(headers), cycle.keep_alive)
     if head is None:
         return False

@@ -56,9 +56,9 @@ class App:
         """Serve one request (ASGI 3)."""
         if scope["type"] != "http":
             return  # lifespan is switched off, and there are no WebSockets
-        request = Request(scope["method"], scope["path"], b"", {}, receive, send)
+        request = Request.of(scope, receive, send)
         try:
-            request = Request.of(scope, receive, send)
+            request.read(scope)
             await self._chosen(request)
         except Gone:
             return
