@@ -127,6 +127,9 @@ class Lists:
         elif member == "resourceTemplates":
             texts = [text for item in items if isinstance(text := item.get("uriTemplate"), str)]
             front.owners.update(server, templates=texts)
+        elif member == "tasks":  # one may have been begun in another session, or before Tidegate was started
+            for item in items:
+                front.tasks.saw(server, {"task": item})
 
     def _shown(self, server: str, kind: str, items: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         """Return a server's items as clients know them: those that they may know, by their names for them."""

@@ -51,10 +51,11 @@ class Subscription:
         said = params.get("notifications") if isinstance(params, dict) else None
         said = said if isinstance(said, dict) else {}
         self._kinds = {kind for key, kind in _KINDS.items() if said.get(key) is True}
-        uris = said.get("resourceSubscriptions")
-        self._uris = [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
-        if len(self._uris) > _MOST_URIS:
-            raise Rejected("limit", f"More than {_MOST_URIS} resources can't be listened to at once.", id=request.id)
+        self._uris = _strings(said.get("resourceSubscriptions"))
+        self._about = _strings(said.get("taskIds"))  # of the extension of 2026-07-28
+        if len(self._uris) > _MOST_URIS or len(self._about) > _MOST_URIS:
+            what = "resources" if len(self._uris) > _MOST_URIS else "tasks"
+            raise Rejected("limit", f"More than {_MOST_URIS} {what} can't be listened to at once.", id=request.id)
         self._queue: asyncio.Queue[Out | None] = asyncio.Queue(_MOST)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -72,6 +73,9 @@ class Subscription:
         agreed: dict[str, Any] = {key: True for key, kind in _KINDS.items() if kind in self._kinds and kind in able}
         if self._uris:
             agreed["resourceSubscriptions"] = self._uris
+        known = [identity for identity in self._about if self._front.tasks.whose(identity)]
+        if known:
+            agreed["taskIds"] = known
         self._front.subscriptions.add(self)
         self._owners = owners
         for name in self._front.prefixes:
@@ -191,6 +195,9 @@ class Subscription:
         wanted: dict[str, Any] = {key: True for key, kind in _KINDS.items() if kind in self._kinds and peer.can(kind)}
         if self._owners.get(name):
             wanted["resourceSubscriptions"] = self._owners[name]
+        own = [identity for identity in self._about if self._front.tasks.whose(identity) == name]
+        if own:
+            wanted["taskIds"] = own
         if not wanted:
             await asyncio.Event().wait()  # there is nothing to hear from it, but it may be taken away
         tree = self._request.tree
@@ -253,3 +260,7 @@ class Subscription:
             shown = eras.modern_notification(said, self._request.id)
             if shown is not None:
                 self._put(await self._front.composed(shown, self._flow))
+
+
+def _strings(said: Any) -> list[str]:
+    return [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
