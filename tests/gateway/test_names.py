@@ -1,5 +1,6 @@
 """Names at the gateway: reversible and unique, whatever servers call their tools, in whatever order they list."""
 
+import gc
 import time
 from itertools import permutations
 from random import Random
@@ -233,13 +234,25 @@ def test_a_name_is_hidden_for_no_reason_but_its_form_or_its_length_where_clashes
         assert shown is not None or not name or longest > LONGEST
 
 
-def test_ten_thousand_names_are_settled_in_no_time_even_where_all_of_them_clash() -> None:
-    its = [f"tool_{number}" for number in range(5000)]
+def settled(prefixes: dict[str, str], count: int) -> float:
+    """Seconds of CPU time until so many names of each of two servers are settled; the better of two times."""
+    its = [f"tool_{number}" for number in range(count)]
+    spent = []
+    gc.disable()  # what other tests have left would be looked through
+    try:
+        for _ in range(2):
+            found = names(prefixes, a=its, b=its)
+            began = time.process_time()
+            assert found.shown("a", "tool_1") is not None
+            spent.append(time.process_time() - began)
+    finally:
+        gc.enable()
+    return min(spent)
+
+
+def test_ten_times_as_many_names_take_about_ten_times_as_long_to_settle_even_where_all_of_them_clash() -> None:
     for prefixes in ({"a": "a__", "b": "b__"}, {"a": "", "b": ""}):
-        found = names(prefixes, a=its, b=its)
-        began = time.process_time()
-        assert found.shown("a", "tool_1") is not None
-        assert time.process_time() - began < 0.25, "a few milliseconds where nothing else runs"
+        assert settled(prefixes, 5000) < 40 * max(settled(prefixes, 500), 0.0005)
 
 
 # -- names that are the gateway's own ---------------------------------------------------------------------------------
