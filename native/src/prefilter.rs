@@ -65,7 +65,6 @@ pub struct Prefilter {
     searches: usize,
     tails: Vec<Tail>,
     limits: Limits,
-    rules: usize,
     longest: usize, // literal
 }
 
@@ -113,10 +112,8 @@ impl Prefilter {
             .match_kind(MatchKind::Standard)
             .build(patterns)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let rules = literals.iter().flat_map(|each| &each.members).map(|each| each.rule as usize + 1).max();
         let limits = Limits { close, row, chunk };
-        let rules = rules.unwrap_or(0);
-        Ok(Self { automaton, owners, literals, searches: count, tails: tails.made, limits, rules, longest })
+        Ok(Self { automaton, owners, literals, searches: count, tails: tails.made, limits, longest })
     }
 
     /// The windows of each rule, by its number, in order; and what was learnt of the text.
@@ -140,12 +137,11 @@ impl Prefilter {
                 self.moved(&text, &learnt, &edits)
             }
         };
-        let mut found = Found { windows: vec![Vec::new(); self.rules], until: vec![0; self.rules] };
+        let mut found = Found::default();
         for stops in &mut searches {
             draw(&self.literals, &mut self.tails, stops, &mut found, &text, until, self.limits)?;
         }
-        let drawn = found.windows.into_iter().enumerate().filter(|(_, windows)| !windows.is_empty());
-        Ok((drawn.map(|(rule, windows)| (rule as u32, windows)).collect(), Learnt { searches, scale }))
+        Ok((found.windows.into_iter().collect(), Learnt { searches, scale }))
     }
 }
 
@@ -268,9 +264,10 @@ impl Learnt {
     }
 }
 
+#[derive(Default)]
 struct Found {
-    windows: Vec<Vec<Window>>,
-    until: Vec<usize>, // where the last match of a rule's tail ends
+    windows: BTreeMap<u32, Vec<Window>>, // by the rule
+    until: BTreeMap<u32, usize>,         // where the last match of a rule's tail ends
 }
 
 struct Text<'a> {
@@ -287,7 +284,7 @@ fn draw(
     until: Option<Instant>,
     limits: Limits,
 ) -> PyResult<()> {
-    let mut covered = vec![0; literals.len()];
+    let mut covered: BTreeMap<usize, usize> = BTreeMap::new();
     let (mut last, mut row) = (0, 0);
     for (number, stop) in stops.iter_mut().enumerate() {
         if number % STRIDE == 0 && until.is_some_and(|until| Instant::now() > until) {
@@ -298,9 +295,9 @@ fn draw(
         let literal = &literals[stop.literal];
         if row < limits.row {
             stop.idle = stop.idle || !attempt(literal, tails, stop, found, text);
-        } else if stop.begin >= covered[stop.literal] {
+        } else if covered.get(&stop.literal).is_none_or(|until| stop.begin >= *until) {
             cover(literal, stop, found, text, limits.chunk);
-            covered[stop.literal] = stop.begin + limits.chunk;
+            covered.insert(stop.literal, stop.begin + limits.chunk);
         }
     }
     Ok(())
@@ -311,7 +308,7 @@ fn cover(literal: &Literal, stop: &Stop, found: &mut Found, text: &Text, chunk: 
     for member in &literal.members {
         let end = text.data.len().min(stop.end + chunk + text.scale * member.most_after);
         let start = stop.begin.saturating_sub(text.scale * member.most_before);
-        join(&mut found.windows[member.rule as usize], start, end, false);
+        join(found.windows.entry(member.rule).or_default(), start, end, false);
     }
 }
 
@@ -328,24 +325,23 @@ fn attempt(literal: &Literal, tails: &mut [Tail], stop: &Stop, found: &mut Found
         if !(member.before[usize::from(stop.before)] && member.first[usize::from(stop.behind)]) {
             continue;
         }
-        let rule = member.rule as usize;
         let mut end = text.data.len().min(stop.end + text.scale * member.most_after);
         if let Some(tail) = member.tail
-            && stop.begin >= found.until[rule]
+            && found.until.get(&member.rule).is_none_or(|until| stop.begin >= *until)
         {
             match tails[tail].tried(text.data, stop.begin, end) {
                 Tried::No => continue,
                 Tried::Until(place) if member.most_before > 0 => {
                     // Where the tail ends is where the whole match ends, so the window need not be longer.
                     end = place;
-                    found.until[rule] = place;
+                    found.until.insert(member.rule, place);
                 }
                 _ => {}
             }
         }
         let start = stop.begin.saturating_sub(text.scale * member.most_before);
         let anchored = member.tail.is_some() && member.most_before == 0;
-        join(&mut found.windows[rule], start, end, anchored);
+        join(found.windows.entry(member.rule).or_default(), start, end, anchored);
         drawn = true;
     }
     drawn
