@@ -15,6 +15,9 @@ use pyo3::prelude::*;
 /// See `plugins/tidegate_scan/native.py`.
 #[pymodule(gil_used = true)]
 mod tidegate_native {
+    /// Counts up with each change of what is called from Python; another one isn't used there.
+    #[pymodule_export]
+    const INTERFACE: u32 = 1;
     #[pymodule_export]
     use crate::coded::{ascii, coded};
     #[pymodule_export]

@@ -8,7 +8,7 @@ use regex_automata::{Anchored, Input, MatchKind};
 use crate::syntax::rewritten;
 
 const MOST_NFA: usize = 64 << 20; // bytes
-const MOST_CACHE: usize = 4 << 20; // bytes of states that are kept; beyond that they are made anew
+const MOST_CACHE: usize = 1 << 19; // bytes of states that each keeps; beyond that they are made anew
 
 /// A regex, compiled twice: for what is ASCII, and, when that is first met, for what isn't, where it takes more.
 pub struct Tail {

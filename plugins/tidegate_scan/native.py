@@ -20,11 +20,20 @@ if TYPE_CHECKING:
 
     from tidegate_scan.literals import Literals
 
-compiled: ModuleType | None
-try:
-    compiled = import_module("tidegate_native")
-except ImportError:  # a package of its own, for which there has to be a wheel, or a compiler where it is installed
-    compiled = None
+INTERFACE = 1
+"""Which version of `tidegate-native` is called here; one that was installed for another Tidegate isn't used."""
+
+
+def found(name: str) -> ModuleType | None:
+    """The compiled module of a name, where it is installed and fits."""
+    try:
+        module = import_module(name)
+    except ImportError:  # a package of its own, for which there has to be a wheel, or a compiler where it is installed
+        return None
+    return module if getattr(module, "INTERFACE", None) == INTERFACE else None
+
+
+compiled = found("tidegate_native")
 
 
 class Windows:
@@ -54,10 +63,10 @@ class Windows:
         """
         try:
             since = None if learnt is None or edits is None else (learnt, *edits)
-            drawn, found = self._prefilter.windows(text, scale, max(0.0, until - monotonic()), since)
+            drawn, told = self._prefilter.windows(text, scale, max(0.0, until - monotonic()), since)
         except TimeoutError:
             raise OverBudget("a text would take too long to search") from None
-        return {number: [Window(*each) for each in windows] for number, windows in drawn}, found
+        return {number: [Window(*each) for each in windows] for number, windows in drawn}, told
 
 
 def windows(searches: Sequence[Literals], close: int, row: int, chunk: int) -> Windows | None:
@@ -77,8 +86,8 @@ def signs(bits: bytes, rare: str) -> Callable[[bytes], tuple[list[int], list[int
     """
     if compiled is None:
         return None
-    found: Callable[[bytes], tuple[list[int], list[int], int | None]] = compiled.Signs(bits, rare).of
-    return found
+    search: Callable[[bytes], tuple[list[int], list[int], int | None]] = compiled.Signs(bits, rare).of
+    return search
 
 
 def coded(text: str) -> int | None:

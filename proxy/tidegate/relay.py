@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tidegate.relay")
 
 _VERSION_HEADER = "mcp-protocol-version"
-_LEARNT = frozenset(("initialize", "tools/list"))
 
 
 class Relay(Receiving):

@@ -183,3 +183,11 @@ def test_where_it_is_not_installed_nothing_is_compiled() -> None:
         assert native.signs(b"", "") is None
         assert native.coded("%41") is None
         assert native.windows([], 1, 1, 1) is None
+
+
+def test_one_that_was_installed_for_another_tidegate_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert native.found("tidegate_native") is native.compiled is not None
+    monkeypatch.setattr(native, "INTERFACE", native.INTERFACE + 1)
+    assert native.found("tidegate_native") is None
+    assert native.found("json") is None
+    assert native.found("no_such_module") is None
