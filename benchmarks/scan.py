@@ -1,8 +1,8 @@
 """What searching texts for secrets costs on one core, in every disguise, against what is wanted.
 
-`python -m benchmarks.scan [--json FILE]`. "Cold" is the median over texts of which the process has seen hardly any of
-their kind; "new" over texts that were never seen, once it has seen a million characters of each kind; "again" over the
-same ones once more. CPU time, so that other work on the machine counts less.
+`python -m benchmarks.scan [--python] [--json FILE]`. "Cold" is the median over texts of which the process has seen
+hardly any of their kind; "new" over texts that were never seen, once it has seen a million characters of each kind;
+"again" over the same ones once more. CPU time, so that other work on the machine counts less.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import statistics
 import string
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tidegate_scan
+from tidegate_scan import native
 from tidegate_scan.engine import Engine
 from tidegate_scan.rules import PII, SECRETS, Rule, load
 from tidegate_scan.scanner import Scanner
@@ -259,8 +261,10 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="How long the search for secrets takes.")
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--python", action="store_true", help="measure without what is compiled (tidegate-native)")
     options = parser.parse_args()
-    found = rows()
+    with native.unused() if options.python else nullcontext():
+        found = rows()
     Console(width=120).print(table(found))
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n")

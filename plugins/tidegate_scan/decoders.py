@@ -322,9 +322,9 @@ _compiled_signs = native.signs(BITS, _RARE)
 
 
 def _signs_in(raw: bytes) -> _Signs:
-    if _compiled_signs is not None:
-        quads, pairs, first = _compiled_signs(raw)
-        return quads, pairs, -1 if first is None else first
+    told = _compiled_signs(raw)
+    if told is not None:
+        return told[0], told[1], -1 if told[2] is None else told[2]
     rows = few_rows(raw)
     if rows is None:
         perhaps = _rare_or_hex(raw)

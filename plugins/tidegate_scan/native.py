@@ -6,6 +6,8 @@ text may have. Python does the same where it isn't there; what is found is the s
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from tidegate_scan.edits import Edits
 from tidegate_scan.rules import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Sized
+    from collections.abc import Callable, Iterator, Sequence, Sized
     from types import ModuleType
 
     from tidegate_scan.literals import Literals
@@ -24,16 +26,32 @@ INTERFACE = 1
 """Which version of `tidegate-native` is called here; one that was installed for another Tidegate isn't used."""
 
 
-def found(name: str) -> ModuleType | None:
+def found(name: str, interface: int = INTERFACE) -> ModuleType | None:
     """The compiled module of a name, where it is installed and fits."""
     try:
         module = import_module(name)
     except ImportError:  # a package of its own, for which there has to be a wheel, or a compiler where it is installed
         return None
-    return module if getattr(module, "INTERFACE", None) == INTERFACE else None
+    return module if getattr(module, "INTERFACE", None) == interface else None
 
 
-compiled = found("tidegate_native")
+_MODULE = found("tidegate_native")
+_used = ContextVar("_used", default=True)
+
+
+def compiled() -> ModuleType | None:
+    """What is compiled; None where that isn't there, or isn't to be used."""
+    return _MODULE if _used.get() else None
+
+
+@contextmanager
+def unused() -> Iterator[None]:
+    """Search in Python alone meanwhile, so that the two can be compared; engines that are there keep what they have."""
+    token = _used.set(False)
+    try:
+        yield
+    finally:
+        _used.reset(token)
 
 
 class Windows:
@@ -45,9 +63,10 @@ class Windows:
         Raises:
             ValueError: one of the rules' regexes isn't read there, or nothing is compiled.
         """
-        if compiled is None:
+        module = compiled()
+        if module is None:
             raise ValueError("tidegate-native isn't installed")
-        self._prefilter = compiled.Prefilter([each.written() for each in searches], close, row, chunk)
+        self._prefilter = module.Prefilter([each.written() for each in searches], close, row, chunk)
 
     def of(
         self, text: str, scale: int, until: float, learnt: Sized | None = None, edits: Edits | None = None
@@ -77,25 +96,28 @@ def windows(searches: Sequence[Literals], close: int, row: int, chunk: int) -> W
         return None
 
 
-def signs(bits: bytes, rare: str) -> Callable[[bytes], tuple[list[int], list[int], int | None]] | None:
-    """The compiled search for encoded runs; None where there is none.
+Signs = tuple[list[int], list[int], int | None]
+"""Where base64 and hex of letters begin (see `triggers`), and the first place of any other sign."""
+
+
+def signs(bits: bytes, rare: str) -> Callable[[bytes], Signs | None]:
+    """The compiled search for encoded runs, which says None where there is none.
 
     Args:
         bits: what each byte may be (see `triggers`).
         rare: the regex of the signs that those don't show, in RE2's syntax.
     """
-    if compiled is None:
-        return None
-    search: Callable[[bytes], tuple[list[int], list[int], int | None]] = compiled.Signs(bits, rare).of
-    return search
+    search: Callable[[bytes], Signs] | None = None if _MODULE is None else _MODULE.Signs(bits, rare).of
+    return lambda raw: search(raw) if search is not None and _used.get() else None
 
 
 def coded(text: str) -> int | None:
     """A bit for each of `inline.WAYS` of which a text may have a piece; None where that can't be told here."""
-    if compiled is None:
+    module = compiled()
+    if module is None:
         return None
     try:
-        ways: int = compiled.coded(text)
+        ways: int = module.coded(text)
     except UnicodeEncodeError:  # a lone surrogate
         return None
     return ways
@@ -103,10 +125,11 @@ def coded(text: str) -> int | None:
 
 def ascii_of(text: str) -> bytes:
     """A text with a question mark for each character beyond ASCII: one byte for each character."""
-    if compiled is None or text.isascii():
+    module = compiled()
+    if module is None or text.isascii():
         return text.encode("ascii", "replace")
     try:
-        raw: bytes = compiled.ascii(text)
+        raw: bytes = module.ascii(text)
     except UnicodeEncodeError:  # a lone surrogate
         return text.encode("ascii", "replace")
     return raw
@@ -114,10 +137,11 @@ def ascii_of(text: str) -> bytes:
 
 def edits(steps: Sequence[tuple[list[str], list[str]]], apart: int) -> tuple[Edits, Edits] | None:
     """What steps replaced together: in characters, and in bytes of UTF-8; None where that can't be told here."""
-    if compiled is None:
+    module = compiled()
+    if module is None:
         return None
     try:
-        in_characters, in_bytes = compiled.edits(steps, apart)
+        in_characters, in_bytes = module.edits(steps, apart)
     except UnicodeEncodeError:  # a lone surrogate
         return None
     return Edits(*in_characters), Edits(*in_bytes)

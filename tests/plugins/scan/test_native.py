@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from plugins.scan.corpus.embeddings import cases
 from plugins.scan.finders import scanner
-from plugins.scan.ways import PARTS, in_python
+from plugins.scan.ways import PARTS
 from tidegate_scan import native
 from tidegate_scan.budget import OverBudget
 from tidegate_scan.choosing import shipped
@@ -68,7 +68,7 @@ SIGNS = st.lists(
 def test_signs_of_encoded_runs_are_told_alike(text: str) -> None:
     raw = text.encode("ascii", "replace")
     told = _signs_in(raw)
-    with in_python():
+    with native.unused():
         assert _signs_in(raw) == told
 
 
@@ -76,7 +76,7 @@ def test_signs_of_encoded_runs_are_told_alike(text: str) -> None:
 def test_signs_are_told_alike_wherever_they_stand_in_a_long_text(before: int, text: str) -> None:
     raw = b"." * before + text.encode("ascii", "replace") + b"." * 200
     told = _signs_in(raw)
-    with in_python():
+    with native.unused():
         assert _signs_in(raw) == told
 
 
@@ -91,7 +91,7 @@ def test_what_steps_replaced_is_told_alike(first: list[tuple[str, str]], data: s
     new = [data.draw(st.sampled_from([piece, "", "xyz"])) for piece in old]
     steps = [([old for old, _ in first], [new for _, new in first]), (old, new)]
     told = _edits(steps)
-    with in_python():
+    with native.unused():
         assert _edits(steps) == told
 
 
@@ -115,7 +115,7 @@ def test_what_has_no_piece_of_a_way_is_left_alone_by_it(text: str) -> None:
 @given(st.lists(PARTS, min_size=1, max_size=30).map("".join), st.sampled_from(["", "filler " * 1500]))
 def test_the_readings_of_a_text_are_the_same(text: str, more: str) -> None:
     told = [(view.text, view.how, view.since) for view in views(text + more)]
-    with in_python():
+    with native.unused():
         assert [(view.text, view.how, view.since) for view in views(text + more)] == told
 
 
@@ -123,13 +123,13 @@ def test_the_readings_of_a_text_are_the_same(text: str, more: str) -> None:
 def test_what_is_found_in_the_corpus_is_the_same(kind: str) -> None:
     rules = shipped(kind)
     compiled = Scanner(rules)
-    with in_python():
+    with native.unused():
         python = Scanner(list(map(copy, rules)))
     messages = [case.message for case in islice(cases(5, plain=1, disguises=1), 0, None, 9)]
     assert len(messages) > 100
     for message in messages:
         told = compiled.tree(message)
-        with in_python():
+        with native.unused():
             assert python.tree(message) == told
 
 
@@ -174,20 +174,20 @@ def test_a_long_text_of_many_kinds_of_characters_is_searched_alike() -> None:
     kinds = ["key = ", "password: ", "\u212aey", "\u017fecret=", "ghp_", "é", "日本", "token\u00a0=", "x" * 40, "\n"]
     text = "".join(chance.choice(kinds) for _ in range(4000))
     told = scanner()._own[0].find(text)
-    with in_python():
+    with native.unused():
         assert Engine(shipped("rules")).find(text) == told
 
 
-def test_where_it_is_not_installed_nothing_is_compiled() -> None:
-    with in_python():
-        assert native.signs(b"", "") is None
+def test_where_it_is_not_used_nothing_is_compiled() -> None:
+    with native.unused():
+        assert native.compiled() is None
         assert native.coded("%41") is None
+        assert native.edits([(["a"], ["b"])], 1) is None
         assert native.windows([], 1, 1, 1) is None
 
 
-def test_one_that_was_installed_for_another_tidegate_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert native.found("tidegate_native") is native.compiled is not None
-    monkeypatch.setattr(native, "INTERFACE", native.INTERFACE + 1)
-    assert native.found("tidegate_native") is None
+def test_one_that_was_installed_for_another_tidegate_is_not_used() -> None:
+    assert native.found("tidegate_native") is native.compiled() is not None
+    assert native.found("tidegate_native", native.INTERFACE + 1) is None
     assert native.found("json") is None
     assert native.found("no_such_module") is None

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.scan.ways import PARTS, both_ways, in_python
+from plugins.scan.ways import PARTS, both_ways
+from tidegate_scan import native
 from tidegate_scan.budget import Gauge
 from tidegate_scan.choosing import shipped
 from tidegate_scan.decoders import runs
@@ -249,7 +250,7 @@ def test_work_is_bounded_for_any_text(text: str) -> None:
 @cache
 def learning() -> Engine:
     """An engine that notes what it learns of texts."""
-    with in_python():
+    with native.unused():
         return Engine(shipped("rules"))
 
 
@@ -260,7 +261,7 @@ def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> N
     engine = learning()
     stops: dict[str, Any] = {}
     calm: set[str] = set()
-    with in_python():
+    with native.unused():
         told = list(views(text, Budget(seconds=100)))
     for view in told:
         data, scale = view.text.encode("utf-8", "surrogatepass"), 1 if view.text.isascii() else 4
@@ -282,13 +283,13 @@ def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> N
 
 def test_little_that_is_undone_in_much_is_told_with_the_text() -> None:
     much = "word " * 900
-    with in_python():
+    with native.unused():
         _, view = views(f"{much}a\\tb%20c{much}")
     assert view.since is not None
     assert view.since.text == f"{much}a\\tb%20c{much}"
     assert view.since.edits == ([4501, 4504], [4503, 4507], [4501, 4503], [4502, 4504])
     assert view.since.in_bytes == view.since.edits
-    with in_python():
+    with native.unused():
         _, view = views(f"{much}é\\tb{much}")
     assert view.since is not None
     assert view.since.in_bytes == ([4502], [4504], [4502], [4503])

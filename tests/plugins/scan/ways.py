@@ -1,12 +1,11 @@
 """The search for secrets in both of its ways: as far as it is compiled, and all in Python."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import strategies as st
 
-from tidegate_scan import decoders, native
+from tidegate_scan import native
 
 PARTS = st.sampled_from(
     [
@@ -27,20 +26,11 @@ PARTS = st.sampled_from(
 """Parts of texts in which there is much to look at."""
 
 
-@contextmanager
-def in_python() -> Iterator[None]:
-    """Nothing is compiled meanwhile; engines that were made before keep what they have."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "compiled", None)
-        patch.setattr(decoders, "_compiled_signs", None)
-        yield
-
-
 @pytest.fixture(scope="module", params=["compiled", "in Python"], autouse=True)
 def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run a module's tests in both ways; where nothing is compiled they are the same."""
     if request.param == "compiled":
         yield
         return
-    with in_python():
+    with native.unused():
         yield
