@@ -1,23 +1,7 @@
 //! What became of a text where pieces of it were replaced: see `plugins/tidegate_scan/edits.py`.
 
-use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
-
 /// Where edits begin and end in the old text, and where in the new.
 pub type Lists = (Vec<usize>, Vec<usize>, Vec<usize>, Vec<usize>);
-
-/// A text's pieces before and after one step.
-type Step = (Vec<PyBackedStr>, Vec<PyBackedStr>);
-
-/// What all steps together replaced, of which each began with the text that the one before made: in characters, and in bytes.
-#[pyfunction]
-pub fn edits(steps: Vec<Step>, apart: usize) -> (Lists, Lists) {
-    let all = |size: fn(&str) -> usize| {
-        let each = steps.iter().map(|(old, new)| Edits::between(old, new, size, apart));
-        each.reduce(|first, then| first.then(&then)).map(Edits::lists).unwrap_or_default()
-    };
-    (all(|piece| piece.chars().count()), all(str::len))
-}
 
 /// Pieces that were replaced: where each began and ended in the old text, and where in the new. In order.
 pub struct Edits {
@@ -28,33 +12,28 @@ pub struct Edits {
 }
 
 impl Edits {
-    /// Compares two texts that were cut in pieces alike. Edits with less than so much between them become one.
-    fn between(old: &[PyBackedStr], new: &[PyBackedStr], size: fn(&str) -> usize, apart: usize) -> Self {
+    /// Those pieces that differ, given where all are. With less than so much between them they become one.
+    pub fn of(old: &[(usize, usize)], new: &[(usize, usize)], differ: &[bool], apart: usize) -> Self {
         let mut found =
             Self { old_starts: Vec::new(), old_ends: Vec::new(), new_starts: Vec::new(), new_ends: Vec::new() };
-        let (mut old_at, mut new_at) = (0, 0);
-        for (one, other) in old.iter().zip(new) {
-            let (old_end, new_end) = (old_at + size(one), new_at + size(other));
-            let differ = one[..] != other[..];
+        for ((old, new), _) in old.iter().zip(new).zip(differ).filter(|(_, differ)| **differ) {
             match (found.old_ends.last_mut(), found.new_ends.last_mut()) {
-                (Some(old_last), Some(new_last)) if differ && old_at - *old_last < apart => {
-                    (*old_last, *new_last) = (old_end, new_end);
+                (Some(old_last), Some(new_last)) if old.0 - *old_last < apart => {
+                    (*old_last, *new_last) = (old.1, new.1);
                 }
-                _ if differ => {
-                    found.old_starts.push(old_at);
-                    found.old_ends.push(old_end);
-                    found.new_starts.push(new_at);
-                    found.new_ends.push(new_end);
+                _ => {
+                    found.old_starts.push(old.0);
+                    found.old_ends.push(old.1);
+                    found.new_starts.push(new.0);
+                    found.new_ends.push(new.1);
                 }
-                _ => {}
             }
-            (old_at, new_at) = (old_end, new_end);
         }
         found
     }
 
     /// These edits and later ones of the new text as one; what meets becomes one piece.
-    fn then(self, later: &Self) -> Self {
+    pub fn then(self, later: &Self) -> Self {
         let first = self.new_starts.iter().copied().zip(self.new_ends.iter().copied());
         let second = later.old_starts.iter().copied().zip(later.old_ends.iter().copied());
         let mut both: Vec<(usize, usize)> = first.chain(second).collect();
@@ -88,8 +67,13 @@ impl Edits {
         }
     }
 
-    fn lists(self) -> Lists {
+    pub fn lists(self) -> Lists {
         (self.old_starts, self.old_ends, self.new_starts, self.new_ends)
+    }
+
+    /// How much of the new text is what was replaced.
+    pub fn fresh(&self) -> usize {
+        self.new_ends.iter().sum::<usize>() - self.new_starts.iter().sum::<usize>()
     }
 
     /// Whether a stretch of the old text stayed as it is, with what is between its bytes.

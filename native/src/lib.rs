@@ -3,12 +3,13 @@
 //! Tidegate's interceptors `secrets` and `pii` do all of this in Python too, which takes several times as long. What is
 //! here says where rules could match and where encoded runs may be; rules, decoders and judgements stay in Python.
 
-mod coded;
+mod ascii;
 mod edits;
 mod prefilter;
 mod signs;
 mod syntax;
 mod tails;
+mod undo;
 
 use pyo3::prelude::*;
 
@@ -17,13 +18,13 @@ use pyo3::prelude::*;
 mod tidegate_native {
     /// Counts up with each change of what is called from Python; another one isn't used there.
     #[pymodule_export]
-    const INTERFACE: u32 = 1;
+    const INTERFACE: u32 = 2;
     #[pymodule_export]
-    use crate::coded::{ascii, coded};
-    #[pymodule_export]
-    use crate::edits::edits;
+    use crate::ascii::ascii;
     #[pymodule_export]
     use crate::prefilter::Prefilter;
     #[pymodule_export]
     use crate::signs::Signs;
+    #[pymodule_export]
+    use crate::undo::Ways;
 }

@@ -13,14 +13,13 @@ from functools import lru_cache
 from html.entities import html5
 from typing import TYPE_CHECKING, Protocol
 
-from . import native
-from .spans import Coded
+from .spans import Coded, Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    Record = list[tuple[list[str], list[str]] | None]
-    """For each of the texts made, one of the other: pieces before and after; None where that wasn't noted."""
+    Record = list[Pieces | None]
+    """For each of the texts that were made one of the other the pieces; None where they weren't noted."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LOST = "\ufffd"
@@ -58,7 +57,7 @@ def _undo_all(way: Coded, text: str, record: Record | None, pieces: list[str] | 
     plain = pieces.copy()
     plain[1::2] = map(Memo(way.decode).__getitem__, pieces[1::2])
     if record is not None and plain != pieces:
-        record.append((pieces, plain))
+        record.append(Pieces(pieces, plain))
     return "".join(plain)
 
 
@@ -144,7 +143,9 @@ class Entities:
         if name[0] != "#":
             return html5.get(name) or entity
         number = name[1:].rstrip(";")
-        return _character(int(number[1:], 16) if number[0] in "xX" else int(number))
+        hexadecimal = number[0] in "xX"
+        digits = number[hexadecimal:].lstrip("0") or "0"  # Python refuses to read thousands of them
+        return _character(int(digits, 16 if hexadecimal else 10))
 
 
 def _character(code: int) -> str:
@@ -294,7 +295,7 @@ def _seen(character: str) -> bool:
 
 
 @lru_cache(maxsize=16384)
-def _plain(character: str) -> str:
+def compatible(character: str) -> str:
     """Return the compatibility form (NFKC) of a character, without what can't be seen."""
     return "".join(filter(_seen, unicodedata.normalize("NFKC", character))) if _seen(character) else ""
 
@@ -331,7 +332,7 @@ class Unicode:
 
     def _changed(self, data: bytes) -> dict[str, str]:
         met = sorted(set(data.translate(None, self._ascii).decode("utf-8", "surrogatepass")))
-        return {character: plain for character in met if (plain := _plain(character)) != character}
+        return {character: plain for character in met if (plain := compatible(character)) != character}
 
     def pieces(self, text: str) -> list[str]:
         """See `Coded.pieces`."""
@@ -364,21 +365,17 @@ class Unicode:
 
     def decode(self, piece: str) -> str:
         """See `Coded.decode`."""
-        return "".join(map(_plain, piece))
+        return "".join(map(compatible, piece))
 
     def atoms(self, piece: str) -> Iterator[tuple[int, int]]:
         """See `Coded.atoms`."""
-        return ((1, len(_plain(character))) for character in piece)
+        return ((1, len(compatible(character))) for character in piece)
 
 
 WAYS: tuple[Way, ...] = (Escapes(), PercentUnits(), CodePoints(), Entities(), Percent(), Unicode())
 """In the order they are undone in: what can't be seen is often written as an escape or an entity itself."""
 
 
-def possible(text: str) -> int:
-    """Return a bit for each of `WAYS` of which a text may have a piece."""
-    ways = native.coded(text)
-    if ways is None:  # each coded piece has one of these
-        plain = text.isascii() and not ("\\" in text or "%" in text or "&" in text or "+" in text)
-        ways = 0 if plain else (1 << len(WAYS)) - 1
-    return ways
+def possible(text: str) -> bool:
+    """Whether a text may have a coded piece: each has one of these."""
+    return not text.isascii() or "\\" in text or "%" in text or "&" in text or "+" in text

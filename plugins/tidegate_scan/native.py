@@ -10,19 +10,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tidegate_scan.budget import OverBudget
 from tidegate_scan.edits import Edits
 from tidegate_scan.rules import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence, Sized
+    from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
     from types import ModuleType
 
     from tidegate_scan.literals import Literals
+    from tidegate_scan.spans import Cuts
 
-INTERFACE = 1
+INTERFACE = 2
 """Which version of `tidegate-native` is called here; one that was installed for another Tidegate isn't used."""
 
 
@@ -111,18 +112,6 @@ def signs(bits: bytes, rare: str) -> Callable[[bytes], Signs | None]:
     return lambda raw: search(raw) if search is not None and _used.get() else None
 
 
-def coded(text: str) -> int | None:
-    """A bit for each of `inline.WAYS` of which a text may have a piece; None where that can't be told here."""
-    module = compiled()
-    if module is None:
-        return None
-    try:
-        ways: int = module.coded(text)
-    except UnicodeEncodeError:  # a lone surrogate
-        return None
-    return ways
-
-
 def ascii_of(text: str) -> bytes:
     """A text with a question mark for each character beyond ASCII: one byte for each character."""
     module = compiled()
@@ -135,13 +124,53 @@ def ascii_of(text: str) -> bytes:
     return raw
 
 
-def edits(steps: Sequence[tuple[list[str], list[str]]], apart: int) -> tuple[Edits, Edits] | None:
-    """What steps replaced together: in characters, and in bytes of UTF-8; None where that can't be told here."""
-    module = compiled()
-    if module is None:
-        return None
-    try:
-        in_characters, in_bytes = module.edits(steps, apart)
-    except UnicodeEncodeError:  # a lone surrogate
-        return None
-    return Edits(*in_characters), Edits(*in_bytes)
+class Undone(NamedTuple):
+    """What came of a text where disguises were undone."""
+
+    text: str
+    cuts: list[tuple[int, Cuts]]
+    """Where each of `inline.WAYS` that had something to undo cut, by its number."""
+    edits: tuple[Edits, Edits] | None
+    """What was replaced in all, in characters, and in bytes of UTF-8; where it is worth to be told."""
+
+
+class Worth(NamedTuple):
+    """From when on edits are worth to be told."""
+
+    shortest: int
+    apart: int
+    each_piece: int
+    each_edit: int
+
+
+class Undo(Protocol):
+    """The compiled ways of undoing what is written character by character."""
+
+    def __call__(self, text: str, *, settled: bool) -> Undone | None:
+        """Undo all ways; None where that can't be done here. `settled`: the last of them was undone in it before."""
+        ...
+
+
+def ways(entities: Mapping[str, str], plain: Callable[[str], str], worth: Worth) -> Undo:
+    """The compiled ways of undoing what is written character by character.
+
+    Args:
+        entities: what the names of HTML stand for.
+        plain: how a character beyond ASCII is written plainly.
+        worth: from when on edits are told.
+    """
+    undo = None if _MODULE is None else _MODULE.Ways(entities, plain, *worth).undo
+
+    def undone(text: str, *, settled: bool) -> Undone | None:
+        if undo is None or not _used.get():
+            return None
+        try:
+            told = undo(text, settled)
+        except UnicodeEncodeError:  # a lone surrogate
+            return None
+        if told is None:
+            return Undone(text, [], None)
+        plain, cuts, edits = told
+        return Undone(plain, cuts, edits and (Edits(*edits[0]), Edits(*edits[1])))
+
+    return undone

@@ -60,8 +60,8 @@ class Coded(Protocol):
 class Steps(NamedTuple):
     """Pieces in order: where each begins in the view and in what the view was made from; one more for the end."""
 
-    view: list[int]
-    source: list[int]
+    view: Sequence[int]
+    source: Sequence[int]
 
     @classmethod
     def between(cls, view: Iterable[int], source: Iterable[int]) -> Steps:
@@ -78,23 +78,67 @@ class Steps(NamedTuple):
         return min(bisect_right(self.view, position), len(self.view) - 1) - 1
 
 
+class Cuts(Protocol):
+    """Where a text and the one that was made of it were cut in pieces, plain and coded ones in turns."""
+
+    def steps(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Return where each begins in what was made, and in what it was made of, in characters; and where those end."""
+        ...
+
+    def coded(self, piece: int) -> str:
+        """Return a coded piece, by its number among all."""
+        ...
+
+
+class Pieces(NamedTuple):
+    """The pieces of a text, and of the one that was made of it: plain ones at even places, coded ones at odd places."""
+
+    old: list[str]
+    new: list[str]
+
+    def steps(self) -> Steps:
+        """See `Cuts.steps`."""
+        return Steps.between(map(len, self.new), map(len, self.old))
+
+    def coded(self, piece: int) -> str:
+        """See `Cuts.coded`."""
+        return self.old[piece]
+
+
+class Uncut:
+    """A text that wasn't cut when another was made of it: it is when that is asked for."""
+
+    __slots__ = ("_pieces", "_text", "_way")
+
+    def __init__(self, text: str, way: Coded) -> None:
+        self._text = text
+        self._way = way
+        self._pieces: list[str] = []
+
+    def steps(self) -> Steps:
+        """See `Cuts.steps`."""
+        self._pieces = self._way.pieces(self._text)
+        plain = self._pieces.copy()
+        plain[1::2] = map(self._way.decode, plain[1::2])
+        return Pieces(self._pieces, plain).steps()
+
+    def coded(self, piece: int) -> str:
+        """See `Cuts.coded`."""
+        return self._pieces[piece]
+
+
 class Inline:
     """The map of a view in which coded characters were written plainly: exact to the character.
 
     It is worked out when first asked for: most views hold nothing that is looked for.
     """
 
-    __slots__ = ("_coded", "_inner", "_parent", "_pieces", "_plain", "_source", "_steps")
+    __slots__ = ("_coded", "_cuts", "_inner", "_parent", "_steps")
 
-    def __init__(
-        self, parent: Spans, source: str, coded: Coded, step: tuple[list[str], list[str]] | None = None
-    ) -> None:
-        """Make one; with the pieces of the source and of the view, where they are known."""
+    def __init__(self, parent: Spans, coded: Coded, cuts: Cuts) -> None:
         self._parent = parent
-        self._source = source
         self._coded = coded
-        self._pieces = step[0] if step else None
-        self._plain = step[1] if step else None
+        self._cuts = cuts
         self._steps: Steps | None = None
         self._inner: dict[int, Steps] = {}
 
@@ -120,12 +164,7 @@ class Inline:
 
     def _all_steps(self) -> Steps:
         if self._steps is None:
-            pieces = self._pieces = self._pieces or self._coded.pieces(self._source)
-            plain = self._plain
-            if plain is None:
-                plain = pieces.copy()
-                plain[1::2] = map(self._coded.decode, pieces[1::2])
-            self._steps = Steps.between(map(len, plain), map(len, pieces))
+            self._steps = Steps(*self._cuts.steps())
         return self._steps
 
     def _character(self, position: int) -> tuple[int, int]:
@@ -138,8 +177,7 @@ class Inline:
         if piece % 2 == 0:
             return start + inside, start + inside + 1
         if piece not in self._inner:
-            assert self._pieces, "they are known with the steps"
-            self._inner[piece] = Steps.over(list(self._coded.atoms(self._pieces[piece])))
+            self._inner[piece] = Steps.over(list(self._coded.atoms(self._cuts.coded(piece))))
         inner = self._inner[piece]
         atom = inner.holding(inside)
         return start + inner.source[atom], start + inner.source[atom + 1]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import reduce
+from html.entities import html5
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import native
 from .budget import DEFAULT, Budget, Gauge, OverBudget
 from .decoders import Calm, runs
 from .edits import WORTH, Edits, Since, utf8
-from .inline import WAYS, possible
-from .spans import SEPARATOR, Inline, Joined, Run, Spans, Whole
+from .inline import WAYS, compatible, possible
+from .spans import SEPARATOR, Inline, Joined, Pieces, Run, Spans, Uncut, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,24 +110,37 @@ _APART = 64
 """Characters between two edits, at least; pieces that are nearer to each other are one."""
 
 
+_compiled_ways = native.ways(html5, compatible, native.Worth(WORTH, _APART, _PIECES, _SPARSE))
+
+
 def _undone(view: View) -> View | None:
     """Undo what is disguised character by character; None where nothing is."""
+    settled = view.how[-1:] == (WAYS[-1].name,)  # what can't be seen is undone last
+    told = _compiled_ways(view.text, settled=settled)
+    if told is None:
+        return _undone_in_python(view, settled=settled)
+    if not told.cuts:
+        return None
+    how, spans = view.how, view.spans
+    for number, cuts in told.cuts:
+        way = WAYS[number]
+        how, spans = (*how, way.name), Inline(spans, way, cuts)
+    return View(told.text, how, spans, Since(view.text, *told.edits) if told.edits else None)
+
+
+def _undone_in_python(view: View, *, settled: bool) -> View | None:
     text, how, spans, since = view
-    ways = possible(text)
-    if not ways or (since is not None and not _again(text, since.edits)):
+    if not possible(text) or (since is not None and not _again(text, since.edits)):
         return None
     record: Record | None = [] if len(text) >= WORTH else None
-    for number, way in enumerate(WAYS):
-        if not ways >> number & 1:
-            continue
-        if text is view.text and how[-1:] == (way.name,) == ("unicode",):
-            continue  # what can't be seen is undone last, and nothing came up since
+    for way in WAYS:
+        if text is view.text and way is WAYS[-1] and settled:
+            continue  # nothing came up since
         plain = way.undo(text, record)
         if plain != text:
-            step = record[-1] if record else None
-            how, spans = (*how, way.name), Inline(spans, text, way, step)
+            cuts = record[-1] if record else None
+            how, spans = (*how, way.name), Inline(spans, way, cuts or Uncut(text, way))
             text = plain
-            ways = possible(text)
     if spans is view.spans:
         return None
     return View(text, how, spans, _since(view.text, text, record) if record else None)
@@ -159,7 +173,7 @@ def _again(text: str, edits: Edits) -> bool:
 def _since(old: str, new: str, record: Record) -> Since | None:
     """Return how a text came from another; None where that isn't known, or where it would be of no use."""
     steps = [each for each in record if each is not None]
-    pieces = sum(len(each) // 2 for each, _ in steps)
+    pieces = sum(len(each.old) // 2 for each in steps)
     if len(steps) < len(record) or pieces * _PIECES > len(new):
         return None
     edits, in_bytes = _edits(steps)
@@ -169,11 +183,8 @@ def _since(old: str, new: str, record: Record) -> Since | None:
     return Since(old, edits, in_bytes)
 
 
-def _edits(steps: list[tuple[list[str], list[str]]]) -> tuple[Edits, Edits]:
+def _edits(steps: list[Pieces]) -> tuple[Edits, Edits]:
     """Return what all steps replaced together: in characters, and in bytes of UTF-8."""
-    told = native.edits(steps, _APART)
-    if told is not None:
-        return told
     in_characters, in_bytes = (
         reduce(Edits.then, (Edits.between(*step, size, _APART) for step in steps)) for size in (len, utf8)
     )

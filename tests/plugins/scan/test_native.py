@@ -3,12 +3,12 @@
 import math
 import random
 from copy import copy
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plugins.scan.corpus.embeddings import cases
@@ -19,10 +19,9 @@ from tidegate_scan.budget import OverBudget
 from tidegate_scan.choosing import shipped
 from tidegate_scan.decoders import _signs_in
 from tidegate_scan.engine import Engine
-from tidegate_scan.inline import WAYS, possible
 from tidegate_scan.rules import load
 from tidegate_scan.scanner import Scanner
-from tidegate_scan.views import Budget, _edits, views
+from tidegate_scan.views import Budget, views
 
 pytestmark = pytest.mark.native
 
@@ -80,19 +79,137 @@ def test_signs_are_told_alike_wherever_they_stand_in_a_long_text(before: int, te
         assert _signs_in(raw) == told
 
 
-STEP = st.lists(st.tuples(st.text("ab é", max_size=40), st.text("ab é", max_size=40)), min_size=1, max_size=12)
+DISGUISED = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                *(
+                    "\\",
+                    "\\\\",
+                    "\\u0041",
+                    "\\ud83d\\ude00",
+                    "\\ud83d",
+                    "\\\\ud83d\\\\\\ude00",
+                    "\\u{1F600}",
+                    "\\x{110000}",
+                    "\\u{}",
+                ),
+                *(
+                    "\\x41",
+                    "\\xc3\\xa9",
+                    "\\xe9",
+                    "\\x4",
+                    "\\U0001F600",
+                    "\\U00110000",
+                    "\\101",
+                    "\\377",
+                    "\\400",
+                    "\\n",
+                    "\\'",
+                    "\\w",
+                ),
+                *(
+                    "%",
+                    "%41",
+                    "%2541",
+                    "%25",
+                    "%2525",
+                    "%252",
+                    "%c3%a9",
+                    "%e9",
+                    "%u0041",
+                    "%ud83d%ude00",
+                    "%ude00",
+                    "%u004",
+                    "25",
+                    "41",
+                ),
+                *(
+                    "U+",
+                    "U+0041",
+                    "U+1F600",
+                    "U+0000",
+                    "U+0041, ",
+                    "U+0041   ",
+                    "U+1234567",
+                    "U+00411",
+                    "U+110000",
+                    ",",
+                    ";",
+                ),
+                *(
+                    "&",
+                    "&amp;",
+                    "&amp;amp;lt;",
+                    "&lt",
+                    "&ltx",
+                    "&lt;",
+                    "&nosuch;",
+                    "&nosuchamp;",
+                    "&#65",
+                    "&#65;",
+                    "&#x41",
+                    "&#X0041;",
+                ),
+                *(
+                    "&#",
+                    "&#x",
+                    "&#0;",
+                    "&#00000000000;",
+                    "&#1114112;",
+                    "&#12345678;",
+                    "&#xD800;",
+                    "&amp",
+                    "amp;",
+                    "#65;",
+                    "&NotEqualTilde;",
+                ),
+                *(
+                    "\u200b",
+                    "\uff21",
+                    "\ufb01",
+                    "\u2122",
+                    "\U000e0041",
+                    "\ufdfa",
+                    "\u00e9",
+                    "\u2014",
+                    "\u65e5\u672c",
+                    "\U0001f600",
+                    "e\u0301",
+                    "\x00",
+                ),
+                *("a", " ", "\n", "A1", "u", "x", "0", "7f"),
+            ]
+        ),
+        st.text("\\%&#;{}uUxX+a0123456789AFamp \u200b\uff21", max_size=12),
+        st.text(max_size=4),
+    ),
+    max_size=20,
+).map("".join)
 
 
-@given(STEP, st.data())
-def test_what_steps_replaced_is_told_alike(first: list[tuple[str, str]], data: st.DataObject) -> None:
-    middle = "".join(new for _, new in first)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(middle)), max_size=6)))
-    old = [middle[one:other] for one, other in pairwise([0, *cuts, len(middle)])]
-    new = [data.draw(st.sampled_from([piece, "", "xyz"])) for piece in old]
-    steps = [([old for old, _ in first], [new for _, new in first]), (old, new)]
-    told = _edits(steps)
+def _readings(text: str) -> list[tuple[Any, ...]]:
+    found = []
+    for view in views(text, Budget(views=1000, depth=100, seconds=100)):
+        places = [(view.spans.of(at, at + 1), view.spans.how(at, at + 1)) for at in range(min(len(view.text), 300))]
+        found.append((view.text, view.how, places))
+    return found
+
+
+@given(DISGUISED)
+@example("&#" + "0" * 5000 + "65;")
+def test_disguises_are_undone_alike_to_the_character(text: str) -> None:
+    told = _readings(text)
     with native.unused():
-        assert _edits(steps) == told
+        assert _readings(text) == told
+
+
+@given(DISGUISED, st.integers(0, 3))
+def test_what_undoing_replaced_is_told_alike(text: str, between: int) -> None:
+    text = ("filler " * 700).join([text] * (between + 1)) + "filler " * 1800
+    told = [view.since for view in views(text)]
+    with native.unused():
+        assert [view.since for view in views(text)] == told
 
 
 @given(st.lists(PARTS, min_size=1, max_size=30).map("".join))
@@ -102,14 +219,6 @@ def test_what_is_found_is_the_same_where_a_reading_came_of_another_that_is_known
     for view in views(text + "filler " * 1800, Budget(seconds=100)):
         told = engine.find(view.text, since=view.since, known=known)
         assert told == engine.find(view.text)
-
-
-@given(st.text("ab;41%&u0#xU+\\ é\u200b"))
-def test_what_has_no_piece_of_a_way_is_left_alone_by_it(text: str) -> None:
-    ways = possible(text)
-    for number, way in enumerate(WAYS):
-        if not ways >> number & 1:
-            assert way.undo(text) == text
 
 
 @given(st.lists(PARTS, min_size=1, max_size=30).map("".join), st.sampled_from(["", "filler " * 1500]))
@@ -181,8 +290,7 @@ def test_a_long_text_of_many_kinds_of_characters_is_searched_alike() -> None:
 def test_where_it_is_not_used_nothing_is_compiled() -> None:
     with native.unused():
         assert native.compiled() is None
-        assert native.coded("%41") is None
-        assert native.edits([(["a"], ["b"])], 1) is None
+        assert native.ways({}, str, native.Worth(1, 1, 1, 1))("%41", settled=False) is None
         assert native.windows([], 1, 1, 1) is None
 
 

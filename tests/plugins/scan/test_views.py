@@ -22,7 +22,7 @@ from tidegate_scan.choosing import shipped
 from tidegate_scan.decoders import runs
 from tidegate_scan.engine import Engine
 from tidegate_scan.inline import WAYS, Unicode, possible
-from tidegate_scan.spans import Inline, Whole
+from tidegate_scan.spans import Inline, Uncut, Whole
 from tidegate_scan.views import Budget, OverBudget, View, _undone, views
 
 __all__ = ["both_ways"]
@@ -143,7 +143,7 @@ def test_the_map_and_the_text_of_a_view_agree(text: str) -> None:
         pieces[1::2] = map(way.decode, pieces[1::2])
         plain = way.undo(text)
         assert "".join(pieces) == plain
-        spans = Inline(Whole(), text, way)
+        spans = Inline(Whole(), way, Uncut(text, way))
         last = 0
         for place, character in enumerate(plain):
             start, end = spans.of(place, place + 1)
