@@ -43,6 +43,7 @@ struct Literal {
     first: Table,
     members: Vec<Member>,
     gate: Option<usize>, // the tails of all its rules as one, if there are several
+    most_before: usize,
     most_after: usize,
 }
 
@@ -52,6 +53,7 @@ struct Limits {
     close: usize,
     row: usize,
     chunk: usize,
+    around: usize, // bytes beside a window that may say whether what is found there counts
 }
 
 /// The literals of all rules and their tails.
@@ -82,7 +84,7 @@ impl Prefilter {
     /// Takes for each search whether case is ignored, and its literals: spellings, and for each rule its number, the
     /// bytes that may stand before the literal and behind it, its tail ("" for none), and how much there may be on each side.
     #[new]
-    fn new(searches: Vec<(bool, Vec<Group>)>, close: usize, row: usize, chunk: usize) -> PyResult<Self> {
+    fn new(searches: Vec<(bool, Vec<Group>)>, close: usize, row: usize, chunk: usize, around: usize) -> PyResult<Self> {
         let mut spelled: BTreeMap<Vec<u8>, Vec<Spelling>> = BTreeMap::new();
         let mut literals = Vec::new();
         let mut tails = Tails::default();
@@ -98,11 +100,12 @@ impl Prefilter {
                 let regexes: Vec<String> = members.iter().map(|each| each.3.clone()).collect();
                 let gated = members.len() > 1 && regexes.iter().all(|each| !each.is_empty());
                 let gate = if gated { Some(tails.number(regexes.join("|"))?) } else { None };
+                let most_before = members.iter().map(|each| each.4).max().unwrap_or(0);
                 let most_after = members.iter().map(|each| each.5).max().unwrap_or(0);
                 let members = members.into_iter().map(|each| tails.member(each)).collect::<PyResult<Vec<_>>>()?;
                 let before = any(members.iter().map(|each| each.before));
                 let first = any(members.iter().map(|each| each.first));
-                literals.push(Literal { exactly, search, before, first, members, gate, most_after });
+                literals.push(Literal { exactly, search, before, first, members, gate, most_before, most_after });
             }
         }
         let longest = spelled.values().flatten().map(|each| each.text.len()).max().unwrap_or(0);
@@ -112,14 +115,15 @@ impl Prefilter {
             .match_kind(MatchKind::Standard)
             .build(patterns)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let limits = Limits { close, row, chunk };
+        let limits = Limits { close, row, chunk, around };
         Ok(Self { automaton, owners, literals, searches: count, tails: tails.made, limits, longest })
     }
 
     /// The windows of each rule, by its number, in order; and what was learnt of the text.
     ///
     /// `scale` is how many bytes a character may take. `since` is what was learnt of a text that this one came from, with the
-    /// edits between the two: only what they touch is read. Raises TimeoutError where it takes longer than so many seconds.
+    /// edits between the two: only what they touch is read, and windows that they don't touch are left out. Raises TimeoutError
+    /// where it takes longer than so many seconds.
     #[pyo3(signature = (text, scale, seconds, since=None))]
     fn windows(
         &mut self,
@@ -174,7 +178,7 @@ impl Prefilter {
             && literal.before[usize::from(before)]
             && text[begin..].starts_with(&spelling.text)
             && data[begin..].starts_with(&literal.exactly);
-        fits.then_some(Stop { begin, end, literal: spelling.literal, before, behind, idle: false })
+        fits.then_some(Stop { begin, end, literal: spelling.literal, before, behind, idle: false, done: false })
     }
 
     /// The same as `stops`, of a text that came by edits from another one of which they are known.
@@ -204,13 +208,18 @@ impl Prefilter {
         searches
     }
 
-    /// A literal that wasn't touched. It is as idle as it was where nothing within reach of its rules was, nor takes more bytes.
+    /// A literal that wasn't touched. It is done with if nothing within reach of its rules was touched; and as idle as it was
+    /// if nothing behind it was that they can reach, nor takes more bytes.
     fn at_its_new_place(&self, stop: &Stop, text: &Text, learnt: &Learnt, edits: &Edits) -> Stop {
-        let reach = learnt.scale * self.literals[stop.literal].most_after + 1;
-        let idle =
-            stop.idle && learnt.scale >= text.scale && edits.kept(stop.begin.saturating_sub(1), stop.end + reach);
+        let literal = &self.literals[stop.literal];
+        let stretch = |before: usize, after: usize| {
+            edits.kept(stop.begin.saturating_sub(before + 1), stop.end + learnt.scale * after + 1)
+        };
+        let around = self.limits.around;
+        let done = stretch(learnt.scale * literal.most_before + around, literal.most_after + around);
+        let idle = stop.idle && learnt.scale >= text.scale && stretch(0, literal.most_after);
         let begin = edits.moved(stop.begin);
-        Stop { begin, end: begin + (stop.end - stop.begin), idle, ..*stop }
+        Stop { begin, end: begin + (stop.end - stop.begin), idle, done, ..*stop }
     }
 }
 
@@ -247,6 +256,7 @@ struct Stop {
     before: u8,
     behind: u8,
     idle: bool, // whether it is known that none of the literal's rules matches here
+    done: bool, // whether the text that this one came from told what there is to find
 }
 
 /// What was learnt of a text: where its literals are, and which of them are idle.
@@ -294,7 +304,7 @@ fn draw(
         last = stop.begin;
         let literal = &literals[stop.literal];
         if row < limits.row {
-            stop.idle = stop.idle || !attempt(literal, tails, stop, found, text);
+            stop.idle = stop.idle || (!stop.done && !attempt(literal, tails, stop, found, text));
         } else if covered.get(&stop.literal).is_none_or(|until| stop.begin >= *until) {
             cover(literal, stop, found, text, limits.chunk);
             covered.insert(stop.literal, stop.begin + limits.chunk);

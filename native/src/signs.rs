@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use regex_automata::Input;
 use regex_automata::hybrid::regex::{Cache, Regex};
 use regex_automata::util::syntax;
 
@@ -12,34 +13,33 @@ const HEX: u8 = 1 << 5;
 const TWO_OF_HEX: u8 = 1 << 4;
 const PART: usize = 1 << 15; // bytes that are looked at before the next
 const LONGEST: usize = 64; // bytes of a sign, at most, as far as it is told here
+const WIDEST: usize = 128; // bytes of a whole sign, at most
 const BLOCK: usize = 64; // bytes that are looked at together
 
 /// What makes it worth to look for encoded runs.
 #[pyclass]
 pub struct Signs {
     bits: [u8; 256],
-    rare: Regex,
-    cache: Cache,
+    rare_base64: Sign,
+    rare_hex: Sign,
 }
+
+type Places = Vec<usize>;
 
 #[pymethods]
 impl Signs {
-    /// Takes a table of what each byte may be (see `triggers`), and the regex of all other signs in RE2's syntax.
+    /// Takes a table of what each byte may be (see `triggers`), and the regexes of all other signs in RE2's syntax.
     #[new]
-    fn new(bits: &[u8], rare: &str) -> PyResult<Self> {
+    fn new(bits: &[u8], rare_base64: &str, rare_hex: &str) -> PyResult<Self> {
         let bits = bits.try_into().map_err(|_| PyValueError::new_err("a table has 256 bytes"))?;
-        let regex = rewritten(rare).ok_or_else(|| PyValueError::new_err("a regex that isn't read here"))?;
-        let rare = Regex::builder()
-            .syntax(syntax::Config::new().unicode(false).utf8(false))
-            .build(&regex)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let cache = rare.create_cache();
-        Ok(Self { bits, rare, cache })
+        Ok(Self { bits, rare_base64: Sign::new(rare_base64)?, rare_hex: Sign::new(rare_hex)? })
     }
 
-    /// Where four groups of base64 begin that stand for letters, where eight of hex do, and the first place of all else.
-    fn of(&mut self, raw: &[u8]) -> (Vec<usize>, Vec<usize>, Option<usize>) {
-        let (mut quads, mut bytes, mut perhaps) = (Vec::new(), Vec::new(), false);
+    /// Where four groups of base64 begin that stand for letters, where eight of hex do, and where there is any other sign
+    /// of base64, and of hex.
+    fn of(&mut self, raw: &[u8]) -> (Places, Places, Places, Places) {
+        let (mut quads, mut bytes) = (Vec::new(), Vec::new());
+        let (mut rare_base64, mut rare_hex) = (Found::default(), Found::default());
         // Part by part, so that what is worked out of a part is still in the processor's cache when it is needed.
         for first in (0..raw.len()).step_by(PART) {
             let part = &raw[first..raw.len().min(first + PART + LONGEST)];
@@ -47,15 +47,56 @@ impl Signs {
             marks.resize(part.len() + 2, 0);
             // Bit 0: first, then second; bit 2: third, then any; bit 4: two of hex.
             let pairs: Vec<u8> = marks.iter().zip(&marks[1..]).map(|(here, next)| here & next >> 1).collect();
-            perhaps = perhaps || perhaps_rare(part, &marks, &pairs);
+            if wide_base64(part) || packed_base64(part, &marks) {
+                self.rare_base64.add(&mut rare_base64, raw, first);
+            }
+            if wide_hex(part) || spaced_hex(&marks, &pairs) || packed_hex(part, &marks) {
+                self.rare_hex.add(&mut rare_hex, raw, first);
+            }
             let next = &pairs[2.min(pairs.len())..];
             let fours = [4, 8].into_iter().fold(pairs.iter().zip(next).map(|(a, b)| a & b >> 2).collect(), both);
             let twos = [2, 4, 8].into_iter().fold(pairs, both);
             quads.extend(places(&fours, 1).take_while(|at| *at < PART).map(|at| first + at));
             bytes.extend(places(&twos, TWO_OF_HEX).take_while(|at| *at < PART).map(|at| first + at));
         }
-        let rare = if perhaps { self.rare.find(&mut self.cache, raw) } else { None };
-        (quads, bytes, rare.map(|found| found.start()))
+        (quads, bytes, rare_base64.starts, rare_hex.starts)
+    }
+}
+
+/// A sign that is told by a regex, which is slower than to see that a part of a text has none.
+struct Sign {
+    regex: Regex,
+    cache: Cache,
+}
+
+/// Where a sign was found, and where the last one ends.
+#[derive(Default)]
+struct Found {
+    starts: Places,
+    end: usize,
+}
+
+impl Sign {
+    fn new(re2: &str) -> PyResult<Self> {
+        let regex = rewritten(re2).ok_or_else(|| PyValueError::new_err("a regex that isn't read here"))?;
+        let regex = Regex::builder()
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .build(&regex)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let cache = regex.create_cache();
+        Ok(Self { regex, cache })
+    }
+
+    /// Adds those that begin in a part.
+    fn add(&mut self, found: &mut Found, raw: &[u8], first: usize) {
+        let stop = raw.len().min(first + PART + WIDEST);
+        while let Some(each) = self.regex.find(&mut self.cache, Input::new(raw).range(first.max(found.end)..stop)) {
+            if each.start() >= first + PART {
+                break;
+            }
+            found.starts.push(each.start());
+            found.end = each.end();
+        }
     }
 }
 
@@ -73,11 +114,6 @@ fn places(marks: &[u8], bit: u8) -> impl Iterator<Item = usize> {
             inside.map(move |(at, _)| number * BLOCK + at)
         },
     )
-}
-
-/// Whether there is what each of the rare signs has: a text without needs no look at their regex, which is slower.
-fn perhaps_rare(raw: &[u8], marks: &[u8], pairs: &[u8]) -> bool {
-    wide_base64(raw) || packed_base64(raw, marks) || wide_hex(raw) || spaced_hex(marks, pairs) || packed_hex(raw, marks)
 }
 
 /// Whether an `A` stands four times where it does in two groups of base64 that stand for UTF-16.

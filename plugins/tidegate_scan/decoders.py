@@ -36,7 +36,7 @@ from .triggers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from .budget import Gauge
     from .edits import Since
@@ -70,19 +70,25 @@ def _hex(before: str, between: str) -> tuple[str, str]:
     )
 
 
-_RARE = "|".join((f"(?:{_WIDE}){{2}}", _HEADED, *(_hex(*style)[0] for style in _STYLES)))
-_rare = re2.compile(_RARE.encode()).search
-_rare_or_hex = re2.compile(f"{_RARE}|{HEX}{{16}}".encode()).search
-_rare_base64 = re2.compile(f"(?:{_WIDE}){{2}}|{_HEADED}".encode()).finditer
-_rare_hex = re2.compile("|".join(_hex(*style)[1] for style in _STYLES).encode()).search
+_RARE_BASE64 = f"(?:{_WIDE}){{2}}|{_HEADED}"
+_RARE_HEX = "|".join(_hex(*style)[0] for style in _STYLES)
+_rare = re2.compile(f"{_RARE_BASE64}|{_RARE_HEX}".encode()).search
+_rare_or_hex = re2.compile(f"{_RARE_BASE64}|{_RARE_HEX}|{HEX}{{16}}".encode()).search
+_rare_base64 = re2.compile(_RARE_BASE64.encode()).finditer
+_rare_hex = re2.compile(_RARE_HEX.encode()).finditer
+_marked_hex = re2.compile("|".join(_hex(*style)[1] for style in _STYLES).encode()).search
+_in_marked = re.compile(rb"[0-9A-Fa-fxX\\,;: -]*").match
 _one_run = re.compile(rf"\s*({ANY}{{16,}}={{0,2}})\s*\Z".encode()).match
+_run_begins = re.compile(rf"\s*({ANY}{{16,256}})".encode()).match
 _before = re.compile(f"{ANY}*".encode()).match
 _hex_rest = re.compile(f"{HEX}*".encode()).match
 _hex_letters = re.compile(f"(?:{_LETTER})+".encode()).match
 _hex_before = re.compile(f"{HEX}*".encode()).match
 _LONG = 1024
+_SPAN = 4096  # characters that are looked at for where a run begins, before it is looked for everywhere
 _SAMPLE = 32
-_sampled_runs = re.compile(b"A{%d,}" % (_LONG // _SAMPLE - 1)).finditer
+_LEAST_SAMPLED = b"A" * (_LONG // _SAMPLE - 1)
+_sampled_runs = re.compile(_LEAST_SAMPLED + b"A*").finditer
 _OF_HEX = b"0123456789abcdefABCDEFxX-"
 _stretch = re2.compile(_STRETCH.encode()).match
 _letters = re.compile(rb"[\t\n\r -~]{8,}").finditer
@@ -151,7 +157,9 @@ def _read(data: bytes, gauge: Gauge) -> tuple[tuple[str, ...], str] | None:
 def _from_base64(run: bytes) -> bytes:
     if b"\\" in run:
         run = _FOLD.sub(b"", run)
-    run = run.translate(_TO_STANDARD, b"=\r\n\t ")
+    run = run.rstrip(b"=")
+    if b"-" in run or b"_" in run or any(each in run for each in (b"=", b"\r", b"\n", b"\t", b" ")):
+        run = run.translate(_TO_STANDARD, b"=\r\n\t ")
     left = len(run) % 4
     if left == 1:
         run = run[:-1]
@@ -160,10 +168,11 @@ def _from_base64(run: bytes) -> bytes:
 
 def _deflated(raw: bytes, gauge: Gauge) -> Iterator[Run]:
     """Yield the text of a leaf that is all base64 of deflate: nothing marks it, so it is tried nowhere else."""
-    whole = _one_run(raw)
+    begins = _run_begins(raw)
     if (
-        whole
-        and deflates(_from_base64(whole[1][:256]))
+        begins
+        and deflates(_from_base64(begins[1]))
+        and (whole := _one_run(raw))
         and (data := deflated(_from_base64(whole[1]), gauge))
         and (text := text_of(data))
     ):
@@ -183,7 +192,7 @@ def _long(raw: bytes, gauge: Gauge, found: list[Run]) -> tuple[bytes, list[tuple
     Most are pictures and the like.
     """
     sampled = raw[::_SAMPLE].translate(IN_ALPHABET)
-    if max(map(len, sampled.split()), default=0) < _LONG // _SAMPLE - 1:
+    if _LEAST_SAMPLED not in sampled:
         return raw, []
     noise: list[tuple[int, int]] = []
     kept: list[bytes] = []
@@ -262,10 +271,15 @@ def _in_hex(raw: bytes, triggers: list[int], gauge: Gauge) -> Iterator[Run]:
             yield Run(trigger, place, ("hex",), binascii.unhexlify(letters[0]).decode("ascii"))
 
 
-def _in_marked_hex(raw: bytes, gauge: Gauge) -> Iterator[Run]:
+def _in_marked_hex(raw: bytes, triggers: Iterable[int], gauge: Gauge) -> Iterator[Run]:
     """Read the runs of hex with something between the bytes or before each, and those of UTF-16 or compressed."""
     place = 0
-    while match := _rare_hex(raw, place):
+    for trigger in triggers:
+        if trigger + _WIDEST_SIGN <= place:
+            continue
+        match = _marked_hex(raw, _marked_from(raw, trigger, place))
+        if not match:
+            return
         start, end = match.span()
         start += raw[start] not in _MAY_BEGIN_HEX or (raw[start] == _BACKSLASH and raw[start + 1 : start + 2] != b"x")
         place = end
@@ -276,6 +290,15 @@ def _in_marked_hex(raw: bytes, gauge: Gauge) -> Iterator[Run]:
             place = stop
         else:
             yield from _hex_stretches(start, end, _from_hex(raw[start:end]))
+
+
+def _marked_from(raw: bytes, trigger: int, floor: int) -> int:
+    """Return where a run of hex that holds a trigger may begin, at the floor at the earliest."""
+    low = max(floor, trigger - _SPAN)
+    before = _in_marked(raw[low:trigger][::-1])
+    assert before, "it matches nothing, too"
+    begin = trigger - before.end()
+    return floor if begin == low else max(floor, begin - 1)
 
 
 def _hex_run(raw: bytes, start: int, end: int, gauge: Gauge) -> Generator[Run, None, int]:
@@ -310,21 +333,27 @@ class _Tags(NamedTuple):
 _TAGS = _Tags()
 
 
-_Signs = tuple[list[int], list[int], int]
-"""What makes it worth to look for encoded runs: see `triggers`; and the first place of all else, -1 for none."""
-_NO_SIGNS: _Signs = [], [], -1
+class _Signs(NamedTuple):
+    """What makes it worth to look for encoded runs, by place: see `triggers`; and all other signs."""
+
+    quads: list[int]
+    pairs: list[int]
+    rare_base64: list[int]
+    rare_hex: list[int]
+
+
 _WIDEST_SIGN = 128  # characters of the longest sign, with what is beside it, at most
-Calm = set[str]
-"""Texts in which there is no sign of an encoded run."""
+Calm = dict[int, str]
+"""Texts in which there is no sign of an encoded run, by identity: to hash a long one takes as long as to read it."""
 
 
-_compiled_signs = native.signs(BITS, _RARE)
+_compiled_signs = native.signs(BITS, _RARE_BASE64, _RARE_HEX)
 
 
 def _signs_in(raw: bytes) -> _Signs:
     told = _compiled_signs(raw)
     if told is not None:
-        return told[0], told[1], -1 if told[2] is None else told[2]
+        return _Signs(*told)
     rows = few_rows(raw)
     if rows is None:
         perhaps = _rare_or_hex(raw)
@@ -333,19 +362,23 @@ def _signs_in(raw: bytes) -> _Signs:
     else:
         rare = _rare(raw)
         quads, pairs = triggers_in(raw, rows)
-    return quads, pairs, rare.start() if rare else -1
+    if not rare:
+        return _Signs(quads, pairs, [], [])
+    rare_base64, rare_hex = ([match.start() for match in each(raw, rare.start())] for each in (_rare_base64, _rare_hex))
+    return _Signs(quads, pairs, rare_base64, rare_hex)
 
 
 def _signs(text: str, raw: bytes, since: Since | None, calm: Calm) -> _Signs:
     """Look for signs only where something was edited, if the text that this one came from is calm."""
-    if since is not None and since.text in calm:
+    if since is not None and id(since.text) in calm:
         near = (raw[begin:end] for begin, end in since.edits.around(_WIDEST_SIGN, len(raw)))
-        if _signs_in(b"\n".join(near)) == _NO_SIGNS:
-            calm.add(text)
-            return _NO_SIGNS
+        signs = _signs_in(b"\n".join(near))
+        if not any(signs):
+            calm[id(text)] = text
+            return signs
     signs = _signs_in(raw)
-    if signs == _NO_SIGNS:
-        calm.add(text)
+    if not any(signs):
+        calm[id(text)] = text
     return signs
 
 
@@ -369,15 +402,16 @@ def runs(text: str, gauge: Gauge, since: Since | None = None, calm: Calm | None 
     found += _deflated(raw, gauge)
     raw, noise = _long(raw, gauge, found)
     told = len(raw) >= WORTH and not found and not noise
-    quads, pairs, rare = _signs_in(raw) if calm is None or not told else _signs(text, raw, since, calm)
-    if rare >= 0:
-        places = (match.start() for match in _rare_base64(raw, rare))
-        quads = sorted({*quads, *(start + (raw[start] not in _ALPHABET) for start in places)})
-        found += _in_marked_hex(raw, gauge)
+    signs = _signs_in(raw) if calm is None or not told else _signs(text, raw, since, calm)
+    quads = signs.quads
+    if signs.rare_base64:
+        quads = sorted({*quads, *(start + (raw[start] not in _ALPHABET) for start in signs.rare_base64)})
+    if signs.rare_hex:
+        found += _in_marked_hex(raw, signs.rare_hex, gauge)
     if quads:
         found += _base64(raw, quads, noise, gauge)
-    if pairs:
-        found += _in_hex(raw, pairs, gauge)
+    if signs.pairs:
+        found += _in_hex(raw, signs.pairs, gauge)
     if not text.isascii() and b"\xf3" in text.encode("utf-8", "surrogatepass"):  # the lead byte of tags in UTF-8
         found += (
             Run(*match.span(), ("tags",), match[0].translate(_TAGS.letters)) for match in _TAGS.runs.finditer(text)

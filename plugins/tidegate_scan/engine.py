@@ -45,7 +45,7 @@ class Engine:
 
         Validators and exclusions have been applied. A text may be several, with U+0000 between them. Nothing in the
         text can switch a rule off. What is learnt of a text is noted in `known`; where that holds the text that
-        this one came from, only what was edited since is read.
+        this one came from, only what was edited since is read, and what was found in the other may be left out.
 
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
@@ -75,13 +75,13 @@ class Engine:
 
     def _learnt(self, text: str, data: bytes, until: float, since: Since | None, known: Known) -> Stops:
         scale = 1 if text.isascii() else PER_CHARACTER
-        old = None if since is None else known.get(since.text)
+        old = known.of(since)
         if since is None or not isinstance(old, Stops):
             stops = self._prefilter.stops(data, scale, until)
         else:
             stops = self._prefilter.moved(data, scale, old, since.in_bytes, until)
         if stops.total() * SPARSE <= len(text):
-            known[text] = stops
+            known.note(text, stops)
         return stops
 
     def _spans(self, number: int, data: bytes, windows: Iterable[Window], scale: int) -> Iterator[tuple[int, int]]:

@@ -58,8 +58,8 @@ def unused() -> Iterator[None]:
 class Windows:
     """Where rules could match: see `prefilter.Prefilter.windows`."""
 
-    def __init__(self, searches: Sequence[Literals], close: int, row: int, chunk: int) -> None:
-        """Take the searches for literals, and how those are tried that follow each other closely.
+    def __init__(self, searches: Sequence[Literals], close: int, row: int, chunk: int, around: int) -> None:
+        """Take the searches for literals, how those are tried that follow each other closely, and what counts around.
 
         Raises:
             ValueError: one of the rules' regexes isn't read there, or nothing is compiled.
@@ -67,15 +67,15 @@ class Windows:
         module = compiled()
         if module is None:
             raise ValueError("tidegate-native isn't installed")
-        self._prefilter = module.Prefilter([each.written() for each in searches], close, row, chunk)
+        self._prefilter = module.Prefilter([each.written() for each in searches], close, row, chunk, around)
 
     def of(
         self, text: str, scale: int, until: float, learnt: Sized | None = None, edits: Edits | None = None
     ) -> tuple[dict[int, list[Window]], Sized]:
         """Where each rule's regex has to be run, in bytes of UTF-8, by its number, in order; and what was learnt.
 
-        What was learnt of a text that this one came from by edits saves reading the rest again. Its size is the number
-        of literals.
+        What was learnt of a text that this one came from by edits saves reading the rest again; where nothing was
+        edited there is nothing to run then. Its size is the number of literals.
 
         Raises:
             UnicodeEncodeError: the text has a lone surrogate.
@@ -89,26 +89,27 @@ class Windows:
         return {number: [Window(*each) for each in windows] for number, windows in drawn}, told
 
 
-def windows(searches: Sequence[Literals], close: int, row: int, chunk: int) -> Windows | None:
+def windows(searches: Sequence[Literals], close: int, row: int, chunk: int, around: int) -> Windows | None:
     """The compiled search for where rules could match; None where there is none for these rules."""
     try:
-        return Windows(searches, close, row, chunk)
+        return Windows(searches, close, row, chunk, around)
     except ValueError:
         return None
 
 
-Signs = tuple[list[int], list[int], int | None]
-"""Where base64 and hex of letters begin (see `triggers`), and the first place of any other sign."""
+Signs = tuple[list[int], list[int], list[int], list[int]]
+"""Where base64 and hex of letters begin (see `triggers`), and where there is any other sign of either."""
 
 
-def signs(bits: bytes, rare: str) -> Callable[[bytes], Signs | None]:
+def signs(bits: bytes, rare_base64: str, rare_hex: str) -> Callable[[bytes], Signs | None]:
     """The compiled search for encoded runs, which says None where there is none.
 
     Args:
         bits: what each byte may be (see `triggers`).
-        rare: the regex of the signs that those don't show, in RE2's syntax.
+        rare_base64: the regex of the signs of base64 that those don't show, in RE2's syntax.
+        rare_hex: the same for hex.
     """
-    search: Callable[[bytes], Signs] | None = None if _MODULE is None else _MODULE.Signs(bits, rare).of
+    search: Callable[[bytes], Signs] | None = None if _MODULE is None else _MODULE.Signs(bits, rare_base64, rare_hex).of
     return lambda raw: search(raw) if search is not None and _used.get() else None
 
 

@@ -14,7 +14,7 @@ from tidegate_scan.budget import OverBudget
 from tidegate_scan.edits import WORTH, Edits, Since
 from tidegate_scan.linear import ANYWHERE, AT_START, Regex
 from tidegate_scan.literals import STRIDE, Candidate, Group, Literals, Stop
-from tidegate_scan.rules import Rule, Window
+from tidegate_scan.rules import LINE_BEFORE, Rule, Window
 from tidegate_scan.tails import tail
 
 
@@ -39,8 +39,26 @@ class Stops(NamedTuple):
         return sum(map(len, self.lists))
 
 
-Known = dict[str, Stops | Sized]
-"""What one engine has learnt of texts that others may come from: in Python, or by what is compiled."""
+class Known:
+    """What one engine has learnt of texts that others may come from: in Python, or by what is compiled.
+
+    Texts are told apart by identity, since to hash a long one takes as long as to read it.
+    """
+
+    __slots__ = ("_learnt",)
+
+    def __init__(self) -> None:
+        self._learnt: dict[int, tuple[str, Stops | Sized]] = {}
+
+    def note(self, text: str, learnt: Stops | Sized) -> None:
+        """Note what was learnt of a text."""
+        self._learnt[id(text)] = text, learnt
+
+    def of(self, since: Since | None) -> Stops | Sized | None:
+        """What was learnt of the text that another came from, if anything was."""
+        found = None if since is None else self._learnt.get(id(since.text))
+        return found and found[1]
+
 
 SPARSE = 64
 """Characters for each literal that calls up rules, at least, where these are noted."""
@@ -66,7 +84,7 @@ class Prefilter:
             if literals:
                 self._searches.append(Literals(literals, ignore_case=ignore_case))
             self._tails.ready(candidates for candidates in literals.values() if len(candidates) > 1)
-        self._compiled = native.windows(self._searches, _CLOSE, _ROW, _CHUNK)
+        self._compiled = native.windows(self._searches, _CLOSE, _ROW, _CHUNK, LINE_BEFORE)
         self._counted = [(number, 2 * (rule.window + rule.digits)) for number, rule in enumerate(rules) if rule.digits]
         texts = [rules[number].text for number, _ in self._counted]
         self._digits = Regex("|".join(f"(?:{text})" for text in texts), capture=False) if texts else None
@@ -128,12 +146,14 @@ class Prefilter:
     ) -> dict[int, list[Window]] | None:
         """The same by what is compiled, which notes what it learns of the text in `known`; None where it can't be had.
 
+        Where `known` holds the text that this one came from, windows are left out that look as they did there.
+
         Raises:
             OverBudget: where it takes longer than until then (time.monotonic).
         """
         if self._compiled is None:
             return None
-        old = None if since is None or known is None else known.get(since.text)
+        old = None if known is None else known.of(since)
         if isinstance(old, Stops):
             old = None
         try:
@@ -141,7 +161,7 @@ class Prefilter:
         except UnicodeEncodeError:  # a lone surrogate: in no JSON that passed the parser, but a decoder may make one
             return None
         if known is not None and WORTH <= len(text) >= len(learnt) * SPARSE:
-            known[text] = learnt
+            known.note(text, learnt)
         if self._digits is not None:
             self._count(found, self._digits, text.encode(), scale)
         return found

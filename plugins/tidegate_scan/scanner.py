@@ -12,6 +12,7 @@ import orjson
 
 from tidegate_scan import leaves
 from tidegate_scan.engine import Engine
+from tidegate_scan.prefilter import Known
 from tidegate_scan.views import DEFAULT, views
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from tidegate_scan.engine import Hit as EngineHit
     from tidegate_scan.foreign import Finder, Match
     from tidegate_scan.leaves import Leaves, Place, Together
-    from tidegate_scan.prefilter import Known
     from tidegate_scan.rules import Rule
     from tidegate_scan.views import Budget, View
 
@@ -199,7 +199,7 @@ class Scanner:
         return found + [_at(each, hit, prefix) for hit in lost for each in strings.places(hit.start, hit.end)]
 
     def _hits(self, text: str) -> Iterator[_Hit]:
-        known: list[tuple[Engine, Known]] = [(engine, {}) for engine in self._own]
+        known: list[tuple[Engine, Known]] = [(engine, Known()) for engine in self._own]
         for view in views(text, self._budget):
             hits: list[EngineHit | Match] = []
             for engine, learnt in known:

@@ -35,6 +35,7 @@ _LEAST = b"A" * 16  # digits in a row that may be a trigger
 _APART = 400  # bytes for each such row, at least, where they are looked at one by one
 _SAMPLE = 4096
 _FIRST = 32
+_MOST = 1 << 16
 
 
 def digits_end(raw: bytes, at: int) -> int:
@@ -45,7 +46,7 @@ def digits_end(raw: bytes, at: int) -> int:
         at += len(part) if stop < 0 else stop
         if stop >= 0:
             break
-        size = _SAMPLE
+        size = min(2 * size, _MOST)
     return at + len(raw[at : at + 2]) - len(raw[at : at + 2].lstrip(b"="))
 
 

@@ -19,6 +19,7 @@ from tidegate_scan.budget import OverBudget
 from tidegate_scan.choosing import shipped
 from tidegate_scan.decoders import _signs_in
 from tidegate_scan.engine import Engine
+from tidegate_scan.prefilter import Known
 from tidegate_scan.rules import load
 from tidegate_scan.scanner import Scanner
 from tidegate_scan.views import Budget, views
@@ -72,6 +73,8 @@ def test_signs_of_encoded_runs_are_told_alike(text: str) -> None:
 
 
 @given(st.integers(32_700, 32_800), SIGNS)
+@example(32_760, "0x41, 0x00, " * 8)
+@example(32_767, ".1f8b08")
 def test_signs_are_told_alike_wherever_they_stand_in_a_long_text(before: int, text: str) -> None:
     raw = b"." * before + text.encode("ascii", "replace") + b"." * 200
     told = _signs_in(raw)
@@ -212,13 +215,21 @@ def test_what_undoing_replaced_is_told_alike(text: str, between: int) -> None:
         assert [view.since for view in views(text)] == told
 
 
-@given(st.lists(PARTS, min_size=1, max_size=30).map("".join))
-def test_what_is_found_is_the_same_where_a_reading_came_of_another_that_is_known(text: str) -> None:
+@given(st.lists(PARTS, min_size=1, max_size=30).map("".join), st.sampled_from(["", "filler " * 200]))
+def test_all_that_is_in_readings_is_found_where_what_is_known_of_one_is_left_out_of_the_next(
+    text: str, between: str
+) -> None:
     engine = scanner()._own[0]
-    known: dict[str, Any] = {}
-    for view in views(text + "filler " * 1800, Budget(seconds=100)):
-        told = engine.find(view.text, since=view.since, known=known)
-        assert told == engine.find(view.text)
+    known = Known()
+    told: set[tuple[Any, ...]] = set()
+    everything: set[tuple[Any, ...]] = set()
+    for view in views(between.join([text] * (3 if between else 1)) + "filler " * 1800, Budget(seconds=100)):
+        for hits, found in (
+            (engine.find(view.text, since=view.since, known=known), told),
+            (engine.find(view.text), everything),
+        ):
+            found |= {(hit.rule.id, view.text[hit.start : hit.end], view.spans.of(hit.start, hit.end)) for hit in hits}
+        assert told == everything
 
 
 @given(st.lists(PARTS, min_size=1, max_size=30).map("".join), st.sampled_from(["", "filler " * 1500]))
@@ -291,7 +302,7 @@ def test_where_it_is_not_used_nothing_is_compiled() -> None:
     with native.unused():
         assert native.compiled() is None
         assert native.ways({}, str, native.Worth(1, 1, 1, 1))("%41", settled=False) is None
-        assert native.windows([], 1, 1, 1) is None
+        assert native.windows([], 1, 1, 1, 1) is None
 
 
 def test_one_that_was_installed_for_another_tidegate_is_not_used() -> None:

@@ -260,7 +260,7 @@ def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> N
     text += "filler " * 1800
     engine = learning()
     stops: dict[str, Any] = {}
-    calm: set[str] = set()
+    calm: dict[int, str] = {}
     with native.unused():
         told = list(views(text, Budget(seconds=100)))
     for view in told:
