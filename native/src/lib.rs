@@ -5,6 +5,7 @@
 
 mod ascii;
 mod edits;
+mod grams;
 mod prefilter;
 mod signs;
 mod syntax;

@@ -7,11 +7,10 @@ use pyo3::exceptions::{PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::edits::Edits;
+use crate::grams::{Beginning, Grams};
 use crate::tails::{Tail, Tried};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 const STRIDE: usize = 64; // literals between two looks at the clock
-const BEGINNING: usize = 5; // bytes of a literal that the automaton knows: the smaller it is, the more of it is in a cache
 const EDGE: u8 = 0; // stands for what is before a text and behind it
 
 type Table = [bool; 256];
@@ -58,11 +57,12 @@ struct Limits {
 
 /// The literals of all rules and their tails.
 ///
-/// One automaton reads the text in small letters for all searches: reading is what takes the time.
+/// The text is read once, in small letters, for all searches.
 #[pyclass]
 pub struct Prefilter {
-    automaton: AhoCorasick,
-    owners: Vec<Vec<Spelling>>, // those that begin with each pattern
+    grams: Grams,
+    spellings: Vec<Spelling>,
+    single: Vec<usize>, // those of one byte
     literals: Vec<Literal>,
     searches: usize,
     tails: Vec<Tail>,
@@ -85,17 +85,14 @@ impl Prefilter {
     /// bytes that may stand before the literal and behind it, its tail ("" for none), and how much there may be on each side.
     #[new]
     fn new(searches: Vec<(bool, Vec<Group>)>, close: usize, row: usize, chunk: usize, around: usize) -> PyResult<Self> {
-        let mut spelled: BTreeMap<Vec<u8>, Vec<Spelling>> = BTreeMap::new();
+        let mut spelled = Vec::new();
         let mut literals = Vec::new();
         let mut tails = Tails::default();
         let count = searches.len();
         for (search, (ignore_case, groups)) in searches.into_iter().enumerate() {
             for (spellings, members) in groups {
-                for spelling in &spellings {
-                    let text = spelling.to_ascii_lowercase();
-                    let begins = text[..text.len().min(BEGINNING)].to_vec();
-                    spelled.entry(begins).or_default().push(Spelling { text, literal: literals.len() });
-                }
+                let written = spellings.iter().map(|each| each.to_ascii_lowercase());
+                spelled.extend(written.map(|text| Spelling { text, literal: literals.len() }));
                 let exactly = if ignore_case { Vec::new() } else { spellings.concat() };
                 let regexes: Vec<String> = members.iter().map(|each| each.3.clone()).collect();
                 let gated = members.len() > 1 && regexes.iter().all(|each| !each.is_empty());
@@ -108,15 +105,12 @@ impl Prefilter {
                 literals.push(Literal { exactly, search, before, first, members, gate, most_before, most_after });
             }
         }
-        let longest = spelled.values().flatten().map(|each| each.text.len()).max().unwrap_or(0);
-        let (patterns, owners): (Vec<_>, Vec<_>) = spelled.into_iter().unzip();
-        let automaton = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::DFA))
-            .match_kind(MatchKind::Standard)
-            .build(patterns)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let longest = spelled.iter().map(|each| each.text.len()).max().unwrap_or(0);
+        let single = (0..spelled.len()).filter(|number| spelled[*number].text.len() == 1).collect();
+        let behind = |spelling: &Spelling| &literals[spelling.literal].first;
+        let grams = Grams::new(spelled.iter().map(|each| Beginning { text: &each.text, behind: behind(each) }));
         let limits = Limits { close, row, chunk, around };
-        Ok(Self { automaton, owners, literals, searches: count, tails: tails.made, limits, longest })
+        Ok(Self { grams, spellings: spelled, single, literals, searches: count, tails: tails.made, limits, longest })
     }
 
     /// The windows of each rule, by its number, in order; and what was learnt of the text.
@@ -154,15 +148,18 @@ impl Prefilter {
     fn stops(&self, data: &[u8]) -> Vec<Vec<Stop>> {
         let text = data.to_ascii_lowercase();
         let mut stops: Vec<Vec<Stop>> = (0..self.searches).map(|_| Vec::new()).collect();
-        for found in self.automaton.find_overlapping_iter(&text) {
-            for spelling in &self.owners[found.pattern().as_usize()] {
-                if let Some(stop) = self.stop(spelling, found.start(), &text, data) {
-                    stops[self.literals[spelling.literal].search].push(stop);
-                }
+        let mut look = |begin: usize, number: usize| {
+            let spelling = &self.spellings[number];
+            if let Some(stop) = self.stop(spelling, begin, &text, data) {
+                stops[self.literals[spelling.literal].search].push(stop);
             }
+        };
+        self.grams.each(&text, |begin, numbers| numbers.iter().for_each(|number| look(begin, *number)));
+        for number in &self.single {
+            memchr::memchr_iter(self.spellings[*number].text[0], &text).for_each(|begin| look(begin, *number));
         }
-        for each in &mut stops {
-            each.sort_by_key(|stop| stop.begin);
+        if !self.single.is_empty() {
+            stops.iter_mut().for_each(|each| each.sort_by_key(|stop| stop.begin));
         }
         stops
     }
@@ -170,6 +167,9 @@ impl Prefilter {
     /// The literal that is written so, if it is at a place, with what is beside it.
     fn stop(&self, spelling: &Spelling, begin: usize, text: &[u8], data: &[u8]) -> Option<Stop> {
         let end = begin + spelling.text.len();
+        if end > text.len() {
+            return None;
+        }
         let literal = &self.literals[spelling.literal];
         let case = |at: usize| if literal.exactly.is_empty() { text[at] } else { data[at] };
         let behind = if end < text.len() { case(end) } else { EDGE };
