@@ -1,13 +1,15 @@
 //! What of the search for secrets is the same work for every byte of a text, compiled.
 //!
 //! Tidegate's interceptors `secrets` and `pii` do all of this in Python too, which takes several times as long. What is
-//! here says where rules could match and where encoded runs may be; rules, decoders and judgements stay in Python.
+//! here undoes what is disguised character by character, says where rules could match and where encoded runs may be, and
+//! which strings of a message are new; rules, decoders and judgements stay in Python.
 
 mod ascii;
 mod edits;
 mod grams;
 mod prefilter;
 mod signs;
+mod strings;
 mod syntax;
 mod tails;
 mod undo;
@@ -26,6 +28,8 @@ mod tidegate_native {
     use crate::prefilter::Prefilter;
     #[pymodule_export]
     use crate::signs::Signs;
+    #[pymodule_export]
+    use crate::strings::{New, Strings};
     #[pymodule_export]
     use crate::undo::Ways;
 }

@@ -1,4 +1,4 @@
-//! Where encoded runs may be in a text: see `plugins/tidegate_scan/triggers.py` and `decoders.py`.
+//! Where encoded runs may be in a text: see `plugins/tidegate_scan/signs.py` and `triggers.py`.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

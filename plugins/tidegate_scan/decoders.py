@@ -18,22 +18,9 @@ import re2  # type: ignore[import-untyped]  # it has no stubs
 from . import native
 from .edits import WORTH
 from .inflate import deflated, deflates, inflated
+from .signs import LETTER, MARKED_HEX, WIDE, WIDEST, Calm, signs_in, signs_since
 from .spans import Run
-from .triggers import (
-    ANY,
-    BITS,
-    DIGITS,
-    FIRST,
-    HEX,
-    IN_ALPHABET,
-    READABLE,
-    SECOND,
-    THIRD,
-    digits_end,
-    few_rows,
-    triggers,
-    triggers_in,
-)
+from .triggers import ANY, DIGITS, FIRST, HEX, IN_ALPHABET, READABLE, SECOND, THIRD, digits_end
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -43,46 +30,14 @@ if TYPE_CHECKING:
 
 _PERHAPS_READABLE = READABLE + bytes(range(0x80, 0x100))
 _QUAD = f"{FIRST}{SECOND}{THIRD}{ANY}"
-_WIDE = f"[A-Za-f][AQgw][AB]{ANY}A[A-H][AEIMQUYcgkosw048]A"  # six bytes of UTF-16, either order
-_STRETCH = f"(?:{_QUAD}){{4,}}(?:{FIRST}{SECOND}{THIRD}?)?|(?:{_WIDE}){{2,}}(?:{FIRST}[AQgw][AB]?)?"
-_PACKED = "(?:H4sI|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r]))"  # how gzip's and zlib's first bytes come out
-_ALONE = "(?:^|[^A-Za-z0-9+/_-])"
-_HEADED = f"{_ALONE}{_PACKED}{ANY}{{13,}}"
-
-_LETTER = "(?:[2-6][0-9A-Fa-f]|7[0-9A-Ea-e]|0[9AaDd])"
-_STYLES = (("", ""), ("", ":"), ("", " "), ("", "-"), ("", ", ?"), ("0[xX]", "[,;:]? ?"), (r"\\x", ""))
-"""How a byte of hex begins and what stands between two."""
-
-
-def _hex(before: str, between: str) -> tuple[str, str]:
-    """Return the triggers of one style of hex, and the whole runs that hold one. For digits alone, letters are none."""
-    join = f"{between}{before}"
-    packed = f"1[fF]{join}8[bB]{join}08|78{join}(?:01|5[eE]|9[cC]|[dD][aA])"
-    alone = before or f"(?:^|[^{HEX[1:]})"  # what is compressed is so from its first byte on
-    more = f"(?:{join}{HEX}{{2}})*"
-    if before == r"\\x":
-        return f"{alone}(?:{packed})", f"{alone}(?:{packed}){more}"
-    wide = f"(?:{_LETTER}{join}00{join}|00{join}{_LETTER}{join}){{7}}"
-    letters = f"(?:{_LETTER}{join}){{7}}{_LETTER}|{wide}" if join else wide
-    return (
-        f"{before}(?:{letters})|{alone}(?:{packed})",
-        f"{before}(?:{HEX}{{2}}{join})*?(?:{letters}){more}|{alone}(?:{packed}){more}",
-    )
-
-
-_RARE_BASE64 = f"(?:{_WIDE}){{2}}|{_HEADED}"
-_RARE_HEX = "|".join(_hex(*style)[0] for style in _STYLES)
-_rare = re2.compile(f"{_RARE_BASE64}|{_RARE_HEX}".encode()).search
-_rare_or_hex = re2.compile(f"{_RARE_BASE64}|{_RARE_HEX}|{HEX}{{16}}".encode()).search
-_rare_base64 = re2.compile(_RARE_BASE64.encode()).finditer
-_rare_hex = re2.compile(_RARE_HEX.encode()).finditer
-_marked_hex = re2.compile("|".join(_hex(*style)[1] for style in _STYLES).encode()).search
+_STRETCH = f"(?:{_QUAD}){{4,}}(?:{FIRST}{SECOND}{THIRD}?)?|(?:{WIDE}){{2,}}(?:{FIRST}[AQgw][AB]?)?"
+_marked_hex = re2.compile(MARKED_HEX.encode()).search
 _in_marked = re.compile(rb"[0-9A-Fa-fxX\\,;: -]*").match
 _one_run = re.compile(rf"\s*({ANY}{{16,}}={{0,2}})\s*\Z".encode()).match
 _run_begins = re.compile(rf"\s*({ANY}{{16,256}})".encode()).match
 _before = re.compile(f"{ANY}*".encode()).match
 _hex_rest = re.compile(f"{HEX}*".encode()).match
-_hex_letters = re.compile(f"(?:{_LETTER})+".encode()).match
+_hex_letters = re.compile(f"(?:{LETTER})+".encode()).match
 _hex_before = re.compile(f"{HEX}*".encode()).match
 _LONG = 1024
 _SPAN = 4096  # characters that are looked at for where a run begins, before it is looked for everywhere
@@ -275,7 +230,7 @@ def _in_marked_hex(raw: bytes, triggers: Iterable[int], gauge: Gauge) -> Iterato
     """Read the runs of hex with something between the bytes or before each, and those of UTF-16 or compressed."""
     place = 0
     for trigger in triggers:
-        if trigger + _WIDEST_SIGN <= place:
+        if trigger + WIDEST <= place:
             continue
         match = _marked_hex(raw, _marked_from(raw, trigger, place))
         if not match:
@@ -333,55 +288,6 @@ class _Tags(NamedTuple):
 _TAGS = _Tags()
 
 
-class _Signs(NamedTuple):
-    """What makes it worth to look for encoded runs, by place: see `triggers`; and all other signs."""
-
-    quads: list[int]
-    pairs: list[int]
-    rare_base64: list[int]
-    rare_hex: list[int]
-
-
-_WIDEST_SIGN = 128  # characters of the longest sign, with what is beside it, at most
-Calm = dict[int, str]
-"""Texts in which there is no sign of an encoded run, by identity: to hash a long one takes as long as to read it."""
-
-
-_compiled_signs = native.signs(BITS, _RARE_BASE64, _RARE_HEX)
-
-
-def _signs_in(raw: bytes) -> _Signs:
-    told = _compiled_signs(raw)
-    if told is not None:
-        return _Signs(*told)
-    rows = few_rows(raw)
-    if rows is None:
-        perhaps = _rare_or_hex(raw)
-        rare = _rare(raw, perhaps.start()) if perhaps else None
-        quads, pairs = triggers(raw, hexes=bool(perhaps))
-    else:
-        rare = _rare(raw)
-        quads, pairs = triggers_in(raw, rows)
-    if not rare:
-        return _Signs(quads, pairs, [], [])
-    rare_base64, rare_hex = ([match.start() for match in each(raw, rare.start())] for each in (_rare_base64, _rare_hex))
-    return _Signs(quads, pairs, rare_base64, rare_hex)
-
-
-def _signs(text: str, raw: bytes, since: Since | None, calm: Calm) -> _Signs:
-    """Look for signs only where something was edited, if the text that this one came from is calm."""
-    if since is not None and id(since.text) in calm:
-        near = (raw[begin:end] for begin, end in since.edits.around(_WIDEST_SIGN, len(raw)))
-        signs = _signs_in(b"\n".join(near))
-        if not any(signs):
-            calm[id(text)] = text
-            return signs
-    signs = _signs_in(raw)
-    if not any(signs):
-        calm[id(text)] = text
-    return signs
-
-
 def runs(text: str, gauge: Gauge, since: Since | None = None, calm: Calm | None = None) -> list[Run]:
     """Find the encoded runs of a text that stand for text.
 
@@ -402,7 +308,7 @@ def runs(text: str, gauge: Gauge, since: Since | None = None, calm: Calm | None 
     found += _deflated(raw, gauge)
     raw, noise = _long(raw, gauge, found)
     told = len(raw) >= WORTH and not found and not noise
-    signs = _signs_in(raw) if calm is None or not told else _signs(text, raw, since, calm)
+    signs = signs_in(raw) if calm is None or not told else signs_since(text, raw, since, calm)
     quads = signs.quads
     if signs.rare_base64:
         quads = sorted({*quads, *(start + (raw[start] not in _ALPHABET) for start in signs.rare_base64)})

@@ -10,6 +10,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tidegate_scan import native
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -32,6 +34,9 @@ SHORT_CLEAN = 128
 
 MOST_CLEAN = 16_384
 """How many texts are remembered to be clean."""
+
+MOST_NEW = 8000
+"""Bytes of a message's new strings that are searched before it is known where they stand."""
 
 EDGE = 256
 """Characters at the ends of a long string that may be part of what goes on in the next one."""
@@ -93,6 +98,12 @@ class Clean:
         if len(self._hashes) >= MOST_CLEAN:
             self._hashes.clear()
         self._hashes.update(hash(text) for text in texts if len(text) <= SHORT_CLEAN)
+
+
+def compiled() -> native.Strings | None:
+    """What says of messages whose strings are short whether there is anything new in them, if it is there."""
+    sizes = SHORT, EDGE, SHORT_CLEAN, MOST_CLEAN, MOST_PARTS, LEAST_NUMBER
+    return native.strings(native.Layout(SEPARATOR, _OWN, _FIXED, *sizes, MOST_NEW))
 
 
 class Leaves:

@@ -1,7 +1,8 @@
 """Searches of this package that are compiled, in the package `tidegate-native`, where that is installed.
 
-What is compiled says where to look: which rules could match and where, where encoded runs may be, which disguises a
-text may have. Python does the same where it isn't there; what is found is the same, several times as fast.
+What is compiled undoes what is disguised character by character, and says where to look: which rules could match and
+where, where encoded runs may be, which strings of a message are new. Python does the same where it isn't there; what is
+found is the same, several times as fast.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tidegate_scan.budget import OverBudget
 from tidegate_scan.edits import Edits
@@ -111,6 +112,51 @@ def signs(bits: bytes, rare_base64: str, rare_hex: str) -> Callable[[bytes], Sig
     """
     search: Callable[[bytes], Signs] | None = None if _MODULE is None else _MODULE.Signs(bits, rare_base64, rare_hex).of
     return lambda raw: search(raw) if search is not None and _used.get() else None
+
+
+class Layout(NamedTuple):
+    """How the strings of a message are put together to be searched (see `leaves`); sizes are in characters."""
+
+    separator: str
+    own: str
+    fixed: frozenset[str]
+    short: int
+    edge: int
+    short_clean: int
+    most_clean: int
+    most_parts: int
+    least_number: int
+    most: int
+    """Bytes of a message's new strings; what has more is looked at in Python."""
+
+
+class New(Protocol):
+    """What of a message's strings isn't known to be clean: by themselves, and what may be parts together."""
+
+    pieces: str
+    runs: str
+
+
+class Strings(Protocol):
+    """Remembers texts in which nothing was found."""
+
+    def known(self, tree: Any, *, numbers: bool) -> bool:
+        """Whether all strings of a JSON value are known to be clean, by themselves and together."""
+        ...
+
+    def new_in(self, tree: Any, *, numbers: bool) -> New | None:
+        """Those that aren't; None where that has to be told in Python."""
+        ...
+
+    def learn(self, texts: str) -> None:
+        """Remember that nothing was found in texts."""
+        ...
+
+
+def strings(layout: Layout) -> Strings | None:
+    """The compiled look at a message's strings; None where there is none."""
+    module = compiled()
+    return None if module is None else module.Strings(layout)
 
 
 def ascii_of(text: str) -> bytes:

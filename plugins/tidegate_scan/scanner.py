@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tidegate_scan.engine import Hit as EngineHit
     from tidegate_scan.foreign import Finder, Match
     from tidegate_scan.leaves import Leaves, Place, Together
+    from tidegate_scan.native import Strings
     from tidegate_scan.rules import Rule
     from tidegate_scan.views import Budget, View
 
@@ -127,6 +128,7 @@ class Scanner:
         self._own = [_engine(each) for each in (rules, own) if each]
         self._beside = tuple(beside)
         self._clean = leaves.Clean()
+        self._strings = leaves.compiled()
         self._held = tuple(dict.fromkeys(held))
         self._numbers = numbers or any(value.isdigit() for value in self._held)
         self._budget = budget
@@ -151,8 +153,33 @@ class Scanner:
         Raises:
             OverBudget: where undoing its disguises would cost too much.
         """
+        strings = self._strings
+        if strings is not None and strings.known(tree, numbers=self._numbers):
+            return []
         self._until = monotonic() + self._budget.seconds
+        if strings is not None and self._is_clean(tree, strings):
+            return []
         return _distinct(self._within(tree, "", DEEPEST))
+
+    def _is_clean(self, tree: Any, strings: Strings) -> bool:
+        """Whether there is nothing in what of a message is new; where that is little, and in it nothing as a rule."""
+        new = strings.new_in(tree, numbers=self._numbers)
+        if new is None or (new.pieces and any(True for _ in self._hits(new.pieces))):
+            return False
+        strings.learn(new.pieces)
+        if new.runs and self._sure(new.runs):
+            return False
+        strings.learn(new.runs)
+        return True
+
+    def _sure(self, text: str) -> list[EngineHit]:
+        """Return what is found in texts of which each is put together of several."""
+        return [
+            hit
+            for engine in self._own
+            for hit in engine.find(text, self._until)
+            if hit.rule.confidence >= SURE and not hit.rule.context
+        ]
 
     def _within(self, tree: Any, prefix: str, depth: int) -> list[Found]:
         found: list[Found] = []
@@ -172,13 +199,7 @@ class Scanner:
             self._clean.add(strings.pieces)
         together = strings.together()
         if together is not None:
-            sure = [
-                hit
-                for engine in self._own
-                for hit in engine.find(together.text, self._until)
-                if hit.rule.confidence >= SURE and not hit.rule.context
-            ]
-            split = _split(together, sure, prefix)
+            split = _split(together, self._sure(together.text), prefix)
             found += split
             if not split:
                 self._clean.add(together.pieces)

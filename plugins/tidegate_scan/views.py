@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import native
 from .budget import DEFAULT, Budget, Gauge, OverBudget
-from .decoders import Calm, runs
+from .decoders import runs
 from .edits import WORTH, Edits, Since, utf8
 from .inline import WAYS, compatible, possible
 from .spans import SEPARATOR, Inline, Joined, Pieces, Run, Spans, Uncut, Whole
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .inline import Record
+    from .signs import Calm
 
 __all__ = ["DEFAULT", "Budget", "OverBudget", "Spans", "View", "views"]
 

@@ -17,11 +17,12 @@ from plugins.scan.ways import PARTS
 from tidegate_scan import native
 from tidegate_scan.budget import OverBudget
 from tidegate_scan.choosing import shipped
-from tidegate_scan.decoders import _signs_in
 from tidegate_scan.engine import Engine
+from tidegate_scan.leaves import compiled
 from tidegate_scan.prefilter import Known
 from tidegate_scan.rules import load
 from tidegate_scan.scanner import Scanner
+from tidegate_scan.signs import signs_in
 from tidegate_scan.views import Budget, views
 
 pytestmark = pytest.mark.native
@@ -67,9 +68,9 @@ SIGNS = st.lists(
 @given(SIGNS)
 def test_signs_of_encoded_runs_are_told_alike(text: str) -> None:
     raw = text.encode("ascii", "replace")
-    told = _signs_in(raw)
+    told = signs_in(raw)
     with native.unused():
-        assert _signs_in(raw) == told
+        assert signs_in(raw) == told
 
 
 @given(st.integers(32_700, 32_800), SIGNS)
@@ -77,9 +78,9 @@ def test_signs_of_encoded_runs_are_told_alike(text: str) -> None:
 @example(32_767, ".1f8b08")
 def test_signs_are_told_alike_wherever_they_stand_in_a_long_text(before: int, text: str) -> None:
     raw = b"." * before + text.encode("ascii", "replace") + b"." * 200
-    told = _signs_in(raw)
+    told = signs_in(raw)
     with native.unused():
-        assert _signs_in(raw) == told
+        assert signs_in(raw) == told
 
 
 DISGUISED = st.lists(
@@ -303,6 +304,7 @@ def test_where_it_is_not_used_nothing_is_compiled() -> None:
         assert native.compiled() is None
         assert native.ways({}, str, native.Worth(1, 1, 1, 1))("%41", settled=False) is None
         assert native.windows([], 1, 1, 1, 1) is None
+        assert compiled() is None
 
 
 def test_one_that_was_installed_for_another_tidegate_is_not_used() -> None:
