@@ -122,6 +122,7 @@ _KEY: Final = re.compile(
 )
 _XML_NAME: Final = re.compile(r"<(?:[\w.-]{1,40}:)?([A-Za-z_][\w.-]{0,60})(?:\s[^<>]{0,200})?>\s{0,8}$")
 _BADGE: Final = re.compile(r"badge\.svg\?token=$")
+_ARN: Final = re.compile(r"arn:aws[a-z-]{0,20}:secretsmanager:[a-z0-9-]{0,30}:\d{0,12}:secret:$")
 _PASSED: Final = re.compile(r"\bPASS:\s{1,4}$")
 _TEST: Final = re.compile(r"(?:[Tt]est|Example|Fuzz|Benchmark)")
 _LOOK_BACK: Final = 96  # how far before a value its name may begin
@@ -171,7 +172,12 @@ def is_no_secret(secret: str, line: str) -> bool:
 
 
 def _is_public(secret: str, before: str) -> bool:
-    """Whether what stands directly before a value says that it is no secret: a badge's address, a test that passed."""
+    """Whether what stands directly before a value says that it is no secret.
+
+    A badge's address, the name of a secret in a secret manager, a test that passed.
+    """
+    if _ARN.search(before):
+        return True
     if _BADGE.search(before) and re.fullmatch(r"[A-Za-z0-9]{10}", secret):
         return True
     return _PASSED.search(before) is not None and _TEST.match(secret) is not None

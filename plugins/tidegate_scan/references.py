@@ -21,6 +21,9 @@ _RUNS: Final = re.compile(r"[a-z]{2,}")
 _NAME: Final = r"[A-Za-z_$][\w$]*"
 _CALL: Final = re.compile(rf"({_NAME}(?:(?:\.|\?\.|::|->){_NAME})*)(?:\(.*|\[.*)", re.DOTALL)
 _MEMBER: Final = re.compile(r"[A-Za-z_$][A-Za-z_$]*(?:(?:\.|\?\.|::|->)[A-Za-z_$][A-Za-z_$]*)+")
+_MEMBER_AND_MORE: Final = re.compile(rf"({_MEMBER.pattern})(?:[:;)}}\]?]|&&|\|\||===?).*", re.DOTALL)
+_NUMBERED: Final = re.compile(r"(?:(?<=[a-z])[$_]\d|(?<=^[a-z])\d|(?<=^[a-z]{2})\d)\d?(?=[.(\[]|::|->)")
+"""What bundlers put behind a name that is there twice, and short ones for others: `utils$1.merge`, `b3.pass`."""
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w{0,39}(?:\.[A-Za-z_]\w{0,39})+")
 _SHAPES: Final = re.compile(
     r"""
@@ -36,9 +39,14 @@ _SHAPES: Final = re.compile(
     | \*+[\w.-]+\*+                               # *tag*
     | \#[A-Za-z][A-Za-z_-]*                       # an anchor
     | (?:Signature|SignedHeaders|Credential)=.*   # what a signed request says of itself
-    | [^/\s]{1,40}/\d{8}/[a-z0-9-]+/[a-z0-9-]+/aws4_request
+    | [^/%\s]{1,40}(?:/|%2F)\d{8}(?:/|%2F)[a-z0-9-]+(?:/|%2F)[a-z0-9-]+(?:/|%2F)aws4_request
     | AWS4(?:-[A-Z]+\d{0,3})+                     # how it is signed
     | (?:Bearer|Basic|Token)(?:\\t)?              # a scheme, whose token comes after
+    | !{1,2}[A-Za-z_$][\w$]*(?:\??\.[A-Za-z_$]+)+ # !!site.has_password
+    | [A-Z]{2,}(?:_[A-Z]{2,})+                    # a constant
+    | \?(?:[A-Z][a-z]+){2,}                       # "?InterpolationInTemplate"
+    | [A-Za-z_$]{1,2}\?[\w$.!]{1,30}:[\w$.]{1,30} # a?b:c of minified code
+    | [A-Za-z_$]{1,2},[A-Za-z_$]{1,2}\.[A-Za-z]{3,}[^\w].*   # e,r.password}a(
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -65,8 +73,11 @@ def englishness(text: str) -> float:
 
 def is_reference(secret: str) -> bool:
     """Whether a value (a secret's text, no quotes) is code, a variable, a format, a type or a dotted name of words."""
-    whole, secret = secret, secret.rstrip(")};,")
+    whole, secret = secret, _NUMBERED.sub("", secret.rstrip(")};,"))
     if _MEMBER.fullmatch(secret) or _SHAPES.fullmatch(secret):
+        return True
+    member = _MEMBER_AND_MORE.fullmatch(secret)
+    if member and englishness(member[1]) >= 0.5:
         return True
     called = _CALL.fullmatch(secret)
     if called:

@@ -234,7 +234,7 @@ def password_like(secret: str) -> bool:
     digits = sum(map(str.isdigit, secret))
     signs = len(secret) - letters - digits
     inner = sum(not c.isalnum() and c not in "_-./:," for c in secret)
-    if not letters or signs > len(secret) * 0.6:
+    if not letters or signs > len(secret) * 0.6 or _is_prose(secret):
         return False
     if inner:  # a sign that neither names nor paths hold, and something else than a word with a mark behind it
         return bool(digits) or any(not c.isalnum() for c in secret[:-1])
@@ -242,6 +242,13 @@ def password_like(secret: str) -> bool:
         return len(secret) >= 6
     cases = secret.lower() != secret and secret.upper() != secret
     return len(secret) >= 10 and cases and englishness(secret) < 0.45
+
+
+def _is_prose(secret: str) -> bool:
+    """Whether a value is a sentence of a language that puts no blanks between words."""
+    return len(secret) >= 10 and sum("\u3040" <= c <= "\uffef" or "\u0e00" <= c <= "\u0eff" for c in secret) * 3 > len(
+        secret
+    )
 
 
 def word_password(secret: str) -> bool:

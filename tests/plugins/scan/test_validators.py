@@ -94,6 +94,8 @@ def test_values_out_of_a_generator_look_random(value: str) -> None:
         "short1",
         "2024-01-01T00:00:00Z",
         "ReadOnlyAccessPolicyV2",
+        "ページには見出しがあります",
+        "显示可操作且不存在方向锁定",
     ],
 )
 def test_names_and_words_do_not_look_random(value: str) -> None:
