@@ -23,29 +23,49 @@ struct Step {
     text: String,
 }
 
-/// The places where a text and the one that was made of it were cut, in characters.
+/// The places where a text and the one that was made of it were cut, in characters: where the texts begin, where each coded
+/// piece begins and ends, and where the texts end.
 #[pyclass(frozen)]
 pub struct Cuts {
-    old: Vec<Span>,
-    new: Vec<Span>,
-    size: (usize, usize),
-    coded: Vec<String>,
+    old: Vec<u32>, // a text may have millions of pieces
+    new: Vec<u32>,
+    coded: String,        // all coded pieces
+    coded_ends: Vec<u32>, // bytes
 }
 
 #[pymethods]
 impl Cuts {
     /// Where each piece begins in the new text and in the old one, plain and coded ones in turns; and where the texts end.
-    fn steps(&self) -> (Vec<usize>, Vec<usize>) {
-        let all = |pieces: &[Span], size| {
-            let inner = pieces.iter().flat_map(|(start, end)| [*start, *end]);
-            std::iter::once(0).chain(inner).chain([size]).collect()
-        };
-        (all(&self.new, self.size.1), all(&self.old, self.size.0))
+    fn steps(&self) -> (Vec<u32>, Vec<u32>) {
+        (self.new.clone(), self.old.clone())
     }
 
-    /// One coded piece.
+    /// A coded piece, by its number among all.
     fn coded(&self, piece: usize) -> Option<&str> {
-        self.coded.get(piece / 2).map(String::as_str)
+        let number = piece / 2;
+        let begin = if number > 0 { self.coded_ends[number - 1] } else { 0 };
+        self.coded.get(begin as usize..*self.coded_ends.get(number)? as usize)
+    }
+}
+
+impl Cuts {
+    /// How many coded pieces there are.
+    fn count(&self) -> usize {
+        self.coded_ends.len()
+    }
+
+    /// How many characters the two texts have.
+    fn sizes(&self) -> (usize, usize) {
+        let size = |cuts: &[u32]| cuts.last().map_or(0, |end| *end as usize);
+        (size(&self.old), size(&self.new))
+    }
+
+    /// Those of its pieces that differ, as edits.
+    fn edits(&self, differ: &[bool], apart: usize) -> Edits {
+        let spans = |cuts: &[u32]| -> Vec<Span> {
+            cuts[1..].chunks_exact(2).map(|each| (each[0] as usize, each[1] as usize)).collect()
+        };
+        Edits::of(&spans(&self.old), &spans(&self.new), differ, apart)
     }
 }
 
@@ -117,8 +137,8 @@ impl Ways {
 impl Ways {
     /// How a text came from another; `None` where it would be of no use to know.
     fn since(&self, text: &str, steps: &[(usize, Step)], cuts: &[(usize, Cuts)]) -> Option<(Lists, Lists)> {
-        let (old_size, new_size) = (cuts.first()?.1.size.0, cuts.last()?.1.size.1);
-        let pieces: usize = cuts.iter().map(|(_, each)| each.old.len()).sum();
+        let (old_size, new_size) = (cuts.first()?.1.sizes().0, cuts.last()?.1.sizes().1);
+        let pieces: usize = cuts.iter().map(|(_, each)| each.count()).sum();
         if pieces * self.worth.each_piece > new_size || old_size < self.worth.shortest {
             return None;
         }
@@ -126,7 +146,7 @@ impl Ways {
         let mut both: Option<(Edits, Edits)> = None;
         for ((_, step), (_, cuts)) in steps.iter().zip(cuts) {
             let differ: Vec<bool> = step.changed(before).collect();
-            let in_characters = Edits::of(&cuts.old, &cuts.new, &differ, self.worth.apart);
+            let in_characters = cuts.edits(&differ, self.worth.apart);
             let in_bytes = Edits::of(&step.old, &step.new, &differ, self.worth.apart);
             both = Some(match both {
                 None => (in_characters, in_bytes),
@@ -187,26 +207,35 @@ impl Step {
     }
 
     fn cuts(&self, before: &str) -> Cuts {
-        let (old, old_size) = in_characters(before, &self.old);
-        let (new, new_size) = in_characters(&self.text, &self.new);
-        let coded = self.old.iter().map(|(start, end)| before[*start..*end].to_owned()).collect();
-        Cuts { old, new, size: (old_size, new_size), coded }
+        let mut coded = String::new();
+        let mut coded_ends = Vec::with_capacity(self.old.len());
+        for (start, end) in &self.old {
+            coded.push_str(&before[*start..*end]);
+            coded_ends.push(short(coded.len()));
+        }
+        Cuts { old: in_characters(before, &self.old), new: in_characters(&self.text, &self.new), coded, coded_ends }
     }
 }
 
-/// The same stretches, in characters, and the size of the text.
-fn in_characters(text: &str, spans: &[Span]) -> (Vec<Span>, usize) {
-    if text.is_ascii() {
-        return (spans.to_vec(), text.len());
-    }
+/// Where a text begins, where each stretch begins and ends, and where the text ends; in characters.
+fn in_characters(text: &str, spans: &[Span]) -> Vec<u32> {
+    let ascii = text.is_ascii();
     let (mut at, mut count) = (0, 0);
     let mut place = |to: usize| {
-        count += text[at..to].chars().count();
+        count += if ascii { to - at } else { text[at..to].chars().count() };
         at = to;
-        count
+        short(count)
     };
-    let found = spans.iter().map(|(start, end)| (place(*start), place(*end))).collect();
-    (found, place(text.len()))
+    let mut found = Vec::with_capacity(2 * spans.len() + 2);
+    found.push(0);
+    found.extend(spans.iter().flat_map(|(start, end)| [*start, *end]).map(&mut place));
+    found.push(place(text.len()));
+    found
+}
+
+/// A place in a text, in four bytes: no message has more.
+fn short(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// Replaces each piece of a text; `None` where none differs from what it stands for.
