@@ -23,11 +23,18 @@ struct Layout {
     most: usize,            // bytes of the new strings of a message
 }
 
-/// Remembers by their hashes texts in which nothing was found.
+/// Remembers by their hashes texts in which nothing was found: by themselves, and together.
 #[pyclass]
 pub struct Strings {
     layout: Layout,
-    clean: HashSet<u64>,
+    pieces: Clean,
+    runs: Clean,
+}
+
+/// Texts that are known, by their hashes, whose seed is nobody else's.
+#[derive(Default)]
+struct Clean {
+    hashes: HashSet<u64>,
     seed: RandomState,
 }
 
@@ -53,7 +60,7 @@ type Read = Result<(), Unread>;
 impl Strings {
     #[new]
     fn new(layout: Layout) -> Self {
-        Self { layout, clean: HashSet::new(), seed: RandomState::new() }
+        Self { layout, pieces: Clean::default(), runs: Clean::default() }
     }
 
     /// Whether all strings of a JSON value are known to be clean, by themselves and together.
@@ -70,28 +77,30 @@ impl Strings {
         found.ok().filter(|each| each.size() <= self.layout.most).map(|each| each.joined())
     }
 
-    /// Remembers that nothing was found in texts.
-    fn learn(&mut self, texts: &str) {
+    /// Remembers that nothing was found in texts by themselves, or as parts together: one says nothing of the other.
+    #[pyo3(signature = (texts, *, together))]
+    fn learn(&mut self, texts: &str, together: bool) {
+        let clean = if together { &mut self.runs } else { &mut self.pieces };
         for text in texts.split(&self.layout.separator) {
             if text.chars().count() <= self.layout.short_clean {
-                if self.clean.len() >= self.layout.most_clean {
-                    self.clean.clear();
+                if clean.hashes.len() >= self.layout.most_clean {
+                    clean.hashes.clear();
                 }
-                self.clean.insert(self.hash(&[text]));
+                clean.hashes.insert(clean.hash(&[text]));
             }
         }
     }
 }
 
-impl Strings {
+impl Clean {
     fn hash(&self, parts: &[&str]) -> u64 {
         let mut hasher = self.seed.build_hasher();
         parts.iter().for_each(|part| hasher.write(part.as_bytes()));
         hasher.finish()
     }
 
-    fn is_clean(&self, parts: &[&str]) -> bool {
-        self.clean.contains(&self.hash(parts))
+    fn has(&self, parts: &[&str]) -> bool {
+        self.hashes.contains(&self.hash(parts))
     }
 }
 
@@ -106,11 +115,11 @@ struct Known<'a>(&'a Strings);
 
 impl Sink for Known<'_> {
     fn piece(&mut self, parts: &[&str]) -> Read {
-        if self.0.is_clean(parts) { Ok(()) } else { Err(Unread) }
+        if self.0.pieces.has(parts) { Ok(()) } else { Err(Unread) }
     }
 
     fn run(&mut self, parts: &[&str]) -> Read {
-        self.piece(parts)
+        if self.0.runs.has(parts) { Ok(()) } else { Err(Unread) }
     }
 }
 
@@ -131,21 +140,26 @@ impl Gathered<'_> {
         New { pieces: self.pieces.join(separator), runs: self.runs.join(separator) }
     }
 
-    fn text(&self, parts: &[&str]) -> Option<String> {
+    fn text(&self, parts: &[&str]) -> String {
         let text = parts.concat();
-        let text = if text.contains('\0') { text.replace('\0', &self.of.layout.own) } else { text };
-        (!self.of.is_clean(&[&text])).then_some(text)
+        if text.contains('\0') { text.replace('\0', &self.of.layout.own) } else { text }
     }
 }
 
 impl Sink for Gathered<'_> {
     fn piece(&mut self, parts: &[&str]) -> Read {
-        self.pieces.extend(self.text(parts));
+        let text = self.text(parts);
+        if !self.of.pieces.has(&[&text]) {
+            self.pieces.push(text);
+        }
         Ok(())
     }
 
     fn run(&mut self, parts: &[&str]) -> Read {
-        self.runs.extend(self.text(parts));
+        let text = self.text(parts);
+        if !self.of.runs.has(&[&text]) {
+            self.runs.push(text);
+        }
         Ok(())
     }
 }

@@ -148,8 +148,8 @@ class Strings(Protocol):
         """Those that aren't; None where that has to be told in Python."""
         ...
 
-    def learn(self, texts: str) -> None:
-        """Remember that nothing was found in texts."""
+    def learn(self, texts: str, *, together: bool) -> None:
+        """Remember that nothing was found in texts by themselves, or put together: one says nothing of the other."""
         ...
 
 

@@ -128,6 +128,7 @@ class Scanner:
         self._own = [_engine(each) for each in (rules, own) if each]
         self._beside = tuple(beside)
         self._clean = leaves.Clean()
+        self._clean_runs = leaves.Clean()
         self._strings = leaves.compiled()
         self._held = tuple(dict.fromkeys(held))
         self._numbers = numbers or any(value.isdigit() for value in self._held)
@@ -166,10 +167,10 @@ class Scanner:
         new = strings.new_in(tree, numbers=self._numbers)
         if new is None or (new.pieces and any(True for _ in self._hits(new.pieces))):
             return False
-        strings.learn(new.pieces)
+        strings.learn(new.pieces, together=False)
         if new.runs and self._sure(new.runs):
             return False
-        strings.learn(new.runs)
+        strings.learn(new.runs, together=True)
         return True
 
     def _sure(self, text: str) -> list[EngineHit]:
@@ -183,7 +184,7 @@ class Scanner:
 
     def _within(self, tree: Any, prefix: str, depth: int) -> list[Found]:
         found: list[Found] = []
-        strings = leaves.Leaves(tree, self._clean, numbers=self._numbers)
+        strings = leaves.Leaves(tree, self._clean, self._clean_runs, numbers=self._numbers)
         inner: dict[int, tuple[Place, list[_Hit]]] = {}
         hits = _best(list(self._hits(strings.text))) if strings.text else []
         for hit in hits:
@@ -202,7 +203,7 @@ class Scanner:
             split = _split(together, self._sure(together.text), prefix)
             found += split
             if not split:
-                self._clean.add(together.pieces)
+                self._clean_runs.add(together.pieces)
         return found
 
     def _opened(self, place: Place, hits: list[_Hit], strings: Leaves, prefix: str, depth: int) -> list[Found]:

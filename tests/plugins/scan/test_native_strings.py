@@ -49,17 +49,17 @@ def test_the_strings_of_a_message_are_put_together_alike(tree: Any, *, numbers: 
 
 @given(TREES, TREES)
 def test_only_what_was_looked_at_is_known(first: Any, second: Any) -> None:
-    strings, clean = compiled(), Clean()
+    strings, clean, clean_runs = compiled(), Clean(), Clean()
     assert strings is not None
     told = strings.new_in(first, numbers=False)
     if told is None:
         return
-    strings.learn(told.pieces)
-    strings.learn(told.runs)
+    strings.learn(told.pieces, together=False)
+    strings.learn(told.runs, together=True)
     clean.add(told.pieces.split(SEPARATOR))
-    clean.add(told.runs.split(SEPARATOR))
+    clean_runs.add(told.runs.split(SEPARATOR))
     for tree in (first, second):
-        leaves = Leaves(tree, clean)
+        leaves = Leaves(tree, clean, clean_runs)
         together = leaves.together()
         known = strings.known(tree, numbers=False)
         assert known == (not leaves.pieces and together is None) or (not known and "\\x00" in repr(tree))

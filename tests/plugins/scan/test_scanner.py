@@ -54,6 +54,14 @@ def test_what_was_looked_at_before_changes_nothing_about_what_is_found() -> None
     assert [found(message) for message in messages] == fresh
 
 
+def test_what_was_only_looked_at_as_parts_of_one_is_not_known_by_itself() -> None:
+    """Parts put together are looked at by fewer rules, and not in disguise: so that says nothing of a string alone."""
+    scan = scanner()
+    for parts in (["password=", "x7Kq9oP2vWn"], ["password%3", "dx7Kq9oP2vWn"]):
+        assert scan.tree(parts) == []
+        assert [each.rule for each in scan.tree("".join(parts))] != []
+
+
 def test_a_line_means_nothing_for_the_next_one() -> None:
     scan = scanner()
     key = "7f3c9a1e5b8d4f2a6c0e9b7d1f3a5c8e"
