@@ -31,7 +31,7 @@ app = typer.Typer(
     help="Verify, show and follow audit logs. Without PATH the log is that of ./tidegate.toml, or else ./audit.jsonl.",
 )
 
-LogPath = Annotated[Path | None, typer.Argument(metavar="[PATH]", help="The log, or one older file of it.")]
+LogPath = Annotated[Path | None, typer.Argument(metavar="PATH", help="The log, or one older file of it.")]
 Servers = Annotated[list[str] | None, typer.Option("--server", help="Only this server. Globs; may be repeated.")]
 Methods = Annotated[list[str] | None, typer.Option("--method", help="Only this method, such as 'tools/*'.")]
 Targets = Annotated[list[str] | None, typer.Option("--target", help="Only this tool, prompt or resource.")]
@@ -41,7 +41,7 @@ Principals = Annotated[list[str] | None, typer.Option("--principal", help="Only 
 Profiles = Annotated[list[str] | None, typer.Option("--profile", metavar="NAME", help="Only this profile.")]
 Since = Annotated[str | None, typer.Option(help="Not before: 2026-07-28T12:00:00Z, 2026-07-28, or 15m, 2h, 3d ago.")]
 Until = Annotated[str | None, typer.Option(help="Not after; as --since.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the records as they stand in the log.")]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the records as they stand in the log.")]
 
 
 def _fail(sentence: str) -> NoReturn:
@@ -97,7 +97,7 @@ def verify_command(
         str | None,
         typer.Option(help="A hash noted earlier, which a record must have."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="Print the report as JSON.")] = False,
 ) -> None:
     """Check that every record is there, as it was written and in its place.
 
@@ -195,7 +195,7 @@ def show(  # noqa: PLR0913 - every option of a command is a parameter
 def tail(  # noqa: PLR0913 - every option of a command is a parameter
     path: LogPath = None,
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with those still to come.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", metavar="", help="Go on with those still to come.")] = False,
     server: Servers = None,
     method: Methods = None,
     target: Targets = None,
@@ -241,9 +241,7 @@ def record_key(
 
 @app.command("recording")
 def show_recording(
-    path: Annotated[
-        Path | None, typer.Argument(metavar="[PATH]", help="The recording, or one older file of it.")
-    ] = None,
+    path: Annotated[Path | None, typer.Argument(metavar="PATH", help="The recording, or one older file of it.")] = None,
     *,
     key: Annotated[
         str | None, typer.Option("--key", help="The file of the key, or env:NAME; by default that of ./tidegate.toml.")

@@ -31,17 +31,15 @@ app = typer.Typer(no_args_is_help=True, help="See what servers changed of what t
 
 What = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[WHAT]...", help="SERVER, or SERVER/NAME: a tool's name, a resource's URI, or `instructions`."
-    ),
+    typer.Argument(metavar="WHAT", help="SERVER, or SERVER/NAME: a tool's name, a resource's URI, or `instructions`."),
 ]
 Settings = Annotated[Path, typer.Option("--settings", metavar="FILE", help="The settings that name the file of pins.")]
 File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="The file of pins itself.")]
 Principal = Annotated[
     str | None, typer.Option(metavar="NAME", help='Only the pins of this principal, with `by = "principal"`.')
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")]
+Yes = Annotated[bool, typer.Option("--yes", metavar="", help="Don't ask.")]
 
 
 @app.callback()
@@ -126,7 +124,7 @@ def list_command(
     settings: Settings = _SETTINGS,
     file: File = None,
     principal: Principal = None,
-    changed: Annotated[bool, typer.Option("--changed", help="Only what isn't as it was approved.")] = False,
+    changed: Annotated[bool, typer.Option("--changed", metavar="", help="Only what isn't as it was approved.")] = False,
     json: Json = False,
 ) -> None:
     """List what is pinned, and what isn't as it was approved.
@@ -187,7 +185,7 @@ def _dump(value: Any) -> None:
 def approve(
     what: What = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Everything that isn't as it was approved.")] = False,
+    every: Annotated[bool, typer.Option("--all", metavar="", help="Everything that isn't as it was approved.")] = False,
     settings: Settings = _SETTINGS,
     file: File = None,
     principal: Principal = None,
@@ -243,7 +241,7 @@ def _same(seen: Item, item: Item) -> bool:
 def reset(
     what: What = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
+    every: Annotated[bool, typer.Option("--all", metavar="", help="Everything.")] = False,
     settings: Settings = _SETTINGS,
     file: File = None,
     principal: Principal = None,

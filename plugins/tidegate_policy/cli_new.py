@@ -14,7 +14,7 @@ TEMPLATE = Path(__file__).parent / "templates" / "bundle"
 
 def new(
     folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", help="The folder to write to; made where missing.")
+        Path, typer.Argument(metavar="FOLDER", help="The folder to write to; made where missing.")
     ] = Path("policies"),
 ) -> None:
     """Write a small policy with its tests, data and a sample input, to be read and changed.

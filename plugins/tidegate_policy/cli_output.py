@@ -30,7 +30,7 @@ _PIPE_WIDTH = 140  # columns of a table that isn't shown on a terminal
 Folder = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[FOLDER]", help="The policy: a folder, a `.rego` file or a `.tar.gz`; by default this folder."
+        metavar="FOLDER", help="The policy: a folder, a `.rego` file or a `.tar.gz`; by default this folder."
     ),
 ]
 New = Annotated[

@@ -1,5 +1,6 @@
 """What holds for every command: exit codes, sentences, no tracebacks, a quick start."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,3 +133,27 @@ def test_commands_that_cannot_be_imported_fail_alone(command: Command, installed
     assert ended.code == output.MISSING
     assert "'broken' can't be imported" in ended.err
     assert command("--help").code == 0
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["plugins", "list"], ["check", "tidegate.toml"]])
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_a_command_ends_well_whose_standard_streams_were_closed(home: Path, arguments: list[str], closed: str) -> None:
+    (home / "tidegate.toml").write_text("")
+    line = ["sh", "-c", f'exec "$@" {closed}', "sh", *tidegate(*arguments)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (output.WELL, "")
+
+
+def test_what_an_encoding_cannot_say_is_escaped(home: Path) -> None:
+    (home / "mcp.json").write_text('{"mcpServers": {"a": {"command": "no-\u00fc"}}}', encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        tidegate("import", "mcp.json"), capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    assert done.returncode == output.WELL
+    assert "no-\\xfc" in done.stdout
+
+
+def test_arguments_stand_in_one_pair_of_brackets_in_the_help(command: Command) -> None:
+    for words in (["pins", "list"], ["tools", "call"], ["tools", "list"], ["audit", "verify"], ["policy", "new"]):
+        assert "[[" not in command(*words, "--help").out

@@ -94,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    output.mend_streams()
     try:
         add_commands(given[0] if given else None)
         app(given, prog_name="tidegate")
@@ -104,8 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         where = f"{error.filename}: " if error.filename is not None else ""
         output.complain(f"{where}{error.strerror or error}")
         sys.exit(output.MISTAKE)
-    except (SystemExit, KeyboardInterrupt):
+    except SystemExit:
         raise
+    except KeyboardInterrupt:
+        sys.exit(output.INTERRUPTED)
     except _settings_error() as error:
         output.complain(str(error))
         sys.exit(output.MISSING if getattr(error, "down", False) else output.MISTAKE)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TOKEN = "TIDEGATE_TOKEN"  # noqa: S105 - the name of a variable
-INTERRUPTED = 130
 
 SettingsOption = Annotated[
     Path | None, typer.Option("--settings", help="The settings; by default `tidegate.toml` here.", show_default=False)
@@ -106,7 +105,7 @@ def ask(
     except KeyboardInterrupt:
         output.note("Cancelled.")
         sys.stdout.flush()
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(output.INTERRUPTED) from None
 
 
 def known(settings: Settings, name: str) -> None:

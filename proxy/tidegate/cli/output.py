@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 WELL, NOT_WELL, MISTAKE, MISSING = 0, 1, 2, 3
 """The exit codes: all is well; the thing checked is not well; the user's mistake; a dependency is missing or down."""
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: what a shell gives a program that SIGINT ended."""
 
 EXIT_CODES = (
     "Exit codes: 0 all is well, 1 the thing checked is not well, 2 a mistake in the command or a file, "
@@ -37,6 +41,28 @@ class Failure(Exception):  # noqa: N818 - it ends a command, and reads as one
     def __init__(self, sentence: str, code: int = MISTAKE) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+def mend_streams() -> None:
+    """Have three standard streams that take every text.
+
+    One that was closed leads nowhere, so that no other file gets its number; what an encoding can't say is escaped.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    sys.stdin = sys.stdin or _nowhere(0)
+    sys.stdout = sys.stdout or _nowhere(1)
+    sys.stderr = sys.stderr or _nowhere(2)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere(number: int) -> io.TextIOWrapper:
+    return open(number, "w" if number else "r", encoding="utf-8", closefd=False)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -30,7 +30,7 @@ _COLOURS = {"read-only": "green", "destructive": "red"}
 
 _Servers = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SERVER]…", help="Servers of the settings; by default all.", show_default=False),
+    typer.Argument(metavar="SERVER", help="Servers of the settings; by default all.", show_default=False),
 ]
 _Tool = Annotated[str, typer.Argument(metavar="SERVER/TOOL", help="The tool, or `SERVER__TOOL`.", show_default=False)]
 
@@ -303,7 +303,7 @@ def call(  # noqa: PLR0913 - each is an option of the command
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE]…",
+            metavar="KEY=VALUE",
             help="Arguments, read as the tool's schema wants them; `KEY:=JSON` for anything else.",
             show_default=False,
         ),
