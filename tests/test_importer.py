@@ -180,7 +180,8 @@ def test_a_container_started_by_a_command_stays_a_command_and_is_pointed_out() -
     ("text", "said"),
     [
         ("", "not JSON"),
-        ("{", "not JSON"),
+        ("{", "not JSON: see its line 1"),
+        ('{\n/* of\ntwo */ "mcpServers": {\n// one\n"a": x}}', "not JSON: see its line 5"),
         ("[" * 100_000, "not JSON"),
         ("[]", "no JSON object"),
         ("{}", 'neither "mcpServers"'),
@@ -191,6 +192,10 @@ def test_a_container_started_by_a_command_stays_a_command_and_is_pointed_out() -
 def test_a_file_that_cannot_be_read_is_refused_with_a_reason(text: str, said: str) -> None:
     with pytest.raises(ImportRefused, match=said):
         importer.read(text, "mcp.json")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark() -> None:
+    assert importer.read('\ufeff{"mcpServers": {"a": {"command": "x"}}}', "mcp.json").servers.keys() == {"a"}
 
 
 _words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -185,6 +185,12 @@ async def test_settings_that_are_not_well_change_nothing_and_the_log_says_why(
     assert (await rig.reload())[0]  # and once they are well, they are taken over
 
 
+async def test_a_pipe_in_the_place_of_the_settings_is_not_waited_for(rig: Rig) -> None:
+    rig.path.unlink()
+    os.mkfifo(rig.path)
+    assert await rig.refused() == f"{rig.path}: is no regular file"
+
+
 async def test_without_a_file_there_is_nothing_to_reload(rig: Rig) -> None:
     rig.reloader = Reloader(rig.core, rig.sessions, None)
     done, logged = await rig.reload()

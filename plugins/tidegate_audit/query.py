@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -123,6 +124,7 @@ class Reader:
         Raises:
             OSError: where it can't be read.
         """
+        limit = min(limit, sys.maxsize)
         found: deque[Line] = deque(self._fitting(self._stream, wanted), limit or None)
         for path in reversed(self._older):
             need = limit - len(found) if limit else None

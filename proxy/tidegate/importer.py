@@ -98,7 +98,9 @@ def _tree(text: str, source: str) -> dict[str, Any]:
             raise ImportRefused(str(refused)) from None
     else:
         try:
-            tree = json.loads(without_comments(text), object_pairs_hook=_once)
+            tree = json.loads(without_comments(text.removeprefix("\ufeff")), object_pairs_hook=_once)
+        except json.JSONDecodeError as error:
+            raise ImportRefused(f"is not JSON: see its line {error.lineno}") from None
         except (ValueError, RecursionError):
             raise ImportRefused("is not JSON") from None
     if not isinstance(tree, dict):
@@ -341,8 +343,10 @@ def free_name(given: str, taken: dict[str, Any]) -> str:
 
 
 def without_comments(text: str) -> str:
-    """Return JSON text without ``//`` and ``/* */`` comments and without commas before a closing bracket."""
+    """Return JSON text without ``//`` and ``/* */`` comments and without commas before a closing bracket.
+
+    Each line keeps its number.
+    """
     pieces = re.findall(r'"(?:[^"\\]|\\.)*"?|//[^\n]*|/\*.*?(?:\*/|$)|[^"/]+|/', text, re.DOTALL)
-    kept = [piece for piece in pieces if not piece.startswith(("//", "/*"))]
-    joined = "".join(kept)
+    joined = "".join("\n" * piece.count("\n") if piece.startswith(("//", "/*")) else piece for piece in pieces)
     return re.sub(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', lambda found: found[1] or "", joined)

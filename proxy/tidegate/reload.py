@@ -116,6 +116,8 @@ class Reloader:
             log.warning("there is no settings file to read again")
             return False
         try:
+            if self._path.exists() and not self._path.is_file():
+                raise SettingsError(f"{self._path}: is no regular file")  # noqa: TRY301 - a pipe would hold up all
             settings = self._load(self._path)
             settings.check_environment()
             self._check_fixed(old.settings, settings)

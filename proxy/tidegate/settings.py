@@ -294,11 +294,13 @@ def load(path: Path) -> Settings:
         SettingsError: where it can't be read, isn't TOML, or isn't valid.
     """
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file (write one with `tidegate init`)") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: can't be read: {error}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: is not text in UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: can't be read: {error.strerror}") from None
     return parse(text, folder=path.resolve().parent, source=str(path), file=path)
 
 

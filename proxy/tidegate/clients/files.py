@@ -50,7 +50,7 @@ def take(named: Path) -> Snapshot:
     """
     path = Path(os.path.realpath(named))
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise FileRefused("is no regular file")
             data = file.read(_MOST_BYTES + 1)
@@ -61,6 +61,11 @@ def take(named: Path) -> Snapshot:
     if len(data) > _MOST_BYTES:
         raise FileRefused("is too big to be a configuration")
     return Snapshot(named, path, data)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file, without waiting for who writes to it where it is a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def replace(before: Snapshot, data: bytes | None) -> None:

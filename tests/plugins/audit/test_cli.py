@@ -152,6 +152,7 @@ def test_settings_that_cannot_be_read_are_one_sentence_and_2(tmp_path: Path, mon
         (["--since", "2020-01-01", "--until", "2020-02-01T00:00:00Z"], []),
         (["--limit", "2"], [4, 5]),
         (["-n", "0"], [1, 2, 3, 4, 5]),
+        (["-n", "9" * 30], [1, 2, 3, 4, 5]),
         (["--verdict", "allow", "-n", "2"], [2, 4]),
     ],
 )
