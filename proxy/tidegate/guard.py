@@ -7,6 +7,7 @@ or a future is waited for until its deadline, and abandoned then: what it does a
 from __future__ import annotations
 
 import asyncio
+import os
 import traceback
 from collections.abc import Callable, Coroutine
 from time import perf_counter_ns
@@ -202,14 +203,16 @@ def _late(hook: Hook) -> Failure:
 
 
 def _broken(hook: Hook, error: BaseException) -> Failure:
-    """Say what failed and where; never the exception's text, which may quote the message."""
+    """Say what failed and where, and what the system refused; never the exception's text: it may quote the message."""
     frames = traceback.extract_tb(error.__traceback__)
     where, kind = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?", type(error).__name__
     starting = hook.name == "startup"  # no message exists yet, and the error that ends the start says it all
     unsaid = hook.said.often()
     if unsaid is not None:
         say = log.debug if starting else log.error
-        more = {"times_since_last_told": unsaid} if unsaid else {}
+        more: dict[str, Any] = {"times_since_last_told": unsaid} if unsaid else {}
+        if isinstance(error, OSError) and isinstance(error.errno, int):
+            more["reason"] = os.strerror(error.errno)
         say("interceptor failed", interceptor=hook.by, hook=hook.name, error=kind, where=where, **more)
     deny = Deny(f"The interceptor {hook.by!r} failed.", "broken", hook.by)
     return Failure("error", deny, str(error) if starting else kind, isinstance(error, ConnectionError))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tidegate import settings as settings_module
-from tidegate import wire
+from tidegate import verdict, wire
 from tidegate.flow import Principal
 from tidegate.relay import Relay
 from tidegate.servers import new_upstream
@@ -99,7 +99,10 @@ async def _ask(relay: Relay) -> ProbeResult:
 def _sentence(said: dict[str, Any]) -> str:
     error = said.get("error")
     text = error.get("message") if isinstance(error, dict) else None
-    return f"it answered: {text}"[:300] if isinstance(text, str) else "it answered something else than a result"
+    if not isinstance(text, str):
+        return "it answered something else than a result"
+    own = error.get("code") in (verdict.CODES["unavailable"][0], verdict.CODES["overdue"][0])  # it answered nothing
+    return (text if own else f"it answered: {text}")[:300]
 
 
 async def _call(relay: Relay, tree: dict[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def test_servers_that_do_not_answer_are_told_one_by_one(command: Command, home: 
     assert rows["time"].rstrip().endswith("well")
     for name in ("missing", "deaf", "dying"):
         assert not rows[name].rstrip().endswith("well")
+        assert "it answered" not in rows[name]
 
 
 def test_a_check_writes_nothing_and_works_beside_a_running_tidegate(command: Command, home: Path) -> None:

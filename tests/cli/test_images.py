@@ -171,10 +171,7 @@ def test_check_says_of_each_image_whether_it_is_pinned_there_and_signed(
     told = {server["name"]: server for server in json.loads(ended.out)["servers"]}
     assert ended.code == output.NOT_WELL
     assert {name: server["ok"] for name, server in told.items()} == {"signed": True, "unsigned": False, "tag": True}
-    assert (
-        told["unsigned"]["detail"]
-        == "it answered: unsigned can't be started: its image isn't trusted: it has no signature."
-    )
+    assert told["unsigned"]["detail"] == "unsigned can't be started: its image isn't trusted: it has no signature."
     assert {name: (server["image"]["pinned"], server["image"]["signed"]) for name, server in told.items()} == {
         "signed": (True, True),
         "unsigned": (True, False),

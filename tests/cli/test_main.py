@@ -69,6 +69,7 @@ def test_help_imports_nothing_heavy() -> None:
         ["import", "."],
         ["init", "no-such-folder/tidegate.toml"],
         ["token", "new", "no spaces"],
+        ["tools", "call", "a/b", "--timeout", "-1"],
         ["plugins", "new", "no/slashes"],
         ["wrap"],
         ["wrap", "--settings", "no-such.toml", "--", "cat"],

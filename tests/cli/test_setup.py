@@ -4,10 +4,14 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from cli.running import Command
+from support.proxy import tidegate
 from tidegate import defaults, settings
 from tidegate.cli import output, serving
 
@@ -18,6 +22,20 @@ def test_init_writes_settings_that_are_valid_and_say_what_they_do(command: Comma
     assert (home / "tidegate.toml").read_text() == defaults.text()
     assert [(entry.use, entry.required) for entry in written.interceptors] == [("secrets", False), ("audit", True)]
     assert written.interceptors[0].config == {"request": "deny", "response": "redact"}
+
+
+@pytest.mark.parametrize("before", [None, "# mine\n"])
+def test_init_writes_all_or_nothing(home: Path, before: str | None) -> None:
+    path = home / "tidegate.toml"
+    if before is not None:
+        path.write_text(before)
+    line = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *tidegate("init", *(["--force"] if before else []))]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == output.MISTAKE
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.endswith("File too large\n")
+    assert [path.name for path in home.iterdir()] == ([] if before is None else ["tidegate.toml"])
+    assert before is None or path.read_text() == before
 
 
 def test_init_replaces_nothing_unless_told_to(command: Command, home: Path) -> None:

@@ -1,6 +1,7 @@
 """The law broken-is-denied: whatever an interceptor does wrong, its message is denied, in time, and recorded so."""
 
 import asyncio
+import errno
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -340,3 +341,11 @@ async def test_a_hook_that_fails_for_every_message_is_logged_once_a_second_with_
         with structlog.testing.capture_logs() as later:
             assert_denied(await pipeline.judge(CALL, flow(CALL)), code="broken")
     assert later[0]["times_since_last_told"] >= 1
+
+
+async def test_the_log_says_what_the_system_refused_and_nothing_of_the_error_itself() -> None:
+    async with running_pipeline(entry(decide=raising(OSError(errno.ENOSPC, SECRET)))) as pipeline:
+        with structlog.testing.capture_logs() as logged:
+            assert_denied(await pipeline.judge(CALL, flow(CALL)), code="broken")
+    assert logged[0]["reason"] == "No space left on device"
+    assert SECRET not in str(logged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -29,13 +30,29 @@ def init(
     from tidegate import defaults  # noqa: PLC0415 - heavy
 
     try:
-        with file.open("w" if force else "x") as written:
-            written.write(defaults.text())
+        _write(file, defaults.text().encode(), force=force)
     except FileExistsError:
         raise output.Failure(f"{file} is there already: give another name, or --force to replace it") from None
     except FileNotFoundError:
         raise output.Failure(f"{file.parent} is no folder") from None
     output.say(f"Wrote {file}. Add your servers to it, then: tidegate check, tidegate run.")
+
+
+def _write(file: Path, data: bytes, *, force: bool) -> None:
+    """Write a file whole or not at all: half of the settings, or an empty file, would be settings too."""
+    from tidegate.clients import files  # noqa: PLC0415 - heavy
+
+    if force and file.is_file():
+        files.put(Path(os.path.realpath(file)), data, file.stat())
+        return
+    with file.open("wb" if force else "xb") as written:
+        try:
+            written.write(data)
+            written.flush()
+        except OSError as error:
+            if file.is_file():
+                file.unlink()
+            raise OSError(error.errno, error.strerror, str(file)) from None
 
 
 def import_(

@@ -317,7 +317,7 @@ def call(  # noqa: PLR0913 - each is an option of the command
     token_env: TokenOption = asking.TOKEN,
     era: EraOption = "auto",
     timeout: Annotated[
-        float | None, typer.Option(help="Seconds after which the call is cancelled.", show_default=False)
+        float | None, typer.Option(min=0, help="Seconds after which the call is cancelled.", show_default=False)
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="What the server shall log at least, like `debug`.", show_default=False)
