@@ -44,6 +44,10 @@ Until = Annotated[str | None, typer.Option(help="Not after; as --since.")]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the records as they stand in the log.")]
 
 
+def _lines(number: int) -> str:
+    return "1 line" if number == 1 else f"{number} lines"
+
+
 def _fail(sentence: str) -> NoReturn:
     typer.echo(f"Error: {sentence}", err=True)
     raise typer.Exit(2)
@@ -188,7 +192,7 @@ def show(  # noqa: PLR0913 - every option of a command is a parameter
     else:
         typer.echo("No record fits.", err=True)
     if reader.unreadable:
-        typer.echo(f"{reader.unreadable} lines can't be read; see `tidegate audit verify`.", err=True)
+        typer.echo(f"{_lines(reader.unreadable)} can't be read; see `tidegate audit verify`.", err=True)
 
 
 @app.command()
@@ -273,7 +277,7 @@ def show_recording(
     except OSError as error:
         _fail(f"{found} can't be read: {error.strerror}")
     if unreadable:
-        typer.echo(f"{unreadable} lines can't be read: written with another key, cut or changed.", err=True)
+        typer.echo(f"{_lines(unreadable)} can't be read: written with another key, cut or changed.", err=True)
         raise typer.Exit(1)
 
 

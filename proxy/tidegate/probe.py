@@ -98,8 +98,7 @@ async def _ask(relay: Relay) -> ProbeResult:
 
 def _sentence(said: dict[str, Any]) -> str:
     error = said.get("error")
-    text = error.get("message") if isinstance(error, dict) else None
-    if not isinstance(text, str):
+    if not isinstance(error, dict) or not isinstance(text := error.get("message"), str):
         return "it answered something else than a result"
     own = error.get("code") in (verdict.CODES["unavailable"][0], verdict.CODES["overdue"][0])  # it answered nothing
     return (text if own else f"it answered: {text}")[:300]

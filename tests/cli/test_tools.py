@@ -21,7 +21,15 @@ from tidegate.cli import output, tools
 
 PROGRAM = Path(__file__).with_name("tool_server.py")
 DENY = {"use": "lists", "deny": ["*/wipe"]}
-AUTH = {"auth": {"tokens": [{"name": "ci", "sha256": sha256(b"right").hexdigest()}]}}
+AUTH = {
+    "auth": {
+        "tokens": [
+            {"name": "ci", "sha256": sha256(b"right").hexdigest()},
+            {"name": "ann", "sha256": sha256(b"narrow").hexdigest(), "profile": "work"},
+        ]
+    },
+    "profiles": {"work": {"servers": ["s"]}},
+}
 ERAS = ["legacy", "modern"]
 
 
@@ -207,6 +215,14 @@ async def test_a_token_is_wanted_where_the_settings_have_some(
         ended = await said(*asked, "--token-env", "NOWHERE")
         assert "NOWHERE, which --token-env names, isn't set" in ended.err
     assert "right" not in (home / "audit.jsonl").read_text()
+
+
+async def test_a_token_for_a_profile_is_told_to_be_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with given(home, {"s": played("legacy")}, runs=True, tables=AUTH) as settings:
+        monkeypatch.setenv("TIDEGATE_TOKEN", "narrow")
+        ended = await said("tools", "list", "--settings", settings)
+        assert ended.code == output.MISTAKE
+        assert "The token is for the endpoint of its profile only. Here: put one into $TIDEGATE_TOKEN" in ended.err
 
 
 def test_inspect_reads_a_schema_for_a_person(command: Command, home: Path) -> None:

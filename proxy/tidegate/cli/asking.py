@@ -57,7 +57,7 @@ def refusal(refused: Any) -> str:
     if decision is None:
         return f"it answered with error {refused.error.get('code')}: {refused}"
     if wants_token(refused):
-        return f"Tidegate wants a token: put one into ${TOKEN}, or name another variable with --token-env"
+        return f"{refused} Here: put one into ${TOKEN}, or name another variable with --token-env"
     return denial(str(refused), decision)
 
 

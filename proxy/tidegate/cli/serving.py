@@ -160,6 +160,7 @@ def health(
             raise output.Failure(f"{asked} says {refused.code} {refused.reason}", output.MISSING) from None
     except (OSError, ValueError) as failed:
         reason = getattr(failed, "reason", failed)
+        reason = getattr(reason, "strerror", None) or reason
         raise output.Failure(f"{asked} does not answer: {reason}", output.MISSING) from None
     output.say(f"{asked}: {said or 'well'}")
 

@@ -287,4 +287,4 @@ def test_the_command_says_what_it_cannot_read(tmp_path: Path, key: Path, monkeyp
     new_key(tmp_path / "other.key")
     other = audit("recording", "--key", "other.key")
     assert (other.exit_code, other.stdout) == (1, "")
-    assert other.stderr.startswith("1 lines can't be read")
+    assert other.stderr.startswith("1 line can't be read")
