@@ -177,7 +177,7 @@ def show(  # noqa: PLR0913 - every option of a command is a parameter
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="The last so many records; 0 for all.")] = 50,
     json: Json = False,
 ) -> None:
-    """Show the last records that fit, as a table, oldest first.
+    """Show the last records that fit, oldest first: as a table, or one after the other in a narrow window.
 
     Example: tidegate audit show --verdict deny --since 1h
     """
@@ -187,8 +187,10 @@ def show(  # noqa: PLR0913 - every option of a command is a parameter
         lines = reader.last(wanted, limit)
     if json:
         _print(lines, json=True)
+    elif lines and (out := view.console()).width >= view.TABLE_WIDTH:
+        out.print(view.table(lines))
     elif lines:
-        view.console().print(view.table(lines))
+        _print(lines, json=False)
     else:
         typer.echo("No record fits.", err=True)
     if reader.unreadable:

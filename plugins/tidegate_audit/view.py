@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _STYLES = {"allow": "green", "redact": "yellow", "hold": "magenta", "deny": "bold red"}
 _ARROWS = {"client_to_server": "→", "server_to_client": "←"}
 _PIPED_WIDTH = 500  # nothing is cut or wrapped where nobody's window sets the width
+TABLE_WIDTH = 110  # columns of a window below which a table would leave out what matters
 _WOULD = ("deny", "hold", "redact")
 
 

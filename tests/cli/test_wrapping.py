@@ -76,7 +76,8 @@ def test_a_server_named_twice_is_a_mistake(file: Path) -> None:
 
 @pytest.mark.parametrize(("command", "name"), [([], None), ([], "nobody"), (["x"], "a b"), ([""], "a__b")])
 def test_no_server_or_a_name_that_is_none_is_a_mistake(file: Path, command: list[str], name: str | None) -> None:
-    with pytest.raises(SettingsError):
+    said = "there is no server 'nobody' in .*; there are: time" if name == "nobody" else None
+    with pytest.raises(SettingsError, match=said):
         wrapped(command, file, name)
 
 

@@ -193,10 +193,14 @@ def wrapped(command: list[str], file: Path | None, name: str | None, *, sandbox:
         Failure: where a server is named twice, or a sandbox is asked for a server of the settings.
     """
     from tidegate import defaults  # noqa: PLC0415 - heavy
-    from tidegate.settings import build, command_server, load  # noqa: PLC0415 - heavy
+    from tidegate.settings import SettingsError, build, command_server, load  # noqa: PLC0415 - heavy
 
     settings = load(file) if file else defaults.load_for_wrap()
     tree = settings.model_dump(exclude_unset=True)
+    if file and name and not command and name not in settings.servers:
+        raise SettingsError(
+            f"there is no server {name!r} in {file}; there are: {', '.join(settings.servers) or 'none'}"
+        )
     if command or name not in settings.servers:
         called, server = command_server(command)
         called = name or called

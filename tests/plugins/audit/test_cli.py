@@ -160,6 +160,16 @@ def test_show_prints_the_last_records_that_fit(log: Path, filters: Sequence[str]
     assert shown(log, *filters) == expected
 
 
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_show_leaves_nothing_out_in_a_narrow_window(log: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    told = re.sub(r"\x1b\[\d*m", "", audit("show", log).stdout)
+    for words in ("delete_file", "bob", "tools/call", "lists: no-delete_file"):
+        assert words in told
+
+
 def test_since_and_until_take_the_times_that_records_have(log: Path) -> None:
     times = [json.loads(line)["time"] for line in lines(log)]
     assert shown(log, "--since", times[1], "--until", times[3]) == [2, 3, 4]
