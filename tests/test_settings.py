@@ -307,18 +307,11 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
 
 
 def test_what_can_not_be_read_is_said_so_and_not_shown(tmp_path: Path) -> None:
-    latin = tmp_path / "latin.toml"
-    latin.write_bytes(b"a = '\xe9'")
+    (latin := tmp_path / "latin.toml").write_bytes(b"a = '\xe9'")
     for path, said in ((tmp_path, "can't be read: Is a directory"), (latin, "is not text in UTF-8")):
         with pytest.raises(SettingsError) as caught:
             load(path)
         assert str(caught.value) == f"{path}: {said}"
-
-
-def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    path = tmp_path / "tidegate.toml"
-    path.write_bytes(b"\xef\xbb\xbf[proxy]\r\nmax_depth = 20\r\n")
-    assert load(path).proxy.max_depth == 20
 
 
 def test_a_mistake_in_a_file_is_said_with_the_files_name(tmp_path: Path) -> None:

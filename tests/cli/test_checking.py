@@ -30,6 +30,11 @@ def test_a_server_that_answers_is_well_and_says_who_it_is(command: Command, home
     assert told["interceptors"][0]["hooks"] == ["observe"]
 
 
+def test_settings_may_begin_with_a_byte_order_mark(command: Command, home: Path) -> None:
+    (home / "tidegate.toml").write_bytes(b"\xef\xbb\xbf[proxy]\r\nmax_depth = 20\r\n")
+    assert command("check").code == output.WELL
+
+
 def test_servers_that_do_not_answer_are_told_one_by_one(command: Command, home: Path) -> None:
     settings(
         home,

@@ -245,10 +245,8 @@ def test_a_file_that_cannot_be_changed_safely_is_refused_with_one_sentence(
 
 
 def test_a_pipe_is_refused_and_not_waited_for(command: Command, home: Path) -> None:
-    os.mkfifo(home / "pipe.json")
-    ended = command("connect", "cursor", "--file", "pipe.json", "--yes")
-    assert ended.code == output.MISTAKE
-    assert ended.err == f"Error: {home / 'pipe.json'}: is no regular file\n"
+    os.mkfifo(pipe := home / "pipe.json")
+    assert command("connect", "cursor", "--file", pipe, "--yes").err == f"Error: {pipe}: is no regular file\n"
 
 
 def test_nothing_is_written_without_being_asked_for(command: Command, home: Path, user: Path) -> None:
