@@ -61,9 +61,11 @@ class _Wanted:
 def scan(  # noqa: PLR0913 - every option of a command is a parameter
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files and folders; `-` is standard input.")],
     *,
-    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON, a list of objects.")] = False,
-    as_sarif: Annotated[bool, typer.Option("--sarif", help="Print the findings as SARIF 2.1.0.")] = False,
-    pii: Annotated[bool, typer.Option("--pii", help="Look for personal data too.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print the findings as JSON, a list of objects.")
+    ] = False,
+    as_sarif: Annotated[bool, typer.Option("--sarif", metavar="", help="Print the findings as SARIF 2.1.0.")] = False,
+    pii: Annotated[bool, typer.Option("--pii", metavar="", help="Look for personal data too.")] = False,
     own: Annotated[
         list[Path] | None, typer.Option("--rules", metavar="FILE", help="Rules of one's own. May be repeated.")
     ] = None,

@@ -44,7 +44,7 @@ def allow(
     ] = None,
     fingerprint: Annotated[str | None, typer.Option(help="The fingerprint of what was found.")] = None,
     settings: Annotated[Path, typer.Option(metavar="FILE", help="The settings.")] = Path("tidegate.toml"),
-    write: Annotated[bool, typer.Option("--write", help="Add the entry to the settings.")] = False,
+    write: Annotated[bool, typer.Option("--write", metavar="", help="Add the entry to the settings.")] = False,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; it is kept in the entry.")] = None,
 ) -> None:
     """Print the entry of `allow` that lets a finding through, as narrow as it can be; with --write, add it.
@@ -110,8 +110,8 @@ def _replace(path: Path, text: str) -> None:
 @app.command()
 def rules(
     *,
-    json: Annotated[bool, typer.Option("--json", help="Print them as JSON, a list of objects.")] = False,
-    pii: Annotated[bool, typer.Option("--pii", help="Those of personal data instead.")] = False,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="Print them as JSON, a list of objects.")] = False,
+    pii: Annotated[bool, typer.Option("--pii", metavar="", help="Those of personal data instead.")] = False,
 ) -> None:
     """List the rules that ship with Tidegate: id, title, confidence, and the source of the format.
 
