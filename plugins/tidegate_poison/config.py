@@ -22,6 +22,8 @@ Class = Literal[
     "roles",
     "instruction",
     "shadowing",
+    "disclosure",
+    "promotion",
 ]
 CLASSES: tuple[Class, ...] = get_args(Class)
 Place = Literal["definitions", "names", "content"]
@@ -48,6 +50,10 @@ class Definitions(_Model):
         "deny",
         description="Mention of a tool that only another server has; an order to call one that its own doesn't.",
     )
+    disclosure: Strip = Field(
+        "report", description="A tool that says it gives away or reads more than it is for, or lowers protections."
+    )
+    promotion: Strip = Field("report", description="A tool that says it is to be preferred and that others are worse.")
 
 
 class Names(_Model):

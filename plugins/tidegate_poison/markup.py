@@ -50,16 +50,17 @@ _USED = Regex(r"!\[[^\]]*\]\[[^\]]*\]")
 _TAG_IMAGE = Regex(rf"(?i)<img\b[^>]*\bsrc\s*=\s*[\"']?{_QUERY}[^>]*>?")
 
 _SIGNS = Regex(
-    r"<!--|<\||\[/?INST|SYS>>|##\s?S|(?:Human|Assistant): |!\[[^\]\n]*\]\[|\]\(\s?<?(?i:https?)://[^\s)?]*\?"
-    r"|(?i:</?(?:important|system|secret|admin|hidden|override|developer|assistant|global|mandatory|critical|instructions_for|start_of|script|style|img)"
+    r"<!--|<\||\[/(?:HIDDEN|SYSTEM|SECRET|INST)|\{\{#|\[/?INST|SYS>>|##\s?S|(?:Human|Assistant): |!\[[^\]\n]*\]\[|\]\(\s?<?(?i:https?)://[^\s)?]*\?"
+    r"|(?i:</?(?:important|system|secret|admin|hidden|override|developer|assistant|global|mandatory|critical|instruction|instructions_for|start_of|script|style|img)"
     r"|<[a-z][^<>]*(?:style|hidden))",
     capture=False,
 )
 _TAG = Regex(
-    r"(?:(?:</?(?:IMPORTANT|SYSTEM|SECRET|ADMIN|HIDDEN|OVERRIDE|DEVELOPER|GLOBAL|MANDATORY|CRITICAL)"
+    r"(?:(?:</?(?:IMPORTANT|SYSTEM|SECRET|ADMIN|HIDDEN|OVERRIDE|DEVELOPER|GLOBAL|MANDATORY|CRITICAL|INSTRUCTIONS?)"
     r"(?:_[A-Z]+)?(?: [^<>]*)?>)"
     r"|(?i:</?(?:system|system[_-]?(?:prompt|message|reminder|override|instructions?)|assistant[_-]instructions?|secret"
     r"|hidden[_-]?\w*|admin[_-]?\w*|instructions_for\w*|developer[_-](?:message|prompt)|start_of_turn)>)"
+    r"|\[/(?:HIDDEN|SYSTEM|SECRET|INSTRUCTIONS?)\]|\{\{#system\}\}"
     r"|<\|[a-z_]{2,24}\|>|\[/?INST\]|<</?SYS>>|(?m:^#{2,4} ?(?:System|SYSTEM)\b ?(?:[Pp]rompt|[Mm]essage)?:?\s*$)"
     r"|\n\s*\n(?:Human|Assistant): )"
 )

@@ -6,7 +6,8 @@ import re
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from tidegate_poison import characters, markup, names, wording
+from tidegate_poison import characters, claims, encoded, markup, names, wording
+from tidegate_poison.linear import Characters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,23 @@ def wrong(text: str, *, content: bool) -> list[Wrong]:
         if content and mark.rule == markup.HTML and not orders.meet(mark.span):
             continue
         found.append(Wrong(mark.rule, mark.span if same else None, mark.confidence))
+    return found if content else found + _claimed(read, same=same) + _encoded(read, same=same)
+
+
+def _claimed(read: str, *, same: bool) -> list[Wrong]:
+    data = read.encode(errors="replace")
+    characters_of = Characters(data)
+    return [
+        Wrong(one.rule, characters_of.span(one.span) if same else None, one.confidence) for one in claims.claimed(data)
+    ]
+
+
+def _encoded(read: str, *, same: bool) -> list[Wrong]:
+    found = []
+    for reading in encoded.readings(read):
+        sure = max((one.confidence for one in wording.said(reading.text)), default=0.0)
+        if sure:
+            found.append(Wrong(wording.RULE, reading.span if same else None, sure))
     return found
 
 

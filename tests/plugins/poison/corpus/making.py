@@ -71,7 +71,14 @@ def poisoned(half: Half) -> Iterator[Case]:
         else:
             tool = _tool(name, description, query="What to look for.", context=text)
         yield Case(half, "instruction", family, tool)
-    for rule, entries in (("roles", source.TAGS), ("exfiltration", source.EXFILTRATION), ("html", source.HTML)):
+    for rule, entries in (
+        ("roles", source.TAGS),
+        ("exfiltration", source.EXFILTRATION),
+        ("html", source.HTML),
+        ("disclosure", source.DISCLOSURE),
+        ("promotion", source.PROMOTION),
+        ("instruction", source.ENCODED),
+    ):
         for family, text in entries:
             yield Case(half, rule, family, _tool(random.choice(_CARRIERS)[0], text, query="What to look for."))
     for one in hidden.seen() if half == "seen" else hidden.unseen():

@@ -1,0 +1,72 @@
+"""What is encoded in a definition's text: runs of base64 and hex, words spelled letter by letter or with digits."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from tidegate_poison.linear import Regex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_RUNS = 16
+"""Encoded runs of a text that are decoded."""
+
+_SIGN = Regex(
+    r"[A-Za-z0-9+/_\-]{24}|(?i:(?:\\x|%|0x)?[0-9a-f]{2}(?:[\s:,]?(?:\\x|%|0x)?[0-9a-f]{2}){11})"
+    r"|\b(?:\w[ .\-_*]){4}\w\b|[a-zA-Z][013457@$][a-zA-Z]",
+    capture=False,
+)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,65536}={0,2}")
+_HEX = re.compile(r"(?:(?:\\x|%|0x)?[0-9a-fA-F]{2}[\s:,]?){12,32768}")
+_NO_DIGIT = re.compile(r"\\x|%|0x|[\s:,]")
+_SPACED = re.compile(r"\b(?:\w([ .\-_*]))(?:\w\1){3,400}\w\b(?:[ ]{2,}(?:\w\1){0,400}\w\b)*")
+_DIGITS_IN_WORD = re.compile(r"[A-Za-z][01345$@7][A-Za-z]")
+_LETTERS = str.maketrans("01345@$7", "oieasast")
+_TEXT = re.compile(r"[\w\s.,:;!?'\"`~/()<>\[\]{}@#$%&*+=|\\^-]+")
+
+
+class Reading(NamedTuple):
+    """What a part of a text reads like when it is decoded, and where that part is; None for the whole text."""
+
+    text: str
+    span: tuple[int, int] | None
+
+
+def readings(text: str) -> Iterator[Reading]:
+    """Yield what is encoded in a text, where it decodes to one."""
+    if not _SIGN.matches(text.encode(errors="replace")):
+        return
+    for regex, decode in ((_BASE64, _of_base64), (_HEX, _of_hex)):
+        for number, run in enumerate(regex.finditer(text)):
+            if number >= MOST_RUNS:
+                break
+            decoded = decode(run[0])
+            if decoded is not None and " " in decoded and _TEXT.fullmatch(decoded):
+                yield Reading(decoded, run.span())
+    for spelled in _SPACED.finditer(text):
+        separator = spelled[1]
+        words = re.split(r" {2,}", spelled[0])
+        yield Reading(" ".join(word.replace(separator, "") for word in words), spelled.span())
+    if len(_DIGITS_IN_WORD.findall(text)) > 1:
+        yield Reading(text.translate(_LETTERS), None)
+
+
+def _of_base64(run: str) -> str | None:
+    plain = run.rstrip("=").translate(str.maketrans("-_", "+/"))
+    if len(plain) % 4 == 1:
+        plain = plain[:-1]
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4)).decode()
+    except ValueError:
+        return None
+
+
+def _of_hex(run: str) -> str | None:
+    digits = _NO_DIGIT.sub("", run)
+    try:
+        return bytes.fromhex(digits[: len(digits) // 2 * 2]).decode()
+    except ValueError:
+        return None
