@@ -11,7 +11,10 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
+import ahocorasick_rs
+
 from tidegate_poison.linear import Regex, Span
+from tidegate_poison.wording import SPACED, literal
 
 _TREE = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
 
@@ -58,26 +61,38 @@ def _regex(text: str) -> Regex:
 FEATURES = {name: _regex(text) for name, text in _TREE["features"].items()}
 """What claims are made of."""
 
-_ANY = _regex("|".join(_TREE["features"][first] for first in dict.fromkeys(claim.has[0] for claim in CLAIMS)))
+_ANCHORED = [(literal(anchor), name) for name, anchors in _TREE["anchors"].items() for anchor in anchors]
+_SEARCH = ahocorasick_rs.BytesAhoCorasick(
+    [anchor for anchor, _ in _ANCHORED], implementation=ahocorasick_rs.Implementation.DFA
+)
 
 
 def claimed(data: bytes) -> list[Claim]:
     """Return what the sentences of a text in UTF-8 say of their tool that is against its user."""
+    begun = _begun(data)
+    if not begun:
+        return []
     found: list[Claim] = []
     start = 0
-    if not _ANY.matches(data):
-        return found
     for end in [*(match.end() for match in _ENDS.finditer(data)), len(data)]:
         for low in range(start, end, MOST):
-            found += _said(data, (low, min(end, low + MOST)))
+            found += _said(data, (low, min(end, low + MOST)), begun)
         start = end
     return found
 
 
-def _said(data: bytes, span: Span) -> list[Claim]:
+def _begun(data: bytes) -> frozenset[str]:
+    """Return which features that claims begin with a text has, tried only where one of their anchors is."""
+    spaced = b" %b " % data.lower().translate(SPACED)
+    matches = _SEARCH.find_matches_as_indexes(spaced, overlapping=True)
+    if not matches:
+        return frozenset()
+    near = {_ANCHORED[index][1] for index, *_ in matches}
+    return frozenset(name for name in near if FEATURES[name].matches(data))
+
+
+def _said(data: bytes, span: Span, begun: frozenset[str]) -> list[Claim]:
     """Return what one sentence says, of each class the surest."""
-    if not _ANY.matches(data, *span):
-        return []
     known: dict[str, bool] = {}
 
     def has(name: str) -> bool:
@@ -87,6 +102,11 @@ def _said(data: bytes, span: Span) -> list[Claim]:
 
     found: dict[str, Claim] = {}
     for claim in CLAIMS:
-        if claim.rule not in found and all(map(has, claim.has)) and not any(map(has, claim.unless)):
+        if (
+            claim.has[0] in begun
+            and claim.rule not in found
+            and all(map(has, claim.has))
+            and not any(map(has, claim.unless))
+        ):
             found[claim.rule] = Claim(claim.rule, span, claim.confidence)
     return list(found.values())

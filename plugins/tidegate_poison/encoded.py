@@ -15,8 +15,8 @@ MOST_RUNS = 16
 """Encoded runs of a text that are decoded."""
 
 _SIGN = Regex(
-    r"[A-Za-z0-9+/_\-]{24}|(?i:(?:\\x|%|0x)?[0-9a-f]{2}(?:[\s:,]?(?:\\x|%|0x)?[0-9a-f]{2}){11})"
-    r"|\b(?:\w[ .\-_*]){4}\w\b|[a-zA-Z][013457@$][a-zA-Z]",
+    r"[A-Za-z0-9+/_\-]{24}|(?:[0-9a-fA-F]{2}[\s:,]){4}|(?:\\x|%|0x)[0-9a-fA-F]{2}[\s:,]?(?:\\x|%|0x)"
+    r"|\b\w[ .\-_*]\w[ .\-_*]\w[ .\-_*]\w[ .\-_*]\w\b|[a-zA-Z][013457@$][a-zA-Z]",
     capture=False,
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,65536}={0,2}")
@@ -35,9 +35,9 @@ class Reading(NamedTuple):
     span: tuple[int, int] | None
 
 
-def readings(text: str) -> Iterator[Reading]:
-    """Yield what is encoded in a text, where it decodes to one."""
-    if not _SIGN.matches(text.encode(errors="replace")):
+def readings(text: str, data: bytes) -> Iterator[Reading]:
+    """Yield what is encoded in a text, which is ``data`` in UTF-8, where it decodes to one."""
+    if not _SIGN.matches(data):
         return
     for regex, decode in ((_BASE64, _of_base64), (_HEX, _of_hex)):
         for number, run in enumerate(regex.finditer(text)):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MOST_ROUNDS = 6
 """How often a text is looked at again after something was taken out; what then still isn't well goes as a whole."""
 
+LEAST = 20
+"""Characters below which a text is too short for a claim, or for an order in another encoding."""
+
 _CHARACTER_RULES = frozenset(
     (characters.INVISIBLE, characters.BIDI, characters.TAGS, characters.VARIATION, characters.TERMINAL)
 )
@@ -54,20 +57,20 @@ def wrong(text: str, *, content: bool) -> list[Wrong]:
         if content and mark.rule == markup.HTML and not orders.meet(mark.span):
             continue
         found.append(Wrong(mark.rule, mark.span if same else None, mark.confidence))
-    return found if content else found + _claimed(read, same=same) + _encoded(read, same=same)
+    return found if content else found + _told(read, same=same)
 
 
-def _claimed(read: str, *, same: bool) -> list[Wrong]:
+def _told(read: str, *, same: bool) -> list[Wrong]:
+    """Return what the text of a definition claims, and what it orders in another encoding."""
+    if len(read) < LEAST:
+        return []
     data = read.encode(errors="replace")
-    characters_of = Characters(data)
-    return [
-        Wrong(one.rule, characters_of.span(one.span) if same else None, one.confidence) for one in claims.claimed(data)
-    ]
-
-
-def _encoded(read: str, *, same: bool) -> list[Wrong]:
     found = []
-    for reading in encoded.readings(read):
+    claimed = claims.claimed(data)
+    if claimed:
+        characters_of = Characters(data)
+        found += [Wrong(one.rule, characters_of.span(one.span) if same else None, one.confidence) for one in claimed]
+    for reading in encoded.readings(read, data):
         sure = max((one.confidence for one in wording.said(reading.text)), default=0.0)
         if sure:
             found.append(Wrong(wording.RULE, reading.span if same else None, sure))

@@ -77,7 +77,7 @@ _ALL = tuple(_compiled(rule) for rule in RULES)
 _OPEN = [Regex(f"(?is){text}", capture=False) for text in _GATES]
 
 
-def _literal(anchor: str) -> bytes:
+def literal(anchor: str) -> bytes:
     """Return an anchor as it stands in a text whose words have single spaces around them."""
     start = " " if anchor[0].isascii() and anchor[0].isalnum() else ""
     return f"{start}{anchor.removesuffix('$')}{' ' if anchor.endswith('$') else ''}".encode()
@@ -94,7 +94,7 @@ class _Finder:
         anchors = tuple(dict.fromkeys(anchor for family in families for anchor in family))
         self._families_of = [[n for n, family in enumerate(families) if anchor in family] for anchor in anchors]
         self._search = ahocorasick_rs.BytesAhoCorasick(
-            [_literal(anchor) for anchor in anchors],
+            [literal(anchor) for anchor in anchors],
             matchkind=ahocorasick_rs.MatchKind.Standard,
             implementation=ahocorasick_rs.Implementation.DFA,
         )
@@ -103,7 +103,7 @@ class _Finder:
         """Return, by the families' numbers, where their rules have to be tried."""
         windows: dict[int, list[Span]] = {}
         size = len(lowered)
-        spaced = b" %b " % lowered.translate(_SPACED)
+        spaced = b" %b " % lowered.translate(SPACED)
         for anchor, start, end in self._search.find_matches_as_indexes(spaced, overlapping=True):
             low, high = (max(0, start - NEAR), min(size, end + NEAR)) if size > WHOLE else (0, size)
             for family in self._families_of[anchor]:
@@ -119,7 +119,7 @@ class _Finder:
 
 _EVERYWHERE = _Finder(_ALL)
 _IN_CONTENT = _Finder(compiled for compiled in _ALL if compiled.rule.only != "definitions")
-_SPACED = bytes(
+SPACED = bytes(
     byte if byte >= 128 or chr(byte).isalnum() or chr(byte) in "_@~" else ord(" ") for byte in range(256)
 ).lower()
 """A table for `bytes.translate`: capitals become small, and what separates words a space."""

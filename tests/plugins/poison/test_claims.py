@@ -31,6 +31,14 @@ def test_a_tool_that_gives_away_is_found_whatever_the_white_space(text: str) -> 
     assert classes(text) == classes(text.replace(" ", "\n   ")) == classes(text.upper()) == {"disclosure"}
 
 
+@pytest.mark.parametrize("text", [text for _, text in (*wording_seen.DISCLOSURE, *wording_seen.PROMOTION)])
+def test_anchors_only_save_time(text: str) -> None:
+    """Every feature that a claim begins with is tried where it is."""
+    data = text.encode()
+    begins = {claim.has[0] for claim in claims.CLAIMS}
+    assert claims._begun(data) == {name for name in begins if claims.FEATURES[name].matches(data)}
+
+
 @pytest.mark.parametrize(
     "text",
     [
