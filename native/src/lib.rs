@@ -4,7 +4,7 @@
 //! here undoes what is disguised character by character, says where rules could match and where encoded runs may be, and
 //! which strings of a message are new; rules, decoders and judgements stay in Python.
 
-mod ascii;
+mod bytes;
 mod edits;
 mod grams;
 mod prefilter;
@@ -23,7 +23,7 @@ mod tidegate_native {
     #[pymodule_export]
     const INTERFACE: u32 = 2;
     #[pymodule_export]
-    use crate::ascii::ascii;
+    use crate::bytes::{ascii, from_base64, readable};
     #[pymodule_export]
     use crate::prefilter::Prefilter;
     #[pymodule_export]

@@ -18,7 +18,7 @@ import re2  # type: ignore[import-untyped]  # it has no stubs
 from . import native
 from .edits import WORTH
 from .inflate import deflated, deflates, inflated
-from .signs import LETTER, MARKED_HEX, WIDE, WIDEST, Calm, signs_in, signs_since
+from .signs import LETTER, MARKED_HEX, WIDE, WIDEST, Told, signs_in, signs_since
 from .spans import Run
 from .triggers import ANY, DIGITS, FIRST, HEX, IN_ALPHABET, READABLE, SECOND, THIRD, digits_end
 
@@ -96,7 +96,7 @@ def text_of(data: bytes) -> str | None:
 
 def _read(data: bytes, gauge: Gauge) -> tuple[tuple[str, ...], str] | None:
     """Return what decoded bytes hold: the compressions undone and the text, or None."""
-    if data.isascii() and not data.translate(None, READABLE):
+    if _is_readable(data):
         return (), data.decode("ascii")
     how: tuple[str, ...] = ()
     while (found := inflated(data, gauge)) is not None:
@@ -109,7 +109,15 @@ def _read(data: bytes, gauge: Gauge) -> tuple[tuple[str, ...], str] | None:
     return None if text is None else (how, text)
 
 
+def _is_readable(data: bytes) -> bool:
+    told = native.readable(data)
+    return data.isascii() and not data.translate(None, READABLE) if told is None else told
+
+
 def _from_base64(run: bytes) -> bytes:
+    told = native.from_base64(run)
+    if told is not None:
+        return told
     if b"\\" in run:
         run = _FOLD.sub(b"", run)
     run = run.rstrip(b"=")
@@ -288,14 +296,14 @@ class _Tags(NamedTuple):
 _TAGS = _Tags()
 
 
-def runs(text: str, gauge: Gauge, since: Since | None = None, calm: Calm | None = None) -> list[Run]:
+def runs(text: str, gauge: Gauge, since: Since | None = None, told: Told | None = None) -> list[Run]:
     """Find the encoded runs of a text that stand for text.
 
     Args:
         text: any text.
         gauge: what is left of the budget; decompression draws on it.
-        since: the text that it came from. If that is calm, only what was edited is looked at.
-        calm: texts that are known to be calm; this one is noted there if it is.
+        since: the text that it came from.
+        told: the signs in texts that were looked at; where the other is one, only what was edited is looked at.
 
     Returns:
         The runs with what they decode to, in characters of `text`. Runs may overlap.
@@ -307,8 +315,8 @@ def runs(text: str, gauge: Gauge, since: Since | None = None, calm: Calm | None 
     found: list[Run] = []
     found += _deflated(raw, gauge)
     raw, noise = _long(raw, gauge, found)
-    told = len(raw) >= WORTH and not found and not noise
-    signs = signs_in(raw) if calm is None or not told else signs_since(text, raw, since, calm)
+    worth = len(raw) >= WORTH and not found and not noise
+    signs = signs_since(text, raw, since, told) if worth and told is not None else signs_in(raw)
     quads = signs.quads
     if signs.rare_base64:
         quads = sorted({*quads, *(start + (raw[start] not in _ALPHABET) for start in signs.rare_base64)})

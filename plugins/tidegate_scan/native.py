@@ -221,3 +221,17 @@ def ways(entities: Mapping[str, str], plain: Callable[[str], str], worth: Worth)
         return Undone(plain, cuts, edits and (Edits(*edits[0]), Edits(*edits[1])))
 
     return undone
+
+
+def from_base64(run: bytes) -> bytes | None:
+    """What base64 digits of either alphabet stand for (RFC 4648); None where that can't be told here."""
+    module = compiled()
+    data: bytes | None = None if module is None else module.from_base64(run)
+    return data
+
+
+def readable(data: bytes) -> bool | None:
+    """Whether bytes are text in ASCII; None where that can't be told here."""
+    module = compiled()
+    told: bool | None = None if module is None else module.readable(data)
+    return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import re2  # type: ignore[import-untyped]  # it has no stubs
@@ -10,7 +12,7 @@ from . import native
 from .triggers import ANY, BITS, HEX, few_rows, triggers, triggers_in
 
 if TYPE_CHECKING:
-    from .edits import Since
+    from .edits import Edits, Since
 
 WIDE = f"[A-Za-f][AQgw][AB]{ANY}A[A-H][AEIMQUYcgkosw048]A"
 """Six bytes of UTF-16 in base64, in either order."""
@@ -61,8 +63,9 @@ class Signs(NamedTuple):
 
 WIDEST = 128
 """Characters of the longest sign, with what is beside it, at most."""
-Calm = dict[int, str]
-"""Texts in which there is no sign of an encoded run, by identity: to hash a long one takes as long as to read it."""
+_MOST = 500  # signs that are carried from one text to the next
+Told = dict[int, tuple[str, Signs]]
+"""The signs in texts, by identity: to hash a long text takes as long as to read it."""
 
 
 _compiled_signs = native.signs(BITS, _RARE_BASE64, _RARE_HEX)
@@ -87,15 +90,28 @@ def signs_in(raw: bytes) -> Signs:
     return Signs(quads, pairs, rare_base64, rare_hex)
 
 
-def signs_since(text: str, raw: bytes, since: Since | None, calm: Calm) -> Signs:
-    """Look for signs only where something was edited, if the text that this one came from is calm."""
-    if since is not None and id(since.text) in calm:
-        near = (raw[begin:end] for begin, end in since.edits.around(WIDEST, len(raw)))
-        signs = signs_in(b"\n".join(near))
-        if not any(signs):
-            calm[id(text)] = text
-            return signs
-    signs = signs_in(raw)
-    if not any(signs):
-        calm[id(text)] = text
+def signs_since(text: str, raw: bytes, since: Since | None, told: Told) -> Signs:
+    """Return the same; if the signs in the text that this one came from are told, edits alone are looked at.
+
+    Those of this one are told then.
+    """
+    old = None if since is None else told.get(id(since.text))
+    signs = signs_in(raw) if since is None or old is None else _moved(raw, old[1], since.edits)
+    if sum(map(len, signs)) <= _MOST:
+        told[id(text)] = text, signs
     return signs
+
+
+def _moved(raw: bytes, old: Signs, edits: Edits) -> Signs:
+    """Return the signs in a text that came by edits from another: what wasn't touched, and what is near edits."""
+    parts = list(edits.around(2 * WIDEST, len(raw)))
+    near = signs_in(b"\n".join(raw[begin:end] for begin, end in parts))
+    begins = [begin for begin, _ in parts]
+    places = list(accumulate((end - begin + 1 for begin, end in parts), initial=0))
+    lists = []
+    for kept, found in zip(old, near, strict=True):
+        moved = [place + edits.shift(place) for place in kept if edits.kept(max(0, place - 1), place + WIDEST)]
+        fresh = (begins[part] + at - places[part] for at in found for part in (bisect_right(places, at) - 1,))
+        new = [place for place in fresh if edits.is_new(max(0, place - 1), place + WIDEST)]
+        lists.append(sorted({*moved, *new}) if new else moved)
+    return Signs(*lists)

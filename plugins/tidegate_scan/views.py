@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .inline import Record
-    from .signs import Calm
+    from .signs import Told
 
 __all__ = ["DEFAULT", "Budget", "OverBudget", "Spans", "View", "views"]
 
@@ -66,7 +66,7 @@ def views(text: str, budget: Budget = DEFAULT) -> Iterator[View]:
         return
     gauge = Gauge(budget)
     seen: dict[int, list[View]] = {len(text): [leaf]}
-    calm: Calm = {}
+    told: Told = {}
     todo = [(leaf, 0)]
     while todo:
         view, depth = todo.pop()
@@ -74,7 +74,7 @@ def views(text: str, budget: Budget = DEFAULT) -> Iterator[View]:
         following: View | None = view
         while following is not None:
             view = following
-            for joined in _joined(view, gauge, calm):
+            for joined in _joined(view, gauge, told):
                 if _is_new(joined, seen):
                     gauge.nested(depth + len(joined.how) - len(view.how))
                     gauge.view(len(joined.text))
@@ -196,9 +196,9 @@ def _edits(steps: list[Pieces]) -> tuple[Edits, Edits]:
     return in_characters, in_bytes
 
 
-def _joined(view: View, gauge: Gauge, calm: Calm) -> list[View]:
+def _joined(view: View, gauge: Gauge, told: Told) -> list[View]:
     """Decode the encoded runs of a view; one view for each way of encoding."""
-    found = runs(view.text, gauge, view.since, calm)
+    found = runs(view.text, gauge, view.since, told)
     if not found:
         return []
     kinds: dict[tuple[str, ...], list[Run]] = {}

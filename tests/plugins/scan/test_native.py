@@ -1,7 +1,9 @@
 """What is compiled says the same as Python does: nothing is found by the one and not by the other."""
 
+import binascii
 import math
 import random
+from base64 import b64encode
 from copy import copy
 from itertools import islice
 from pathlib import Path
@@ -17,6 +19,7 @@ from plugins.scan.ways import PARTS
 from tidegate_scan import native
 from tidegate_scan.budget import OverBudget
 from tidegate_scan.choosing import shipped
+from tidegate_scan.decoders import _from_base64, _is_readable
 from tidegate_scan.engine import Engine
 from tidegate_scan.leaves import compiled
 from tidegate_scan.prefilter import Known
@@ -63,6 +66,28 @@ SIGNS = st.lists(
     ),
     max_size=25,
 ).map("".join)
+
+
+@given(st.text("AZaz09+/-_=\\\n é", max_size=40) | st.binary(max_size=40).map(lambda data: b64encode(data).decode()))
+def test_base64_is_decoded_alike(text: str) -> None:
+    run = text.encode("ascii", "replace")
+    told = _decoded(run)
+    with native.unused():
+        assert _decoded(run) == told
+
+
+def _decoded(run: bytes) -> bytes | None:
+    try:
+        return _from_base64(run)
+    except binascii.Error:  # of what isn't looked for
+        return None
+
+
+@given(st.binary(max_size=200))
+def test_what_can_be_read_is_told_alike(data: bytes) -> None:
+    told = _is_readable(data), _is_readable(data.translate(None, b"\x00"))
+    with native.unused():
+        assert (_is_readable(data), _is_readable(data.translate(None, b"\x00"))) == told
 
 
 @given(SIGNS)

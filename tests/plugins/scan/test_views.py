@@ -260,7 +260,7 @@ def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> N
     text += "filler " * 1800
     engine = learning()
     stops: dict[str, Any] = {}
-    calm: dict[int, str] = {}
+    signs: dict[int, Any] = {}
     with native.unused():
         told = list(views(text, Budget(seconds=100)))
     for view in told:
@@ -270,7 +270,7 @@ def test_a_reading_that_came_of_another_is_read_as_if_it_had_not(text: str) -> N
         assert engine._prefilter.all_windows(data, scale) == windows
         gauge = Gauge(Budget(seconds=100))
         found = runs(view.text, gauge)
-        assert runs(view.text, gauge, view.since, calm) == found
+        assert runs(view.text, gauge, view.since, signs) == found
         if view.since is not None:
             moved = engine._prefilter.moved(data, scale, stops[view.since.text], view.since.in_bytes)
             assert [[stop[:4] for stop in each] for each in moved.lists] == [
