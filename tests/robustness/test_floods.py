@@ -10,11 +10,12 @@ from robustness.talking import Peer, others_go_on, session
 from robustness.watching import MB, Peak
 from support.proxy import RunningTidegate, running_tidegate
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture
 async def tidegate() -> AsyncIterator[RunningTidegate]:
+    """One for each test: when what a flood took is given back to the system is up to the allocator."""
     async with running_tidegate({"odd": stdio_server(), "calm": stdio_server()}) as running:
         yield running
 
