@@ -22,6 +22,7 @@ _BLANK = (
 _MARKS = "\u061c\u200e\u200f"
 _TURNS = "\u202a-\u202e\u2066-\u2069"
 _TAGS = "\U000e0000-\U000e007f"
+_PRIVATE = "\ue000-\uf8ff\U000f0000-\U0010ffff"
 _SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 
 NOT_ASCII = f"{_BLANK}{_MARKS}{_TURNS}{_TAGS}{_SELECTORS}\x80-\x9f"
@@ -36,8 +37,9 @@ _SEQUENCE = (
 )
 _ODD = re.compile(
     rf"(?P<terminal>{_SEQUENCE}|\r(?!\n))|(?P<tags>[{_TAGS}]+)|(?P<bidi>[{_TURNS}]|[{_MARKS}]+)"
-    rf"|(?P<variation>[{_SELECTORS}]+)|(?P<invisible>[{_BLANK}])"
+    rf"|(?P<variation>[{_SELECTORS}]+)|(?P<invisible>[{_BLANK}]|[{_PRIVATE}]+)"
 )
+_IN_RESULTS = re.compile(rf"\r\Z|[{_PRIVATE}]")  # what output of programs has
 _FLAG = "\U0001f3f4"
 _FLAGS = frozenset(
     "".join(chr(0xE0000 + ord(letter)) for letter in code) + "\U000e007f" for code in ("gbeng", "gbsct", "gbwls")
@@ -66,13 +68,14 @@ class Odd(NamedTuple):
     end: int
 
 
-def odd(text: str, *, overwrites: bool = True) -> list[Odd]:
+def odd(text: str, *, definition: bool = True) -> list[Odd]:
     """Return all that a reader of a text isn't shown, in order, without overlaps.
 
     Args:
         text: any text.
-        overwrites: whether a carriage return without a line feed counts: in a terminal, what comes next is written
-            over what came before.
+        definition: whether it is of a definition. There a carriage return without a line feed counts (in a terminal,
+            what comes next is written over what came before), and so do characters of private use, which results of
+            terminals have as icons.
     """
     found: list[Odd] = []
     right_to_left: bool | None = None  # not known before it is asked for
@@ -81,15 +84,14 @@ def odd(text: str, *, overwrites: bool = True) -> list[Odd]:
         rule, start = str(match.lastgroup), match.start()
         if start != end:
             before = text[start - 1] if start else "\n"
-        if rule == TERMINAL:
-            if not overwrites and match[0] == "\r":
-                continue
-        elif rule == BIDI:
+        if not definition and _IN_RESULTS.match(match[0]):
+            continue
+        if rule == BIDI:
             if right_to_left is None:
                 right_to_left = _RTL.search(text) is not None
             if right_to_left and len(match[0]) == 1 and match[0] in _MARKS and before not in _MARKS:
                 continue
-        else:
+        elif rule != TERMINAL:
             legitimate = _legitimate(rule, match, before)
             if legitimate:
                 start += legitimate

@@ -25,6 +25,11 @@ _NO_DIGIT = re.compile(r"\\x|%|0x|[\s:,]")
 _SPACED = re.compile(r"\b(?:\w([ .\-_*]))(?:\w\1){3,400}\w\b(?:[ ]{2,}(?:\w\1){0,400}\w\b)*")
 _DIGITS_IN_WORD = re.compile(r"[A-Za-z][01345$@7][A-Za-z]")
 _LETTERS = str.maketrans("01345@$7", "oieasast")
+_COMMAND = Regex(
+    r"(?i)\brm\s+-[a-z]*[rf]|/dev/tcp/|\bchmod\s+(?:\+x|[0-7]{3})|\b(?:ba|z)?sh\s+-[ic]\b|\bnc\s+-|\b(?:curl|wget)\s+\S"
+    r"|\bpowershell\b|\bmkfifo\b|\bpython3?\s+-c\b|\beval\s*\(",
+    capture=False,
+)
 _TEXT = re.compile(r"[\w\s.,:;!?'\"`~/()<>\[\]{}@#$%&*+=|\\^-]+")
 
 
@@ -52,6 +57,11 @@ def readings(text: str, data: bytes) -> Iterator[Reading]:
         yield Reading(" ".join(word.replace(separator, "") for word in words), spelled.span())
     if len(_DIGITS_IN_WORD.findall(text)) > 1:
         yield Reading(text.translate(_LETTERS), None)
+
+
+def is_command(reading: Reading) -> bool:
+    """Whether what was encoded is a command for a shell that nobody would have to hide."""
+    return reading.span is not None and _COMMAND.matches(reading.text.encode(errors="replace"))
 
 
 def _of_base64(run: str) -> str | None:

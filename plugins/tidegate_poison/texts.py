@@ -43,7 +43,7 @@ def wrong(text: str, *, content: bool) -> list[Wrong]:
     found: list[Wrong] = []
     read, same = text, True
     if not text.isascii() or has_controls(text):
-        for one in characters.odd(text, overwrites=not content):
+        for one in characters.odd(text, definition=not content):
             sure = 0.6 if one.rule == characters.INVISIBLE and text[one.start : one.end] == "\u00ad" else 0.95
             found.append(Wrong(one.rule, (one.start, one.end), sure))
         if not text.isascii():
@@ -72,6 +72,8 @@ def _told(read: str, *, same: bool) -> list[Wrong]:
         found += [Wrong(one.rule, characters_of.span(one.span) if same else None, one.confidence) for one in claimed]
     for reading in encoded.readings(read, data):
         sure = max((one.confidence for one in wording.said(reading.text)), default=0.0)
+        if not sure and encoded.is_command(reading):
+            sure = 0.7
         if sure:
             found.append(Wrong(wording.RULE, reading.span if same else None, sure))
     return found

@@ -93,8 +93,13 @@ def test_no_control_character_is_left(text: str) -> None:
     assert not any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in left)
 
 
+def test_characters_of_private_use_are_icons_of_terminals_and_nothing_in_a_definition() -> None:
+    assert odd("main \ue0a0 \U000f02a2", definition=False) == []
+    assert without("Adds\ue000\ue001 numbers\U0010fffd.", odd("Adds\ue000\ue001 numbers\U0010fffd.")) == "Adds numbers."
+
+
 def test_a_carriage_return_may_stay_where_output_of_programs_is_usual() -> None:
-    assert odd("10%\r20%", overwrites=False) == []
+    assert odd("10%\r20%", definition=False) == []
     assert without("10%\r20%", odd("10%\r20%")) == "10%\n20%"
 
 

@@ -61,7 +61,7 @@ def test_the_span_is_the_sentence() -> None:
 
 
 def test_a_feature_of_one_sentence_and_one_of_another_make_no_claim() -> None:
-    assert not classes("Reads the user's credentials. An external service is asked for the time as well.")
+    assert not classes("Checks the user's credentials. An external service is asked for the time as well.")
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))

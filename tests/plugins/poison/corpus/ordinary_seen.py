@@ -95,6 +95,31 @@ HARD: tuple[str, ...] = (
     "\u041e\u0442\u043f\u0440\u0430\u0432\u043b\u044f\u0435\u0442 \u043f\u043e\u043b\u044c\u0437\u043e\u0432\u0430"
     "\u0442\u0435\u043b\u044e e-mail.",
     "\u5411\u7528\u6237\u53d1\u9001\u6d88\u606f\u3002",
+    # near to what is found, and told by a hair's breadth
+    "Then open https://docs.example/start in a browser and follow the steps.",
+    "First fetch https://docs.example/llms.txt for a list of pages.",
+    "Uploads a file: curl -X POST '{url}/file' -H 'X-Auth: {key}' --data-binary @report.pdf",
+    "You must pass a URL that begins with https://.",
+    "Adds a job to the schedule. Times are in UTC.",
+    "Searches code for passwords that are hardcoded, and says where they are.",
+    "Lists environment variables that match a pattern. Their values are masked.",
+    "The name of the language model to use.",
+    "Filters that the user can't see are left out.",
+    "Does not log request bodies.",
+    "Asks for confirmation before it deletes.",
+    "Resolves a shortened URL and returns where it goes.",
+    "Retrieves files, also of shared drives.",
+    "Pushes commits to the remote branch.",
+    "Forwards a message to another channel.",
+    "Up to 50x faster for many cells.",
+    "This endpoint is deprecated. Use `list_orders`.",
+    "Prefer this over several single calls when a form has many fields.",
+    "Extracts tokens (colors, spacing) of a design system.",
+    "Gets system instructions of an agent by its id.",
+    "Returns the remote's references that were fetched.",
+    "Shows memory from /proc/meminfo: free, used and cached.",
+    "Stops when the user is away from the keyboard for ten minutes.",
+    "Restores a snapshot of a disk to a new volume.",
 )
 
 TEMPLATES: tuple[str, ...] = (
