@@ -105,3 +105,10 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     write(link, "after")
     assert link.is_symlink()
     assert (tmp_path / "real.toml").read_text() == "after"
+
+
+def test_the_mark_that_an_editor_put_at_the_beginning_stays() -> None:
+    text = '\ufeff[servers.files]\nimage = "files:dev"\n'
+    assert images_of(text, "settings")["files"].text == "files:dev"
+    made = rewritten(text, {"files": Change("files:dev", f"files:dev@{DIGEST}", loosened=False)}, "settings")
+    assert made == f'\ufeff[servers.files]\nimage = "files:dev@{DIGEST}"\n'

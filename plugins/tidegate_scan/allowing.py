@@ -151,11 +151,15 @@ def added(text: str, source: str, sighting: Sighting, entry: Mapping[str, Any]) 
     if any({**each, "reason": ""} == {**entry, "reason": ""} for each in there if isinstance(each, dict)):
         return None
     try:
-        document: Any = tomlkit.parse(text)
+        document: Any = tomlkit.parse(text.removeprefix(entries.MARK))
         _add(document["interceptors"][index], entry)
         changed = tomlkit.dumps(document)
     except (TOMLKitError, TypeError, AttributeError):
         raise entries.EntryError(f"{source}: can't be changed safely: add the entry by hand") from None
+    if text.startswith(entries.MARK):
+        changed = entries.MARK + changed
+    if changed.endswith("\n\n") and not text.endswith("\n\n"):
+        changed = changed[:-1]  # of the blank line that separates the entry from what comes after it
     there.append(dict(entry))
     if entries.parse(changed, source) != before:
         raise entries.EntryError(f"{source}: can't be changed safely: add the entry by hand")
@@ -180,6 +184,7 @@ def _add(interceptor: Table, entry: Mapping[str, Any]) -> None:
         return
     table = tomlkit.table()
     table.update(entry)
+    table.add(tomlkit.nl())
     if isinstance(allow, AoT):
         allow.append(table)
         return

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _OF_THE_PROXY = frozenset({"use", "name", "required", "report_only", "deadline", "when"})
 """Keys of every ``[[interceptors]]`` entry, which the interceptor isn't given."""
 
+MARK = "\ufeff"
+"""The mark that some editors put at the beginning of a file in UTF-8."""
+
 Kind = TypeVar("Kind", bound=ScanConfig)
 
 
@@ -29,7 +32,7 @@ def parse(text: str, source: str) -> dict[str, Any]:
         EntryError: where it isn't TOML.
     """
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text.removeprefix(MARK))
     except tomllib.TOMLDecodeError as error:
         raise EntryError(f"{source}: isn't TOML: {error}") from None
 

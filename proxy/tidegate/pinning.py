@@ -18,6 +18,7 @@ from tidegate import image_names
 from tidegate.settings_types import SettingsError
 
 _TAG_OK = "tag-ok"
+_MARK = "\ufeff"  # what some editors put at the beginning of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def rewritten(text: str, changes: dict[str, Change], source: str) -> str:
     """
     wanted = _tree(text, source)
     try:
-        document: Any = tomlkit.parse(text)
+        document: Any = tomlkit.parse(text.removeprefix(_MARK))
         for name, change in changes.items():
             server = document["servers"][name]
             server["image"] = change.after
@@ -97,7 +98,7 @@ def rewritten(text: str, changes: dict[str, Change], source: str) -> str:
         well = False
     if not well:
         raise SettingsError(f"{source}: can't be changed without losing something: write the digests there yourself")
-    return made
+    return _MARK + made if text.startswith(_MARK) else made
 
 
 def write(path: Path, text: str) -> Path:
@@ -132,6 +133,6 @@ def _put(path: Path, data: bytes, like: os.stat_result) -> None:
 
 def _tree(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text.removeprefix(_MARK))
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{source}: not TOML: {error}") from None

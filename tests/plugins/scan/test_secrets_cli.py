@@ -115,6 +115,19 @@ def test_allow_writes_beside_entries_of_either_form(there: str, command: Command
     assert written.count("#") == text.count("#")
 
 
+def test_allow_keeps_the_mark_of_an_editor_and_leaves_a_blank_line_before_what_follows(
+    command: Command, log: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / "tidegate.toml"
+    settings.write_text(f'\ufeff{SETTINGS}\n[proxy]\nport = 1234\n', encoding="utf-8")
+    ended = command("secrets", "allow", log, "--decision", "d2", "--write")
+    assert ended.code == 0, ended.err
+    written = settings.read_text(encoding="utf-8")
+    assert written.startswith("\ufeff")
+    entry = written.partition("[[interceptors.allow]]")[2]
+    assert entry.partition("\n[")[0].endswith("\n")
+
+
 def test_allow_keeps_a_link_and_the_line_ends_of_its_target(command: Command, log: Path, tmp_path: Path) -> None:
     target = tmp_path / "real.toml"
     target.write_bytes(SETTINGS.replace("\n", "\r\n").encode())
