@@ -63,6 +63,13 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "README.md").read_text() == "mine"
 
 
+def test_what_can_not_be_written_whole_is_not_written_at_all(tmp_path: Path) -> None:
+    (tmp_path / "tests").write_text("a file in the place of a folder")
+    with pytest.raises(OSError, match="tests"):
+        scaffold.create(NAME, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "tests"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", [NAME, "field"])  # the second one's class is called like what the module imports

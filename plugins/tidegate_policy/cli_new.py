@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -26,9 +27,29 @@ def new(
         for _, target in made:
             if target.exists():
                 output.fail(f"{target} is there already: give the name of another folder")
-        for path, target in made:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("x") as file:
-                file.write(path.read_text())
-            output.say(f"wrote {target}")
+        _write({target: path.read_text() for path, target in made}, folder)
+    for _, target in made:
+        output.say(f"wrote {target}")
     output.say(f'Next: tidegate policy test {folder}, and in the settings: use = "policy", bundle = "{folder}".')
+
+
+def _write(texts: dict[Path, str], folder: Path) -> None:
+    """Write all of some new files, or none.
+
+    Raises:
+        OSError: where that can't be done, on a full disk for example.
+    """
+    new = not folder.exists()
+    made = []
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x") as file:
+                made.append(path)
+                file.write(text)
+    except OSError as error:
+        for path in made:
+            path.unlink(missing_ok=True)
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise OSError(error.errno, error.strerror, error.filename or str(folder)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import string
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def create(name: str, folder: Path) -> list[Path]:
     Raises:
         ValueError: for a name that doesn't fit, or that an installed interceptor has.
         FileExistsError: where a file that would be written is already there; then nothing is written.
+        OSError: where they can't be written, on a full disk for example; then what was written is taken away.
     """
     words = _words(name)
     texts = {}
@@ -43,11 +45,21 @@ def create(name: str, folder: Path) -> list[Path]:
     for path in texts:
         if path.exists():
             raise FileExistsError(f"{path} is already there, and nothing is overwritten; choose another folder")
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x") as file:
-            file.write(text)
-    return list(texts)
+    new = not folder.exists()
+    made = []
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x") as file:
+                made.append(path)
+                file.write(text)
+    except OSError as error:
+        for path in made:
+            path.unlink(missing_ok=True)
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise OSError(error.errno, error.strerror, error.filename or str(folder)) from None
+    return made
 
 
 def _words(name: str) -> dict[str, str]:

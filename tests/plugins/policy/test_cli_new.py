@@ -51,6 +51,14 @@ def test_nothing_is_overwritten(name: str, tmp_path: Path) -> None:
     assert [path for path in (tmp_path / "p").rglob("*") if path.is_file()] == [file]
 
 
+def test_what_can_not_be_written_whole_is_not_written_at_all(tmp_path: Path) -> None:
+    (tmp_path / "inputs").write_text("a file in the place of a folder")
+    done = policy("new", tmp_path)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"Error: {tmp_path / 'inputs'}")
+    assert [path.name for path in tmp_path.iterdir()] == ["inputs"]
+
+
 def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "p").write_text("a file")
     done = policy("new", tmp_path / "p")
