@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tidegate import settings as settings_module
@@ -38,6 +38,7 @@ class ProbeResult:
         tools: how many tools its first page lists; ``None`` where it has none to list.
         elapsed_ms: how long all of it took, in milliseconds.
         streams: how a container's standard input and output came here, ``direct`` or ``engine``; else "".
+        stderr: of one that can't be used, what it wrote to its standard error last: its own text, unredacted.
     """
 
     ok: bool
@@ -47,6 +48,7 @@ class ProbeResult:
     tools: int | None = None
     elapsed_ms: float = 0.0
     streams: str = ""
+    stderr: str = field(default="", repr=False)
 
 
 async def probe(core: Core, client: HttpClient, name: str) -> ProbeResult:
@@ -74,7 +76,10 @@ async def probe(core: Core, client: HttpClient, name: str) -> ProbeResult:
     except Unavailable as failure:
         result = ProbeResult(ok=False, detail=str(failure))
     finally:
+        instance = own.current if own is not None else None
         await relay.close()
+    if not result.ok and instance is not None:
+        result = replace(result, stderr=instance.pipe.stderr_tail())
     return replace(result, elapsed_ms=round((time.monotonic() - begun) * 1000, 1))
 
 

@@ -55,6 +55,22 @@ def test_servers_that_do_not_answer_are_told_one_by_one(command: Command, home: 
         assert "it answered" not in rows[name]
 
 
+def test_what_a_server_that_ended_wrote_to_standard_error_is_shown_where_it_is_asked_for(
+    command: Command, home: Path
+) -> None:
+    program = "import sys; print('no key is given', file=sys.stderr); raise SystemExit(3)"
+    settings(home, {"time": {"command": TIME}, "dying": {"command": [sys.executable, "-c", program]}})
+    ended = command("check")
+    assert "no key is given" not in ended.out
+    assert "What dying wrote to standard error: tidegate check --stderr" in ended.out
+    shown = command("check", "--stderr")
+    assert "dying wrote to its standard error:\n  no key is given\n" in shown.out
+    assert [each["stderr"] for each in json.loads(command("check", "--stderr", "--json").out)["servers"]] == [
+        "",
+        "no key is given",
+    ]
+
+
 def test_a_check_writes_nothing_and_works_beside_a_running_tidegate(command: Command, home: Path) -> None:
     settings(home, {}, audit_to(home / "audit.jsonl"))
     before = set(home.rglob("*"))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     _Look = tuple[list[Interceptor], dict[str, ProbeResult], dict[str, dict[str, Any]], Resolved]
 
 _AT_ONCE = 4  # servers that are asked at the same time
+_MOST_LINES = 20  # of a server's standard error that are shown
 
 
 def check(
@@ -29,6 +30,14 @@ def check(
     *,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for a script.")] = False,
     no_servers: Annotated[bool, typer.Option("--no-servers", metavar="", help="Leave the servers alone.")] = False,
+    stderr: Annotated[
+        bool,
+        typer.Option(
+            "--stderr",
+            metavar="",
+            help="Show what servers that aren't well wrote to their standard error. It is their own text, unredacted.",
+        ),
+    ] = False,
 ) -> None:
     """Check the settings, start the interceptors, and ask each server who it is and what tools it has.
 
@@ -52,7 +61,7 @@ def check(
                 "settings": source,
                 "interceptors": [_described(item) for item in interceptors],
                 "servers": [
-                    _probed(settings, name, probe) | {"image": images.get(name)} for name, probe in probes.items()
+                    _probed(settings, name, probe, images.get(name), stderr=stderr) for name, probe in probes.items()
                 ],
                 "lacking": lacking,
                 "loosened": loose,
@@ -62,15 +71,12 @@ def check(
     else:
         _print(settings, source, interceptors, probes)
         _print_images(images)
+        _print_stderr(probes, shown=stderr)
         if no_servers and settings.servers:
             output.say(f"{output.counted(len(settings.servers), 'server')} not asked (--no-servers)")
             for name, said in lacking.items():
                 output.say(f"{name}: {said}")
-        for name, sentences in loose.items():
-            for sentence in sentences:
-                output.say(f"{name}: {sentence}")
-        for name in unserved:
-            output.say(f"{name}: on_demand, but nobody can add it at the gateway: [gateway] dynamic is off")
+        _print_notes(loose, unserved)
     if not well:
         raise typer.Exit(output.NOT_WELL)
 
@@ -148,7 +154,9 @@ def _described(item: Interceptor) -> dict[str, Any]:
     }
 
 
-def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]:
+def _probed(
+    settings: Settings, name: str, probe: ProbeResult, image: dict[str, Any] | None, *, stderr: bool
+) -> dict[str, Any]:
     from tidegate import loosening, sandbox  # noqa: PLC0415 - heavy
 
     return {
@@ -163,7 +171,8 @@ def _probed(settings: Settings, name: str, probe: ProbeResult) -> dict[str, Any]
         "server": probe.server,
         "tools": probe.tools,
         "elapsed_ms": round(probe.elapsed_ms, 1),
-    }
+        "image": image,
+    } | ({"stderr": probe.stderr} if stderr else {})
 
 
 def _print(settings: Settings, source: str, interceptors: list[Interceptor], probes: dict[str, ProbeResult]) -> None:
@@ -200,6 +209,24 @@ def _print_images(images: dict[str, dict[str, Any]]) -> None:
     if rows:
         output.say()
         output.console().print(output.table(("server", "image", "pinned", "there", "signed", ""), rows))
+
+
+def _print_notes(loose: dict[str, list[str]], unserved: list[str]) -> None:
+    for name, sentences in loose.items():
+        for sentence in sentences:
+            output.say(f"{name}: {sentence}")
+    for name in unserved:
+        output.say(f"{name}: on_demand, but nobody can add it at the gateway: [gateway] dynamic is off")
+
+
+def _print_stderr(probes: dict[str, ProbeResult], *, shown: bool) -> None:
+    wrote = {name: probe.stderr for name, probe in probes.items() if probe.stderr}
+    if wrote and not shown:
+        output.say(f"What {', '.join(wrote)} wrote to standard error: tidegate check --stderr")
+    for name, text in wrote.items() if shown else ():
+        output.say(f"{name} wrote to its standard error:")
+        for line in text.splitlines()[-_MOST_LINES:]:
+            output.say(f"  {line}")
 
 
 def _row(settings: Settings, name: str, probe: ProbeResult) -> tuple[Any, ...]:

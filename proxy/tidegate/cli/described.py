@@ -11,20 +11,36 @@ def first_line(value: str) -> str:
     """Return the first sentence of what an entry point names, read from its source; ``""`` where there is none.
 
     Args:
-        value: the entry point's value, ``package.module:Name``. The class's own docstring counts, else the module's.
+        value: the entry point's value, ``package.module:Name``. The class's own docstring counts, wherever the module
+            has the class from, else the module's.
     """
     module, _, name = value.partition(":")
-    source = _source(module)
-    try:
-        tree = ast.parse(source.read_bytes()) if source else None
-    except (OSError, SyntaxError, ValueError):
-        return ""
+    tree = _tree(module)
     if tree is None:
         return ""
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
-    said = (ast.get_docstring(classes[0]) if classes else None) or ast.get_docstring(tree) or ""
+    said = _of_class(tree, name) or ast.get_docstring(tree) or ""
     line = " ".join(said.split("\n\n", 1)[0].split())
     return re.sub(r"^``[^`]+``: (.)", lambda found: found[1].upper(), line).replace("``", "`")
+
+
+def _of_class(tree: ast.Module | None, name: str, imports: int = 3) -> str:
+    """Return the docstring of a class that a module has or imports by name, over a few modules; ``""`` if none."""
+    for node in tree.body if tree is not None else ():
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return ast.get_docstring(node) or ""
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level and imports:
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return _of_class(_tree(node.module), alias.name, imports - 1)
+    return ""
+
+
+def _tree(module: str) -> ast.Module | None:
+    source = _source(module)
+    try:
+        return ast.parse(source.read_bytes()) if source else None
+    except (OSError, SyntaxError, ValueError):
+        return None
 
 
 def _source(module: str) -> Path | None:

@@ -119,7 +119,7 @@ def test_allow_keeps_the_mark_of_an_editor_and_leaves_a_blank_line_before_what_f
     command: Command, log: Path, tmp_path: Path
 ) -> None:
     settings = tmp_path / "tidegate.toml"
-    settings.write_text(f'\ufeff{SETTINGS}\n[proxy]\nport = 1234\n', encoding="utf-8")
+    settings.write_text(f"\ufeff{SETTINGS}\n[proxy]\nport = 1234\n", encoding="utf-8")
     ended = command("secrets", "allow", log, "--decision", "d2", "--write")
     assert ended.code == 0, ended.err
     written = settings.read_text(encoding="utf-8")
