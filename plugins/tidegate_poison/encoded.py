@@ -11,6 +11,9 @@ from tidegate_poison.linear import Regex
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MOST_READ = 4096
+"""Characters of a text with spelled words that are read again with the words put together."""
+
 MOST_RUNS = 16
 """Encoded runs of a text that are decoded."""
 
@@ -54,7 +57,8 @@ def readings(text: str, data: bytes) -> Iterator[Reading]:
     for spelled in _SPACED.finditer(text):
         separator = spelled[1]
         words = re.split(r" {2,}", spelled[0])
-        yield Reading(" ".join(word.replace(separator, "") for word in words), spelled.span())
+        read = " ".join(word.replace(separator, "") for word in words)
+        yield Reading(f"{text[: spelled.start()]}{read}{text[spelled.end() :]}"[:MOST_READ], spelled.span())
     if len(_DIGITS_IN_WORD.findall(text)) > 1:
         yield Reading(text.translate(_LETTERS), None)
 

@@ -52,7 +52,7 @@ _TAG_IMAGE = Regex(rf"(?i)<img\b[^>]*\bsrc\s*=\s*[\"']?{_QUERY}[^>]*>?")
 _SIGNS = Regex(
     r"<!--|<\||\[/(?:HIDDEN|SYSTEM|SECRET|INST)|\[(?i:hidden|system|secret)\s?:|\{\{#|\{\{\s?system|\[/?INST|SYS>>|##\s?S"
     r"|(?:Human|Assistant): |_system_|(?:SYSTEM|HIDDEN|ADMIN|SECRET|INTERNAL|DEVELOPER) [IOD]"
-    r"|(?:CRITICAL|MANDATORY|URGENT|IMPORTANT|EMERGENCY) S|!\[[^\]\n]*\]\[|\]\(\s?<?(?i:https?)://[^\s)?]*\?"
+    r"|(?:CRITICAL|MANDATORY|URGENT|IMPORTANT|EMERGENCY) S|(?:TO|FOR) (?:THE )?(?:ASSI|AI|MODEL|LLM|AGENT)|!\[[^\]\n]*\]\[|\]\(\s?<?(?i:https?)://[^\s)?]*\?"
     r"|(?i:</?(?:important|system|secret|admin|hidden|override|developer|assistant|global|mandatory|critical|instruction|instructions_for|start_of|script|style|img)"
     r"|<[a-z][^<>]*(?:style|hidden))",
     capture=False,
@@ -66,6 +66,7 @@ _TAG = Regex(
     r"|<\|[a-z_]{2,24}\|>|\[/?INST\]|<</?SYS>>|(?m:^#{2,4} ?(?:System|SYSTEM)\b ?(?:[Pp]rompt|[Mm]essage)?:?\s*$)"
     r"|\b(?:SYSTEM|HIDDEN|ADMIN|SECRET|INTERNAL|DEVELOPER) (?:INSTRUCTIONS?|OVERRIDE|DIRECTIVES?)\b"
     r"|\b(?:CRITICAL|MANDATORY|URGENT|IMPORTANT|EMERGENCY) (?:SYSTEM|SECURITY) [A-Z]{4,}(?: [A-Z]+)?:"
+    r"|\b(?:NOTE|MESSAGE|INSTRUCTIONS?|ATTENTION) (?:TO|FOR) (?:THE )?(?:ASSISTANT|AI|MODEL|LLM|AGENT)S?\b\s?:"
     r"|\[(?:Hidden|HIDDEN|System|SYSTEM|Secret|SECRET)\s?:"
     r"|\"_?system_(?:injection|override)\"\s*:|\{\{\s?system\s?:"
     r"|\n\s*\n(?:Human|Assistant): )"
