@@ -17,7 +17,7 @@ _MUST = r"\b(?:must|have to|always|should|need to|needs to|automatically)\b"
 _TIMES = r"\b(?:first|before|prior to|when(?:ever)?|after|then|also|please|be sure to|to do this)\b"
 _CALL = (
     rf"\b(?:call|calling|calls|invoke|invoking|trigger|triggering|execute|executing)\s(?:the\s)?(?:tool\s)?{_NAME}"
-    rf"|\b(?:use|uses|using|run|running)\s(?:the\s)?{_NAME}(?:\stool\b|\son\s|\swith\s|\sinstead\b|,)"
+    rf"|\b(?:use|uses|using|run|running)\s(?:the\s)?{_NAME}(?:\stool\b|\son\s|\swith\s|,)"
 )
 _CALLED = (
     rf"(?:{_NAME}(?:\stool)?\sis\s(?:called|used|invoked|executed)"

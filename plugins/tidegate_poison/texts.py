@@ -72,7 +72,7 @@ def _told(read: str, *, same: bool) -> list[Wrong]:
         found += [Wrong(one.rule, characters_of.span(one.span) if same else None, one.confidence) for one in claimed]
     for reading in encoded.readings(read, data):
         sure = max((one.confidence for one in wording.said(reading.text)), default=0.0)
-        if not sure and encoded.is_command(reading):
+        if not sure and reading.telling:
             sure = 0.7
         if sure:
             found.append(Wrong(wording.RULE, reading.span if same else None, sure))

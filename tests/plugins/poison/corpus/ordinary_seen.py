@@ -95,6 +95,15 @@ HARD: tuple[str, ...] = (
     "\u041e\u0442\u043f\u0440\u0430\u0432\u043b\u044f\u0435\u0442 \u043f\u043e\u043b\u044c\u0437\u043e\u0432\u0430"
     "\u0442\u0435\u043b\u044e e-mail.",
     "\u5411\u7528\u6237\u53d1\u9001\u6d88\u606f\u3002",
+    "Says what a text sounds like when it is read l o u d.",
+    "Applies ROT13 to a text.",
+    "Sends the daily report to the team by mail, with bcc to its members.",
+    "Agreed prices of a contract.",
+    "Encodes a picture as base64.",
+    "Steals nothing: counts attempts to sign in.",
+    "If the query contains quotes, they are matched exactly.",
+    "Copies all data of a sheet into a new one.",
+    "Must be called before any other Board tools, since they need its id.",
     # near to what is found, and told by a hair's breadth
     "Then open https://docs.example/start in a browser and follow the steps.",
     "First fetch https://docs.example/llms.txt for a list of pages.",
