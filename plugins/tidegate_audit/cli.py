@@ -276,6 +276,8 @@ def show_recording(
                 _write(line.entry)
     except LogError as error:
         _fail(str(error))
+    except BrokenPipeError:
+        raise  # of who reads what is printed
     except OSError as error:
         _fail(f"{found} can't be read: {error.strerror}")
     if unreadable:

@@ -79,6 +79,8 @@ def mistakes() -> Iterator[None]:
         fail(str(error))
     except MissingError as error:
         fail(str(error), MISSING)
+    except BrokenPipeError:
+        raise  # of who reads what is printed
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         fail(f"{where}{error.strerror or error}")

@@ -3,6 +3,8 @@
 import json
 import re
 import resource
+import shlex
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 import tidegate
 from plugins.audit.building import call, decided, records
+from support.proxy import tidegate as command
 from tidegate import Decision, Message, Note, plugins
 from tidegate import settings as core_settings
 from tidegate.pipeline import Pipeline
@@ -288,3 +291,13 @@ def test_the_command_says_what_it_cannot_read(tmp_path: Path, key: Path, monkeyp
     other = audit("recording", "--key", "other.key")
     assert (other.exit_code, other.stdout) == (1, "")
     assert other.stderr.startswith("1 line can't be read")
+
+
+def test_who_reads_what_the_command_prints_may_stop(tmp_path: Path, key: Path) -> None:
+    recording = Recording(path := tmp_path / "audit.recording", read_key(str(key), tmp_path))
+    for _ in range(1000):
+        recording.write(noting())
+    recording.close()
+    line = shlex.join(command("audit", "recording", path, "--key", key))
+    ended = subprocess.run(["sh", "-c", f"{line} | head -c 1"], capture_output=True, check=False, cwd=tmp_path)
+    assert (ended.stdout, ended.stderr) == (b"{", b"")
