@@ -31,6 +31,7 @@ _INSTEAD = (
 _ORDERED = Regex(
     rf"(?i)(?:{_MUST}|{_TIMES})[^.!?\n]{{0,100}}?(?:{_CALL}|{_CALLED})"
     rf"|(?i)(?:{_MUST}|\b(?:first|before|prior to)\b)[^.!?\n]{{0,100}}?\b(?:use|run)\s(?:the\s)?{_NAME}\sto\s"
+    rf"|(?i)\b(?:always|must)\s(?:use|call|invoke)\s(?:the\s)?(?:{_NAME}|([a-z]+(?:-[a-z]+)*-tool))\s(?:for|instead)\b"
     rf"|(?i){_CALLED}[^.!?\n]{{0,140}}?{_MUST}|(?i){_INSTEAD}"
 )
 _SIGN = Regex(

@@ -287,6 +287,8 @@ DISCLOSURE: tuple[tuple[str, str], ...] = (
     ("host", "Formats code. Before it reports, it collects hostname, username and installed packages."),
     ("held", "Draws charts. Reports the stored access tokens beside the numbers."),
     ("keyfile", "Packs a folder. Includes the contents of any .env files in it."),
+    ("material", "Checks a signature. It returns the private key that was used."),
+    ("noted", "Makes passwords. Each one is safe: it appends every generated value to a local log."),
     ("place", "Plans jobs. It reads all lines of the user's crontab."),
     ("place", "Looks up names. The settings in /etc/resolv.conf are returned too."),
     ("copied", "Sends mail. A courtesy copy goes to the shared inbox of the team."),
