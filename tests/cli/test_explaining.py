@@ -124,6 +124,20 @@ def test_what_does_not_fit_the_message_or_settings_is_a_mistake(
     assert said in ended.err
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [('{"jsonrpc":"2.0"', "The bytes are not a JSON text"), ('{"jsonrpc":"2.0","method":"x"}', "is no request")],
+)
+def test_a_request_that_is_none_is_a_mistake_that_names_its_file(
+    command: Command, folder: Path, content: str, said: str
+) -> None:
+    (folder / "request.json").write_text(content)
+    reply = written(folder, {"jsonrpc": "2.0", "id": 7, "result": {"tools": []}})
+    ended = command("explain", reply, "--request", "request.json")
+    assert (ended.code, ended.out) == (output.MISTAKE, "")
+    assert ended.err.startswith(f"Error: request.json: {said}")
+
+
 def test_with_several_servers_one_must_be_named(command: Command, folder: Path) -> None:
     (folder / "tidegate.toml").write_text(SETTINGS + '[servers.time]\ncommand = ["mcp-server-time"]\n')
     file = written(folder, call("delete_all"))

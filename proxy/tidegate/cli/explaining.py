@@ -70,10 +70,10 @@ def explain(  # noqa: PLR0913 - a command's options
     data, asked = _read(file), _read(str(request)) if request else None
     try:
         message = _parsed(data, sender, chosen)
-        question = wire.parse(asked, "server" if message.sender == "client" else "client") if asked else None
     except wire.Rejected as refused:
         _refused(refused, as_json=as_json)
         raise typer.Exit(output.NOT_WELL) from None
+    question = _question(asked, message, str(request)) if asked is not None else None
     flow, message = _flow(chosen, message, question, server, principal)
     decision = drive(_judged(chosen, message, flow, observe=observe))
     answer = _answer(decision, chosen)
@@ -103,6 +103,23 @@ def _parsed(data: bytes, sender: Side | None, settings: Settings) -> Message:
     if sender is None and message.is_reply:
         return wire.parse(text, "server", settings.proxy.limits)
     return message
+
+
+def _question(data: bytes, reply: Message, file: str) -> Message:
+    """Read the request that a reply answers.
+
+    Raises:
+        Failure: where it is none.
+    """
+    from tidegate import wire  # noqa: PLC0415 - heavy
+
+    try:
+        question = wire.parse(data.strip(), "server" if reply.sender == "client" else "client")
+    except wire.Rejected as refused:
+        raise output.Failure(f"{file}: {refused.reason}") from None
+    if question.kind != "request":
+        raise output.Failure(f"{file}: is no request that a reply could answer")
+    return question
 
 
 def _flow(
