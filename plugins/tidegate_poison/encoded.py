@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 SENTENCE = 5
 """Words that somebody who spells them letter by letter wants to hide."""
 
-MOST_RUNS = 16
-"""Encoded runs of a text that are decoded."""
-
 _SIGN = Regex(
     r"[A-Za-z0-9+/_\-]{24}|(?:[0-9a-fA-F]{2}[\s:,]){4}|(?:\\x|%|0x)[0-9a-fA-F]{2}[\s:,]?(?:\\x|%|0x)"
     r"|\b\w[ .\-_*]\w[ .\-_*]\w[ .\-_*]\w\b|[a-zA-Z][013457@$][a-zA-Z]"
@@ -58,9 +55,7 @@ def readings(text: str, data: bytes) -> Iterator[Reading]:
     if not _SIGN.matches(data):
         return
     for regex, decode in ((_BASE64, _of_base64), (_HEX, _of_hex)):
-        for number, run in enumerate(regex.finditer(text)):
-            if number >= MOST_RUNS:
-                break
+        for run in regex.finditer(text):
             decoded = decode(run[0])
             if decoded is not None and " " in decoded and _TEXT.fullmatch(decoded):
                 yield Reading(decoded, run.span(), telling=_COMMAND.matches(decoded.encode()))
