@@ -40,6 +40,8 @@ _ODD = re.compile(
     rf"|(?P<variation>[{_SELECTORS}]+)|(?P<invisible>[{_BLANK}]|[{_PRIVATE}]+)"
 )
 _IN_RESULTS = re.compile(rf"\r\Z|[{_PRIVATE}]")  # what output of programs has
+_MOST_LINES, _MOST_SPACES = 20, 200  # in a row, in a definition
+_BLANKS = re.compile(rf"[ \t\r\n]{{{_MOST_LINES},}}")
 _FLAG = "\U0001f3f4"
 _FLAGS = frozenset(
     "".join(chr(0xE0000 + ord(letter)) for letter in code) + "\U000e007f" for code in ("gbeng", "gbsct", "gbwls")
@@ -136,12 +138,23 @@ def _joins(part: str, before: str, after: str, start: int) -> bool:
     return False
 
 
+def gaps(text: str) -> list[Odd]:
+    """Return where a definition's text has so many blank lines or spaces that what comes after is out of sight."""
+    found = []
+    for match in _BLANKS.finditer(text):
+        lines = match[0].count("\n")
+        wide = lines >= _MOST_LINES or (not lines and match.end() - match.start() >= _MOST_SPACES)
+        if wide and match.end() < len(text):
+            found.append(Odd(INVISIBLE, *match.span()))
+    return found
+
+
 def without(text: str, found: list[Odd]) -> str:
-    """Return a text without what was found in it; a carriage return becomes the new line that it looks like."""
+    """Return a text without what was found in it; a carriage return and a gap become the new line that they are."""
     pieces, at = [], 0
     for one in found:
         pieces.append(text[at : one.start])
-        if text[one.start : one.end] == "\r":
+        if text[one.start] in "\r\n\t ":
             pieces.append("\n")
         at = one.end
     return "".join([*pieces, text[at:]])

@@ -50,6 +50,8 @@ def wrong(text: str, *, content: bool) -> list[Wrong]:
             found += [Wrong("homoglyph", span, 0.7) for span in names.mixed_words(text)]
             read = _as_read(text, altered=bool(found))
             same = len(read) == len(text)
+    if not content:
+        found += [Wrong(one.rule, (one.start, one.end), 0.7) for one in characters.gaps(text)]
     said = _merged(wording.said(read, content=content))
     found += [Wrong(wording.RULE, one.span if same else None, one.confidence) for one in said]
     orders = markup.Spans(one.span for one in said)

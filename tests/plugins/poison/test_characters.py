@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate_poison.characters import odd, plain, without
+from tidegate_poison.characters import gaps, odd, plain, without
+from tidegate_poison.texts import stripped, wrong
 
 ODD = {
     "a\u200bb": "invisible",
@@ -96,6 +97,26 @@ def test_no_control_character_is_left(text: str) -> None:
 def test_characters_of_private_use_are_icons_of_terminals_and_nothing_in_a_definition() -> None:
     assert odd("main \ue0a0 \U000f02a2", definition=False) == []
     assert without("Adds\ue000\ue001 numbers\U0010fffd.", odd("Adds\ue000\ue001 numbers\U0010fffd.")) == "Adds numbers."
+
+
+@pytest.mark.parametrize("gap", ["\n" * 20, "\r\n" * 30, "\n    " * 25, " " * 200])
+def test_what_stands_out_of_sight_in_a_definition_is_brought_back(gap: str) -> None:
+    text = f"Adds numbers.{gap}And more."
+    assert [one.rule for one in wrong(text, content=False)] == ["invisible"]
+    assert stripped(text, lambda _: True, content=False) == "Adds numbers.\nAnd more."
+    assert not wrong(text, content=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["Adds.\n\n\n\nMore.", "Adds." + "\n" * 50, "    " * 12 + "x = 1", "a" + "\n" + " " * 300 + "b"]
+)
+def test_blank_lines_and_indents_as_people_write_them_stay(text: str) -> None:
+    assert not wrong(text, content=False)
+
+
+@given(st.text(alphabet=" \n\r\tab", max_size=2000))
+def test_bringing_back_never_changes_what_is_visible(text: str) -> None:
+    assert without(text, gaps(text)).split() == text.split()
 
 
 def test_a_carriage_return_may_stay_where_output_of_programs_is_usual() -> None:
