@@ -34,7 +34,7 @@ def new(
 
 
 def _write(texts: dict[Path, str], folder: Path) -> None:
-    """Write all of some new files, or none.
+    """Write all of some new files, or none; as `tidegate plugins new` does, of which nothing is public.
 
     Raises:
         OSError: where that can't be done, on a full disk for example.

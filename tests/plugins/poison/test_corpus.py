@@ -1,7 +1,9 @@
 """The corpus of definitions: large enough, in two halves, and found as well as wanted."""
 
 import json
+import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +48,17 @@ def test_nine_of_ten_are_found_in_every_class(half: Half, rule: str) -> None:
 @pytest.mark.parametrize("half", HALVES)
 def test_at_most_one_ordinary_definition_of_a_hundred_is_taken_for_one(half: Half) -> None:
     assert report().ordinary[half].rate <= 0.01
+
+
+def test_the_page_has_the_figures_that_are_measured() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "poison.md").read_text()
+    rows = re.findall(r"(?m)^\| `(\w+)` \| (\d+) of (\d+) \| (\d+) of (\d+) \|$", page)
+    tallies = {rule: [report().recall[half, rule] for half in HALVES] for rule in CLASSES}
+    assert {row[0]: tuple(map(int, row[1:])) for row in rows} == {
+        rule: tuple(number for tally in both for number in (tally.found, tally.cases)) for rule, both in tallies.items()
+    }
+    poisoned_ones, ordinary_ones = (
+        sum(one.cases for one in each)
+        for each in ([report().total(half) for half in HALVES], [report().ordinary[half] for half in HALVES])
+    )
+    assert f"{poisoned_ones} poisoned definitions and {ordinary_ones} ordinary" in page
